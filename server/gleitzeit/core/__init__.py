@@ -1,0 +1,1 @@
+"""The language of Gleitzeit: documents, references, plans and errors. It does no I/O."""

@@ -1,0 +1,245 @@
+"""The document (`Workflow`, `Task`, `Retry`) and what happened (`Run`, `TaskResult`, `Failure`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gleitzeit.core.errors import GleitzeitError
+
+TaskState = Literal[
+    "pending", "ready", "running", "waiting", "completed", "failed", "skipped", "cancelled", "unknown"
+]
+RunState = Literal["pending", "running", "waiting", "completed", "failed", "cancelled"]
+
+OVER: frozenset[str] = frozenset({"completed", "failed", "skipped", "cancelled"})
+"""The states that nothing leaves by itself."""
+
+RESERVED_IDS: frozenset[str] = frozenset(
+    "tasks steps inputs input item index run secrets "
+    "true false null in as break const continue else for function if import let loop package namespace return "
+    "var void while".split()
+)
+"""Names that no task may have, for they mean something else inside `${...}`."""
+
+TaskId = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
+Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Retry(_Part):
+    """How often and how soon a task is tried again; delays are in seconds."""
+
+    max_attempts: Annotated[int, Field(ge=1, le=1000)] = 1
+    delay: Annotated[float, Field(ge=0, le=86_400)] = 1.0
+    exponential_backoff: bool = False
+    max_delay: Annotated[float, Field(ge=0, le=86_400)] = 60.0
+    ambiguous: bool = False
+
+
+class Cache(_Part):
+    """How long, in seconds, a result may be used again for the same method and parameters."""
+
+    ttl: Seconds
+
+
+class Task(_Part):
+    """One step: a method, its parameters, and when and how it runs."""
+
+    id: TaskId
+    method: Annotated[str, Field(min_length=1, max_length=256)]
+    name: str | None = None
+    description: str = ""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    dependencies: tuple[str, ...] = ()
+    when: str | bool | None = None
+    trigger_rule: Literal["all_success", "all_done"] = "all_success"
+    foreach: str | list[Any] | None = None
+    max_parallel: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    retry: Retry = Retry()
+    timeout: Seconds | None = None
+    on_error: Literal["fail", "continue"] = "fail"
+    retry_on_crash: bool | None = None
+    calls: tuple[str, ...] = ()
+    cache: Cache | None = None
+
+
+class Settings(_Part):
+    """Limits of a whole run; times are in seconds."""
+
+    max_parallel_tasks: Annotated[int, Field(ge=1, le=10_000)] = 16
+    default_timeout: Seconds = 300.0
+    timeout: Seconds | None = None
+    continue_on_error: bool = False
+
+
+class Workflow(_Part):
+    """A document as it is run and saved: tasks, their dependencies, inputs and outputs."""
+
+    name: Annotated[str, Field(min_length=1, max_length=128)] = "workflow"
+    description: str = ""
+    inputs: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
+    outputs: dict[str, Any] | None = None
+    settings: Settings = Settings()
+
+    def canonical(self) -> dict[str, Any]:
+        """The document as JSON data, in the form it is saved in, without defaults."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a task or run failed, in words for a person or a model."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    retryable: bool = False
+    ambiguous: bool = False
+    details: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @classmethod
+    def of(cls, error: GleitzeitError) -> Failure:
+        """What remains of an error when it is recorded."""
+        return cls(error.code, error.message, error.hint, error.retryable, error.ambiguous, error.details)
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+    def to_dict(self) -> dict[str, Any]:
+        """The failure as JSON data, without what is absent."""
+        values: dict[str, Any] = {"code": self.code, "message": self.message, "retryable": self.retryable}
+        if self.hint:
+            values["hint"] = self.hint
+        if self.ambiguous:
+            values["ambiguous"] = True
+        if self.details:
+            values["details"] = dict(self.details)
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """What became of one task; `task_result["field"]` reads its result. Times are seconds since the epoch.
+
+    `metadata` has facts about the execution (provider, attempts' durations, node), never part of the result.
+    """
+
+    task_id: str
+    status: TaskState
+    result: Any = None
+    error: Failure | None = None
+    attempts: int = 0
+    started_at: float | None = None
+    finished_at: float | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def __getitem__(self, key: str) -> Any:
+        """A field of the result; the whole result under `result` where it has no such field."""
+        if isinstance(self.result, Mapping) and key in self.result:
+            return self.result[key]
+        if key == "result":
+            return self.result
+        raise KeyError(key)
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(self.result, Mapping) and key in self.result
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.result if isinstance(self.result, Mapping) else ())
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """A field of the result, or `default` where there is none."""
+        try:
+            return self[key]
+        except KeyError:
+            return default
+
+    def to_dict(self) -> dict[str, Any]:
+        """The task's result as JSON data."""
+        return {
+            "task_id": self.task_id,
+            "status": self.status,
+            "result": self.result,
+            "error": self.error.to_dict() if self.error else None,
+            "attempts": self.attempts,
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+            "metadata": dict(self.metadata),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What became of one submitted workflow. Times are seconds since the epoch.
+
+    `tasks` is by task id, in the order of the document. `outputs` is what the document's `outputs` say, else the
+    results of the tasks that nobody depends on; it is empty until the run is completed.
+    """
+
+    id: str
+    name: str
+    status: RunState
+    inputs: Mapping[str, Any]
+    tasks: Mapping[str, TaskResult]
+    outputs: Mapping[str, Any]
+    error: Failure | None = None
+    created_at: float = 0.0
+    finished_at: float | None = None
+    parent_id: str | None = None
+    seq: int = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen to it by itself."""
+        return self.status in OVER
+
+    def to_dict(self) -> dict[str, Any]:
+        """The run as JSON data."""
+        return {
+            "run_id": self.id,
+            "name": self.name,
+            "status": self.status,
+            "inputs": dict(self.inputs),
+            "outputs": dict(self.outputs),
+            "error": self.error.to_dict() if self.error else None,
+            "tasks": {task_id: task.to_dict() for task_id, task in self.tasks.items()},
+            "created_at": self.created_at,
+            "finished_at": self.finished_at,
+            "parent_id": self.parent_id,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened in a run; `seq` counts from 1 within the run and never repeats.
+
+    `kind` is one of run.submitted, run.completed, run.failed, run.cancelled, task.started, task.progress,
+    task.retrying, task.waiting, task.completed, task.failed, task.skipped, task.cancelled, task.unknown.
+    `task_id` is `name` or, for an item of a foreach, `name[3]`. `at` is seconds since the epoch.
+    """
+
+    run_id: str
+    seq: int
+    kind: str
+    at: float
+    task_id: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event as JSON data."""
+        return {
+            "run_id": self.run_id,
+            "seq": self.seq,
+            "kind": self.kind,
+            "at": self.at,
+            "task_id": self.task_id,
+            "data": dict(self.data),
+        }

@@ -1,0 +1,1 @@
+"""Runs workflows: what to do next is decided by `gleitzeit.core.plan`, and done here."""

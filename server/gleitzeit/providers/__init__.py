@@ -1,0 +1,1 @@
+"""The contract between Gleitzeit and the providers that carry out tasks."""

@@ -1,0 +1,193 @@
+"""`ProtocolProvider`: what a provider implements. `current_task()`: what it may ask of the task it carries out."""
+
+from __future__ import annotations
+
+import abc
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol as Interface
+
+from pydantic import BaseModel
+
+from gleitzeit.core.errors import ForbiddenError, UnsupportedError
+from gleitzeit.core.protocol import MethodSpec, Protocol, prefix_of
+from gleitzeit.core.schema import check_parameters
+
+
+class TaskSupport(Interface):
+    """What the engine puts behind a `TaskContext`."""
+
+    async def progress(self, done: float | None, total: float | None, message: str | None) -> None:
+        """Tell whoever watches how far the task is."""
+        ...
+
+    async def start_child(self, method: str, parameters: Mapping[str, Any]) -> Any:
+        """Run one method as a child of the task and return its result."""
+        ...
+
+    async def ask(self, message: str, schema: Mapping[str, Any] | None) -> Any:
+        """Put a question to the person behind the run and wait for the answer."""
+        ...
+
+
+class _Detached:
+    """Stands behind a provider that is called outside of any run, as in a unit test."""
+
+    async def progress(self, done: float | None, total: float | None, message: str | None) -> None:
+        return None
+
+    async def start_child(self, method: str, parameters: Mapping[str, Any]) -> Any:
+        raise UnsupportedError(f"{method} was called outside of a run", hint="run the task with GleitzeitClient")
+
+    async def ask(self, message: str, schema: Mapping[str, Any] | None) -> Any:
+        raise UnsupportedError("a question was asked outside of a run", hint="run the task with GleitzeitClient")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskContext:
+    """The task that is being carried out: who it is, how long it has, and what it may ask for.
+
+    `deadline` is on the clock of `time.monotonic`. `idempotency_key` is the same for every attempt of the task.
+    `roots` are the only folders that paths in parameters may lie in.
+    """
+
+    run_id: str = ""
+    task_id: str = ""
+    attempt: int = 1
+    deadline: float | None = None
+    idempotency_key: str = ""
+    roots: tuple[Path, ...] = ()
+    support: TaskSupport = field(default_factory=_Detached)
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds left until the deadline, never below zero."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    async def report_progress(
+        self, done: float | None = None, total: float | None = None, message: str | None = None
+    ) -> None:
+        """Tell whoever watches how far the task is; never fails, and costs nothing where nobody watches."""
+        await self.support.progress(done, total, message)
+
+    async def call(self, method: str, parameters: Mapping[str, Any] | None = None) -> Any:
+        """Run another method as a recorded child of this task and return its result.
+
+        Raises `ForbiddenError` where the task's `calls` do not name it, and what the method itself raises.
+        """
+        return await self.support.start_child(method, parameters or {})
+
+    async def ask(self, message: str, schema: Mapping[str, Any] | None = None) -> Any:
+        """Ask the person behind the run, and wait, durably, for an answer that fits `schema`."""
+        return await self.support.ask(message, schema)
+
+    def record(self, **facts: Any) -> None:
+        """Add facts about the execution to the task's metadata."""
+        self.metadata.update(facts)
+
+    def path(self, name: str) -> Path:
+        """The file that a parameter names, inside the roots: relative to the first root that has it.
+
+        Raises `ForbiddenError` where it lies outside of all of them.
+        """
+        for root in self.roots:
+            candidate = (root / name).resolve()
+            if candidate.is_relative_to(root.resolve()) and candidate.exists():
+                return candidate
+        places = ", ".join(str(root) for root in self.roots) or "none"
+        raise ForbiddenError(
+            f'"{name}" is not a file inside the allowed folders ({places})',
+            hint="put it there, or add its folder to files.roots in the configuration",
+        )
+
+
+_current: ContextVar[TaskContext | None] = ContextVar("gleitzeit_task", default=None)
+
+
+def current_task() -> TaskContext:
+    """The task that is being carried out; outside of a run, one that reports to nobody."""
+    return _current.get() or TaskContext()
+
+
+def enter_task(context: TaskContext) -> Callable[[], None]:
+    """Make `context` the current task; call what is returned to leave it. For engines, not for providers."""
+    token = _current.set(context)
+    return lambda: _current.reset(token)
+
+
+class ProtocolProvider(abc.ABC):
+    """Carries out the methods of one protocol. Only `handle_request` has to be written.
+
+    `config_model`, if given, checks the configuration section that the provider is built from
+    (`providers.<entry point>`, or the top-level key `config_section`).
+    """
+
+    protocol: Protocol | None = None
+    config_model: ClassVar[type[BaseModel] | None] = None
+    config_section: ClassVar[str | None] = None
+
+    def __init__(
+        self,
+        provider_id: str,
+        protocol_id: str,
+        name: str | None = None,
+        description: str | None = None,
+        version: str = "1.0.0",
+        resource_manager: Any = None,
+        hub: Any = None,
+    ) -> None:
+        self.provider_id = provider_id
+        self.protocol_id = protocol_id
+        self.name = name or type(self).__name__
+        self.description = description or ""
+        self.version = version
+        self.resource_manager = resource_manager
+        self.hub = hub
+
+    @abc.abstractmethod
+    async def handle_request(self, method: str, parameters: dict[str, Any]) -> Any:
+        """Carry out one request and return its result as JSON data, best as a dict.
+
+        Raise `ValidationError` for wrong parameters and `ProviderError` for what went wrong.
+        """
+
+    async def initialize(self) -> None:
+        """Open connections; called once, before the first request."""
+
+    async def shutdown(self) -> None:
+        """Close what `initialize` opened; called once."""
+
+    async def health_check(self) -> dict[str, Any] | bool:
+        """Whether requests have a chance; a dict's `status` is `healthy` where they do."""
+        return {"status": "healthy", "provider": self.provider_id, "protocol": self.protocol_id}
+
+    def get_supported_methods(self) -> list[str]:
+        """The names it serves, `*` standing for any ending; by default those of its protocol."""
+        if self.protocol is not None:
+            return list(self.protocol.methods)
+        return [prefix_of(self.protocol_id) + "*"]
+
+    async def describe(self, method: str) -> MethodSpec | None:
+        """What `method` takes and returns, as far as it is known before it is called.
+
+        Raises `MethodNotFoundError` for a name that looks like its own but is not.
+        """
+        return self.protocol.methods.get(method) if self.protocol is not None else None
+
+    async def list_methods(self) -> Sequence[MethodSpec]:
+        """All methods it can describe now, those found at run time among them."""
+        specs = self.protocol.methods if self.protocol is not None else {}
+        return [specs.get(name) or MethodSpec(name=name) for name in self.get_supported_methods()]
+
+    async def validate_request(self, method: str, parameters: dict[str, Any]) -> None:
+        """Check parameters before they are used; by default against the method's JSON Schema.
+
+        Raises `ValidationError` naming the parameter.
+        """
+        spec = await self.describe(method)
+        if spec is not None:
+            check_parameters(method, spec.parameters, parameters)

@@ -1,0 +1,1 @@
+"""What survives a crash: runs, the state of their tasks, and what happened."""
