@@ -2,9 +2,50 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
 import pytest
+
+FENCE = re.compile(r"^ *```(?P<language>\w*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block of a Markdown document; `index` counts from 1, `line` is that of its first line."""
+
+    index: int
+    language: str
+    line: int
+    text: str
+
+
+def fenced_blocks(markdown: str) -> list[Block]:
+    """All fenced blocks of a document, without the indentation of the list that they stand in."""
+    blocks: list[Block] = []
+    language, start, lines = "", 0, list[str]()
+    for number, line in enumerate(markdown.splitlines(), start=1):
+        fence = FENCE.match(line)
+        if fence is None:
+            lines.append(line)
+        elif start == 0:
+            language, start, lines = fence["language"], number + 1, []
+        else:
+            blocks.append(Block(len(blocks) + 1, language, start, textwrap.dedent("\n".join(lines)) + "\n"))
+            start = 0
+    assert start == 0, f"the block at line {start} has no end"
+    return blocks
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def document_blocks() -> dict[int, str]:
+    """The fenced blocks of the documentation of providers, unchanged, by their number."""
+    document = Path(__file__).parent / "spec" / "providers.md"
+    return {block.index: block.text for block in fenced_blocks(document.read_text(encoding="utf-8"))}

@@ -30,7 +30,7 @@ Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Retry(_Part):
@@ -62,7 +62,7 @@ class Task(_Part):
     trigger_rule: Literal["all_success", "all_done"] = "all_success"
     foreach: str | list[Any] | None = None
     max_parallel: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    retry: Retry = Retry()
+    retry: Retry = Field(default_factory=Retry)
     timeout: Seconds | None = None
     on_error: Literal["fail", "continue"] = "fail"
     retry_on_crash: bool | None = None
@@ -87,7 +87,7 @@ class Workflow(_Part):
     inputs: dict[str, dict[str, Any]] = Field(default_factory=dict)
     tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
     outputs: dict[str, Any] | None = None
-    settings: Settings = Settings()
+    settings: Settings = Field(default_factory=Settings)
 
     def canonical(self) -> dict[str, Any]:
         """The document as JSON data, in the form it is saved in, without defaults."""

@@ -33,6 +33,14 @@ class TaskSupport(Interface):
         ...
 
 
+class Readiness(Interface):
+    """How a long-running task says that it stands; `anyio.abc.TaskStatus` is one."""
+
+    def started(self) -> None:
+        """Let whoever started the task go on."""
+        ...
+
+
 class _Detached:
     """Stands behind a provider that is called outside of any run, as in a unit test."""
 
@@ -157,6 +165,14 @@ class ProtocolProvider(abc.ABC):
 
     async def initialize(self) -> None:
         """Open connections; called once, before the first request."""
+
+    async def serve(self, *, task_status: Readiness) -> None:
+        """Run whatever lives as long as the provider, such as open connections, in a task that the registry owns.
+
+        Started once after `initialize`, cancelled and awaited before `shutdown`. Requests come as soon as it calls
+        `task_status.started()`, so nothing slow belongs before that; by default there is nothing to run.
+        """
+        task_status.started()
 
     async def shutdown(self) -> None:
         """Close what `initialize` opened; called once."""

@@ -1,0 +1,155 @@
+"""The section `mcp` of the configuration: which servers there are, and what each is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from itertools import combinations
+from typing import Annotated, Any, Literal, Self, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+ConnectionType = Literal["stdio", "http", "sse", "websocket"]
+Mode = Literal["auto", "legacy"]
+
+# What hosts write beside command, args, env, url and headers, and what it is called here.
+_HOST_KEYS = {"type": "connection_type", "transport": "connection_type", "cwd": "working_dir"}
+_HOST_TYPES = {"streamable-http": "http", "streamableHttp": "http", "streamable_http": "http", "ws": "websocket"}
+_HOST_ONLY = frozenset({"disabled", "autoApprove", "alwaysAllow"})
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
+
+
+Text = Annotated[str, BeforeValidator(_as_text)]
+ServerName = Annotated[str, Field(pattern=r"^\S(.{0,62}\S)?$")]
+Globs = tuple[str, ...]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Server(_Section):
+    """One downstream server. `timeout` bounds its start and each call, in seconds; patterns are globs of tool names.
+
+    `env`, `headers` and `auth_token` never show in its `repr`, for they hold secrets.
+    """
+
+    name: ServerName
+    connection_type: ConnectionType = "stdio"
+    command: str | tuple[str, ...] = ()
+    args: tuple[Text, ...] = ()
+    url: str | None = None
+    env: dict[str, Text] = Field(default_factory=dict, repr=False)
+    working_dir: str | None = None
+    headers: dict[str, Text] = Field(default_factory=dict, repr=False)
+    auth_token: str | None = Field(default=None, repr=False)
+    tool_prefix: str = ""
+    enabled_tools: Globs | None = None
+    disabled_tools: Globs = ()
+    idempotent_tools: Globs = ()
+    roots: tuple[str, ...] | None = None
+    auto_start: bool = True
+    restart_on_failure: bool = True
+    max_restarts: Annotated[int, Field(ge=0, le=1000)] = 5
+    timeout: Annotated[float, Field(gt=0, le=31_536_000)] | None = None
+    mode: Mode = "auto"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _infer_connection_type(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        section = cast("Mapping[str, Any]", values)
+        inferred = {"connection_type": "http"} if "url" in section and not section.get("command") else {}
+        return {**inferred, **section}
+
+    @model_validator(mode="after")
+    def _check_address(self) -> Self:
+        if self.connection_type == "stdio" and not self.command:
+            raise ValueError(f'server "{self.name}" has no command; say how it is started, or give a url')
+        if self.connection_type != "stdio" and not self.url:
+            raise ValueError(f'server "{self.name}" has no url, which connection_type {self.connection_type} needs')
+        return self
+
+    def offers(self, tool: str) -> bool:
+        """Whether the configuration lets the tool be called."""
+        enabled = self.enabled_tools is None or self._matches(self.enabled_tools, tool)
+        return enabled and not self._matches(self.disabled_tools, tool)
+
+    def declares_idempotent(self, tool: str) -> bool:
+        """Whether the configuration says that the tool may be called twice."""
+        return self._matches(self.idempotent_tools, tool)
+
+    def _matches(self, patterns: Globs, tool: str) -> bool:
+        names = {tool, self.tool_prefix + tool}
+        return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+
+class HubConfig(_Section):
+    """The section `mcp`. The hosts' own map `mcpServers: {name: {command, args, env}}` is read as more `servers`."""
+
+    servers: tuple[Server, ...] = ()
+    roots: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_host_servers(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        section = dict(cast("Mapping[str, Any]", values))
+        if "mcpServers" not in section:
+            return section
+        servers = _from_hosts(section.pop("mcpServers"))
+        return {**section, "servers": [*(section.get("servers") or ()), *servers]}
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        for one, other in combinations(self.servers, 2):
+            _check_pair(one, other)
+        return self
+
+
+def _from_hosts(servers: Any) -> list[Any]:
+    if not isinstance(servers, Mapping):
+        raise ValueError(  # noqa: TRY004  # pydantic gathers ValueErrors alone
+            "mcpServers is a mapping from a server's name to its command, args and env"
+        )
+    entries = cast("Mapping[str, Any]", servers)
+    return [_from_host(name, entry) for name, entry in entries.items() if not _is_disabled(entry)]
+
+
+def _is_disabled(entry: Any) -> bool:
+    return isinstance(entry, Mapping) and cast("Mapping[str, Any]", entry).get("disabled") is True
+
+
+def _from_host(name: str, entry: Any) -> Any:
+    if not isinstance(entry, Mapping):
+        raise ValueError(  # noqa: TRY004  # as above
+            f'mcpServers: "{name}" is a mapping with command, args and env, or a url'
+        )
+    keys = cast("Mapping[str, Any]", entry)
+    server = {_HOST_KEYS.get(key, key): value for key, value in keys.items() if key not in _HOST_ONLY}
+    connection_type = server.get("connection_type")
+    if isinstance(connection_type, str):
+        server["connection_type"] = _HOST_TYPES.get(connection_type, connection_type)
+    return {"name": name, **server}
+
+
+def _check_pair(one: Server, other: Server) -> None:
+    if one.name == other.name:
+        raise ValueError(f'two servers are named "{one.name}"; give each its own name')
+    if one.tool_prefix and one.tool_prefix == other.tool_prefix:
+        raise ValueError(
+            f'servers "{one.name}" and "{other.name}" share the tool_prefix "{one.tool_prefix}"; give each its own'
+        )
+    for left, right in ((one, other), (other, one)):
+        if left.tool_prefix == right.name + ".":
+            raise ValueError(
+                f'the tool_prefix "{left.tool_prefix}" of server "{left.name}" is the name of server "{right.name}"; '
+                "change one of them"
+            )

@@ -1,0 +1,49 @@
+"""What a tool answered, as the result of a task."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from gleitzeit.core.errors import ToolFailedError
+
+_SHOWN_WORDS = 4_000
+
+
+def result_of(server: str, tool: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the structured content at the top level, plus `text` and `content`.
+
+    Text that is a JSON object is read so where there is no structured content. `answer` is a `tools/call` result in
+    its wire form. Raises `ToolFailedError` with the tool's own words where it says that it failed.
+    """
+    content: Sequence[Mapping[str, Any]] = answer.get("content") or ()
+    text = "\n".join(str(block["text"]) for block in content if block.get("type") == "text")
+    if answer.get("isError"):
+        raise _failure(server, tool, text)
+    fields = _fields(answer, text)
+    return {**fields, "text": fields.get("text", text), "content": fields.get("content", list(content))}
+
+
+def _fields(answer: Mapping[str, Any], text: str) -> Mapping[str, Any]:
+    structured = answer["structuredContent"] if "structuredContent" in answer else _json_object(text)
+    if isinstance(structured, Mapping):
+        return cast("Mapping[str, Any]", structured)
+    return {} if structured is None else {"result": structured}
+
+
+def _json_object(text: str) -> Mapping[str, Any] | None:
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None  # it only looked like JSON; it stays in `text`
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else None
+
+
+def _failure(server: str, tool: str, text: str) -> ToolFailedError:
+    words = text.strip() or "it gave no reason"
+    if len(words) > _SHOWN_WORDS:
+        words = words[:_SHOWN_WORDS] + " …"
+    return ToolFailedError(words, details={"server": server, "tool": tool})

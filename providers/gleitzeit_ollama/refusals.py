@@ -1,0 +1,96 @@
+"""What an answer other than the one asked for means: one error for each, and whether trying again can help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gleitzeit.core.diagnostics import did_you_mean
+from gleitzeit.core.errors import GleitzeitError, LimitError, ProviderError, ValidationError
+from gleitzeit_ollama.foreign_json import is_object, json_object
+
+WHERE = "providers.ollama.endpoint in the configuration, or GLEITZEIT_PROVIDERS__OLLAMA__ENDPOINT, says where it is"
+START = f"start it with `ollama serve`; {WHERE}"
+
+_SNIPPET = 200
+_CLOSED = frozenset({401, 403, 407})
+_CREDENTIALS = (
+    "user and password go into the endpoint, https://user:password@host; models in the cloud need `ollama signin` there"
+)
+_PASSING = frozenset({408, 425, 429, 499})
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer with a status other than 200, as it came. `shown` is the endpoint."""
+
+    shown: str
+    status: int
+    body: bytes
+    location: str | None = None
+
+    @property
+    def words(self) -> str | None:
+        """Ollama's own words for it, or nothing where they are not in Ollama's form."""
+        answer = json_object(self.body)
+        return error_words(answer["error"]) if answer is not None and "error" in answer else None
+
+
+def error_words(error: Any) -> str:
+    """The text of an `error` field; some servers wrap it in an object."""
+    return str(error["message"] if is_object(error) and "message" in error else error)
+
+
+def snippet(body: bytes) -> str:
+    """The beginning of a foreign answer, on one line."""
+    text = " ".join(body[: _SNIPPET * 4].decode("utf-8", "replace").split())
+    return text if len(text) <= _SNIPPET else text[:_SNIPPET] + "..."
+
+
+def not_ollama(shown: str, answer: str) -> ProviderError:
+    """The error for a server that speaks, but not like Ollama."""
+    return ProviderError(
+        f"what answers at {shown} is not an Ollama: {answer}", hint=WHERE, retryable=False, details={"endpoint": shown}
+    )
+
+
+def model_missing(shown: str, model: str, installed: Sequence[str]) -> ProviderError:
+    """The error for a model that the server does not have."""
+    there = f"it has {', '.join(installed)}" if installed else "it has no models"
+    close = did_you_mean(model, installed)
+    return ProviderError(
+        f'the Ollama at {shown} has no model "{model}"; {there}',
+        hint=f"{f'{close} Else ' if close else ''}run `ollama pull {model}` there",
+        retryable=False,
+        details={"endpoint": shown, "status": 404, "model": model, "installed": list(installed)},
+    )
+
+
+def refused(refusal: Refusal) -> GleitzeitError:
+    """The error that an answer stands for; it goes by the status, for the words change with Ollama's version."""
+    details = {"endpoint": refusal.shown, "status": refusal.status}
+    words = refusal.words
+    if words is None and refusal.status < 500 and refusal.status not in _PASSING | _CLOSED:
+        return _foreign(refusal)
+    said = f"Ollama at {refusal.shown} answered {refusal.status}: {words or snippet(refusal.body) or 'nothing else'}"
+    match refusal.status:
+        case 400 | 422:
+            return ValidationError(f"Ollama refused the request: {words}", details=details)
+        case 401 | 403 | 407:
+            return ProviderError(said, hint=_CREDENTIALS, retryable=False, details=details)
+        case 413:
+            return LimitError(said, hint="send less text", details=details)
+        case 503:
+            hint = "it has too many requests waiting; lower max_parallel, or raise its OLLAMA_MAX_QUEUE"
+            return ProviderError(said, hint=hint, details=details)
+        case status:
+            return ProviderError(said, retryable=status >= 500 or status in _PASSING, details=details)
+
+
+def _foreign(refusal: Refusal) -> ProviderError:
+    if refusal.location:
+        answer = f"status {refusal.status}, which sends requests on to {refusal.location}"
+    else:
+        answer = f"status {refusal.status} and {snippet(refusal.body) or 'an empty answer'}"
+    return not_ollama(refusal.shown, answer)

@@ -1,0 +1,82 @@
+"""The configuration section `providers.ollama`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ValidationError as Misfit
+
+from gleitzeit.core.diagnostics import did_you_mean
+from gleitzeit.core.errors import ConfigurationError
+from gleitzeit_ollama.endpoint import Endpoint
+from gleitzeit_ollama.foreign_json import is_object
+
+DEFAULT_ENDPOINT = "http://localhost:11434"
+SECTION = "providers.ollama"
+
+_NOT_YET = {
+    "endpoints": "it talks to one server: name it with `endpoint`",
+    "discovery": "it looks for no servers: name the one with `endpoint`",
+    "max_queue": "calls over `max_connections` wait for as long as their task may",
+    "cache": "it keeps no answers",
+    "pull_missing": "it loads no models from the network: run `ollama pull MODEL`",
+}
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class OllamaSettings(BaseModel):
+    """One Ollama server and how long to wait for it; times are in seconds.
+
+    `timeout` is the longest silence within an answer, `load_timeout` that before it, in which the model may be loading.
+    `max_retries` is how often a request is sent again by itself as long as nothing of its answer has come.
+    `models` gives models other names: `default` is used where a call names none.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    endpoint: str = DEFAULT_ENDPOINT
+    timeout: Seconds = 60.0
+    load_timeout: Seconds = 300.0
+    max_retries: Annotated[int, Field(ge=0, le=10)] = 3
+    max_connections: Annotated[int, Field(ge=1, le=1000)] = 4
+    keep_alive: float | str | None = None
+    models: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict[str, str])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_what_would_be_ignored(cls, section: Any) -> Any:
+        names = [name for name in _NOT_YET if is_object(section) and name in section]
+        if names:
+            raise ValueError(
+                "; ".join(f'"{name}" is not supported by this version, {_NOT_YET[name]}' for name in names)
+            )
+        return section
+
+    @field_validator("endpoint")
+    @classmethod
+    def _check_endpoint(cls, endpoint: str) -> str:
+        Endpoint.parse(endpoint)
+        return endpoint
+
+    @classmethod
+    def read(cls, section: Mapping[str, Any] | None) -> OllamaSettings:
+        """The settings that `section` says; raises `ConfigurationError` naming every key that is wrong."""
+        try:
+            return cls.model_validate(dict(section or {}))
+        except Misfit as misfit:
+            problems = [_sentence(dict(error)) for error in misfit.errors(include_url=False, include_context=False)]
+            raise ConfigurationError("; ".join(problems), hint=_nearest_keys(misfit)) from None
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    key = ".".join(str(part) for part in (SECTION, *error["loc"]))
+    return f"{key}: {str(error['msg']).removeprefix('Value error, ')}"
+
+
+def _nearest_keys(misfit: Misfit) -> str | None:
+    unknown = [str(error["loc"][-1]) for error in misfit.errors() if error["type"] == "extra_forbidden"]
+    hints = [did_you_mean(name, OllamaSettings.model_fields) for name in unknown]
+    return "; ".join(hint for hint in hints if hint) or None

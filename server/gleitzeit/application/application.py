@@ -1,0 +1,131 @@
+"""`Application`: what every face of Gleitzeit, be it MCP, Python or a command line, works with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from gleitzeit.application.checking import Checked, Source, check_source, describe
+from gleitzeit.application.discovery import load_providers
+from gleitzeit.application.document_files import read_document
+from gleitzeit.application.literals import literal
+from gleitzeit.config import Configuration
+from gleitzeit.core.errors import ConfigurationError, MethodNotFoundError
+from gleitzeit.core.inputs import bind_inputs
+from gleitzeit.core.models import Run, Task, Workflow
+from gleitzeit.core.protocol import MethodSpec
+from gleitzeit.core.schema import check_parameters
+from gleitzeit.engine.base import Engine, Submission
+from gleitzeit.engine.local import LocalEngine
+from gleitzeit.registry import ProtocolProviderRegistry
+
+
+class Application:
+    """An engine, its providers and its configuration, ready for work.
+
+    `roots` are the folders that paths in requests may lie in.
+    """
+
+    def __init__(
+        self, engine: Engine, registry: ProtocolProviderRegistry, config: Configuration, roots: tuple[Path, ...]
+    ) -> None:
+        self.engine = engine
+        self.registry = registry
+        self.config = config
+        self.roots = roots
+
+    async def check(
+        self, source: Source, inputs: Mapping[str, Any] | None = None, *, name: str | None = None
+    ) -> Checked:
+        """Everything that is wrong with a document, and how it would run. Inputs are checked where they are given."""
+        checked = await check_source(self.registry, source, name)
+        return checked if inputs is None else checked.with_inputs(inputs)
+
+    async def submit(
+        self,
+        source: Source,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        name: str | None = None,
+        caller: str = "local",
+        roots: Sequence[Path] | None = None,
+    ) -> Run:
+        """Check a document and start it; returns as soon as the run is accepted.
+
+        Raises `DocumentError` with all that is wrong with it, and `ValidationError` for inputs that do not fit.
+        """
+        workflow = (await self.check(source, name=name)).require()
+        return await self._start(workflow, bind_inputs(workflow, inputs or {}), caller, roots)
+
+    async def call(
+        self,
+        method: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        caller: str = "local",
+        timeout: float | None = None,
+        roots: Sequence[Path] | None = None,
+    ) -> Run:
+        """Start one method as a run of one task, `call`; parameters are data, in which `${...}` means nothing.
+
+        Raises `MethodNotFoundError` and, where the method's schema is known, `ValidationError`.
+        """
+        given = dict(parameters or {})
+        described = await describe(self.registry, method)
+        if isinstance(described, MethodNotFoundError):
+            raise described
+        spec = described if isinstance(described, MethodSpec) else MethodSpec()
+        check_parameters(method, spec.parameters, given)
+        # Code is never filled in, so that quoting it would change it.
+        quoted = {key: value if key in spec.code else literal(value) for key, value in given.items()}
+        task = Task(id="call", method=method, parameters=quoted, timeout=timeout)
+        return await self._start(Workflow(name=method[:128], tasks=(task,)), {}, caller, roots)
+
+    async def read_path(self, path: str | os.PathLike[str], roots: Sequence[Path] | None = None) -> bytes:
+        """The document in a file inside of the roots.
+
+        Raises `WorkflowNotFoundError` naming the nearest file, `ForbiddenError` and `LimitError`.
+        """
+        return await read_document(path, self._with_roots(roots))
+
+    async def _start(
+        self, workflow: Workflow, inputs: Mapping[str, Any], caller: str, roots: Sequence[Path] | None
+    ) -> Run:
+        return await self.engine.submit(Submission(workflow, inputs, caller=caller, roots=self._with_roots(roots)))
+
+    def _with_roots(self, roots: Sequence[Path] | None) -> tuple[Path, ...]:
+        return tuple(dict.fromkeys((*(roots or ()), *self.roots)))
+
+
+@asynccontextmanager
+async def open_application(
+    config: Configuration, *, registry: ProtocolProviderRegistry | None = None, roots: Sequence[Path] = ()
+) -> AsyncGenerator[Application]:
+    """An application for as long as the context lasts; runs that are not over then are cancelled.
+
+    `registry` is by default that of the process; `roots` come before those of the configuration. Raises
+    `ConfigurationError` for sections that do not fit their providers.
+    """
+    chosen = ProtocolProviderRegistry.get_instance() if registry is None else registry
+    load_providers(chosen, config)
+    folders = (*roots, *_existing(config.files.roots))
+    async with chosen.running():
+        engine = LocalEngine(chosen, max_parallel_tasks=config.engine.max_parallel_tasks, secrets=config.secrets)
+        async with engine:
+            await chosen.warm()
+            yield Application(engine, chosen, config, folders)
+
+
+def _existing(folders: Sequence[Path]) -> tuple[Path, ...]:
+    for folder in folders:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"files.roots: {folder} can't be created: {os.strerror(error.errno or 0)}",
+                hint="name a folder in files.roots that can be written, or set GLEITZEIT_HOME",
+            ) from error
+    return tuple(folder.resolve() for folder in folders)

@@ -1,0 +1,127 @@
+"""Checking a document against the methods there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from gleitzeit.core.check import check, methods_of
+from gleitzeit.core.diagnostics import Diagnostic
+from gleitzeit.core.document import LARGE, Reading, read
+from gleitzeit.core.errors import DocumentError, GleitzeitError, MethodNotFoundError, ValidationError
+from gleitzeit.core.graph import edges, waves
+from gleitzeit.core.inputs import bind_inputs
+from gleitzeit.core.models import Workflow
+from gleitzeit.core.protocol import MethodSpec
+from gleitzeit.registry import ProtocolProviderRegistry
+
+Source = str | bytes | Mapping[str, Any] | Workflow
+
+Described = MethodSpec | GleitzeitError | None
+"""What is known of a method, or why it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A document as it would run; `workflow` is absent where it can't be read at all.
+
+    `inputs` have their defaults filled in; `waves` are ids of tasks that may run at once; `methods` says which
+    provider serves each method.
+    """
+
+    workflow: Workflow | None
+    inputs: Mapping[str, Any]
+    diagnostics: tuple[Diagnostic, ...]
+    waves: tuple[tuple[str, ...], ...] = ()
+    methods: Mapping[str, str | None] = field(default_factory=dict[str, "str | None"])
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """The diagnostics that keep it from running."""
+        return tuple(diagnostic for diagnostic in self.diagnostics if diagnostic.severity == "error")
+
+    @property
+    def valid(self) -> bool:
+        """Whether it may be submitted."""
+        return self.workflow is not None and not self.errors
+
+    def require(self) -> Workflow:
+        """The workflow. Raises `DocumentError` with all that is wrong."""
+        if self.workflow is None or self.errors:
+            raise DocumentError(self.errors)
+        return self.workflow
+
+    def with_inputs(self, given: Mapping[str, Any]) -> Checked:
+        """The same with these inputs; what does not fit is one more diagnostic."""
+        if self.workflow is None:
+            return self
+        try:
+            return replace(self, inputs=bind_inputs(self.workflow, given))
+        except ValidationError as error:
+            problem = Diagnostic(error.code, error.message, path="inputs", hint=error.hint)
+            return replace(self, inputs=given, diagnostics=(*self.diagnostics, problem))
+
+
+async def check_source(registry: ProtocolProviderRegistry, source: Source, name: str | None = None) -> Checked:
+    """A document with everything that is wrong with it; its methods are asked for all at once."""
+    reading = await _read(source, name)
+    if reading.workflow is None:
+        return Checked(None, {}, reading.diagnostics)
+    workflow = reading.workflow
+    described = await _describe_all(registry, workflow)
+    diagnostics = check(reading, {method: _specified(spec) for method, spec in described.items()})
+    checked = Checked(workflow, {}, (*diagnostics, *_silent(workflow, described)))
+    if not checked.valid:
+        return checked
+    plan = tuple(tuple(wave) for wave in waves(edges(workflow)))
+    return replace(checked, waves=plan, methods={method: _serving(registry, method) for method in described})
+
+
+async def describe(registry: ProtocolProviderRegistry, method: str) -> Described:
+    """What is known of a method, or the error that kept its provider from saying."""
+    try:
+        return await registry.describe(method)
+    except GleitzeitError as error:
+        return error
+
+
+async def _read(source: Source, name: str | None) -> Reading:
+    if isinstance(source, (str, bytes)) and len(source) > LARGE:
+        return await anyio.to_thread.run_sync(partial(read, source, name=name))
+    return read(source, name=name)
+
+
+async def _describe_all(registry: ProtocolProviderRegistry, workflow: Workflow) -> dict[str, Described]:
+    described: dict[str, Described] = {}
+
+    async def enter(method: str) -> None:
+        described[method] = await describe(registry, method)
+
+    async with anyio.create_task_group() as group:
+        for method in methods_of(workflow):
+            group.start_soon(enter, method)
+    return described
+
+
+def _specified(described: Described) -> MethodSpec | MethodNotFoundError | None:
+    return described if isinstance(described, (MethodSpec, MethodNotFoundError)) else None
+
+
+def _silent(workflow: Workflow, described: Mapping[str, Described]) -> Iterator[Diagnostic]:
+    for index, task in enumerate(workflow.tasks):
+        error = described.get(task.method)
+        if isinstance(error, GleitzeitError) and not isinstance(error, MethodNotFoundError):
+            message = f"{task.method} can't be checked: {error}"
+            yield Diagnostic(error.code, message, path=f"tasks[{index}].method", hint=error.hint, severity="warning")
+
+
+def _serving(registry: ProtocolProviderRegistry, method: str) -> str | None:
+    try:
+        return registry.find(method).provider_id
+    except MethodNotFoundError:
+        return None

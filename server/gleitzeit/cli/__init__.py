@@ -1,0 +1,31 @@
+"""The commands `gleitzeit` and `gleitzeit-mcp`; what must start fast takes a short way here."""
+
+from __future__ import annotations
+
+import sys
+
+from gleitzeit.version import __version__
+
+
+def main() -> int:
+    """Carry out the command line and return its exit code."""
+    arguments = sys.argv[1:]
+    if arguments in (["--version"], ["-V"]):
+        print(f"gleitzeit {__version__}")
+        return 0
+    if arguments[:1] == ["mcp"]:
+        return _serve(arguments[1:], "gleitzeit mcp")
+    from gleitzeit.cli.app import carry_out  # typer and rich cost more than the commands above take
+
+    return carry_out(arguments)
+
+
+def serve_stdio() -> int:
+    """Carry out `gleitzeit-mcp`: speak MCP over standard input and output until the host hangs up."""
+    return _serve(sys.argv[1:], "gleitzeit-mcp")
+
+
+def _serve(arguments: list[str], program: str) -> int:
+    from gleitzeit.cli.mcp import serve  # `--version` does without it
+
+    return serve(arguments, program)

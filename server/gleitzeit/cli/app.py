@@ -1,0 +1,84 @@
+"""All commands of `gleitzeit`, and the one place where an error becomes words and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from io import TextIOWrapper
+from typing import Annotated, cast
+
+import typer
+
+from gleitzeit.cli import config, exits, install, methods, run, schema, serve, validate
+from gleitzeit.cli.demo.command import demo
+from gleitzeit.cli.mcp_command import mcp
+from gleitzeit.cli.output import print_json
+from gleitzeit.cli.problems import error_data, say_error, say_traceback
+from gleitzeit.version import __version__
+
+application = typer.Typer(
+    name="gleitzeit",
+    help="Run workflows of tools, models and code: as an MCP server, or right here.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+application.command("run")(run.run)
+application.command("validate")(validate.validate)
+application.command("methods")(methods.methods)
+application.command("demo")(demo)
+application.command("mcp")(mcp)
+application.command("serve")(serve.serve)
+application.command("install")(install.install)
+application.command("schema")(schema.schema)
+application.add_typer(config.application, name="config")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"gleitzeit {__version__}")
+        raise typer.Exit
+
+
+@application.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Run workflows of tools, models and code: as an MCP server, or right here."""
+
+
+def carry_out(arguments: list[str]) -> int:
+    """Carry out a command line and return its exit code; whatever goes wrong is told in words."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        application(args=arguments, prog_name="gleitzeit")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else exits.OK
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a traceback is no answer for a person
+        return _told(_cause(error), "--json" in arguments)
+    return exits.OK
+
+
+def _told(error: BaseException, as_json: bool) -> int:
+    if isinstance(error, KeyboardInterrupt):
+        return exits.INTERRUPTED
+    if os.environ.get("GLEITZEIT_DEBUG"):
+        say_traceback(error)
+    say_error(error)
+    if as_json:
+        print_json(error_data(error))
+    return exits.exit_code_of(error)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The error itself where a task group wrapped a single one."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    return _cause(group.exceptions[0]) if len(group.exceptions) == 1 else group

@@ -1,0 +1,96 @@
+"""What is known of a run's tasks while it goes on, from its events alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from gleitzeit.core.models import Event
+
+_STATES = {
+    "task.started": "running",
+    "task.progress": "running",
+    "task.retrying": "retrying",
+    "task.waiting": "waiting",
+    "task.completed": "completed",
+    "task.failed": "failed",
+    "task.skipped": "skipped",
+    "task.cancelled": "cancelled",
+    "task.unknown": "unknown",
+}
+
+ENDED = frozenset({"completed", "failed", "skipped", "cancelled", "unknown"})
+
+
+@dataclass(slots=True)
+class Row:
+    """One task, or all items of a foreach together; times are seconds since the epoch."""
+
+    id: str
+    state: str = "pending"
+    started: float | None = None
+    ended: float | None = None
+    note: str = ""
+    items: set[str] = field(default_factory=set[str])
+    items_done: set[str] = field(default_factory=set[str])
+
+    def seconds(self, now: float) -> float | None:
+        """How long it has taken so far."""
+        return None if self.started is None else max(0.0, (self.ended or now) - self.started)
+
+    @property
+    def words(self) -> str:
+        """How far it is: the items done of a foreach, and what the task itself last said."""
+        count = f"{len(self.items_done)}/{len(self.items)}" if self.items else ""
+        return " ".join(part for part in (count, self.note) if part)
+
+
+class Board:
+    """The rows of one run, in the order of its document."""
+
+    def __init__(self, task_ids: Iterable[str]) -> None:
+        self.rows = {task_id: Row(task_id) for task_id in task_ids}
+
+    def apply(self, event: Event) -> Row | None:
+        """Take in one event and return the row that it changed."""
+        state = _STATES.get(event.kind)
+        if event.task_id is None or state is None:
+            return None
+        task_id, _, item = event.task_id.partition("[")
+        row = self.rows.setdefault(task_id, Row(task_id))
+        row.note = _note(event) or row.note
+        if item:
+            _apply_item(row, item, state, event.at)
+        else:
+            _apply_task(row, state, event.at)
+        return row
+
+
+def is_item(event: Event) -> bool:
+    """Whether the event is about one item of a foreach."""
+    return event.task_id is not None and event.task_id.endswith("]")
+
+
+def _apply_task(row: Row, state: str, at: float) -> None:
+    row.state = state
+    if row.started is None and state != "skipped":
+        row.started = at
+    row.ended = at if state in ENDED else None
+
+
+def _apply_item(row: Row, item: str, state: str, at: float) -> None:
+    row.items.add(item)
+    if row.state == "pending":
+        _apply_task(row, "running", at)
+    if state in ENDED:
+        row.items_done.add(item)
+
+
+def _note(event: Event) -> str:
+    """The last line of what the event says, short enough for a row."""
+    error: Any = event.data.get("error")
+    message = cast("dict[str, Any]", error).get("message") if isinstance(error, dict) else error
+    said = event.data.get("message") or message or event.data.get("reason")
+    lines = str(said or "").strip().splitlines()
+    return lines[-1][:80] if lines else ""

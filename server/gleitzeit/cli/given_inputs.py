@@ -1,0 +1,65 @@
+"""The inputs of a run as they are given on a command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import typer
+import yaml
+
+from gleitzeit.core.document import read
+from gleitzeit.core.errors import NotFoundError, ValidationError
+from gleitzeit.core.inputs import coerce_text
+
+_MOST_BYTES = 16 << 20
+
+# Typed as Any, for the loader in C has no types of its own.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def given_inputs(document: bytes, pairs: Sequence[str] | None, file: Path | None) -> dict[str, Any]:
+    """The inputs from `-i key=value`, each read as the type that the document declares, over those of `--inputs`.
+
+    Raises `ValidationError` for a value that is not of its type, and `NotFoundError` for a file that is not there.
+    """
+    texts = dict(_pair(text) for text in pairs or ())
+    inputs = _from_file(file) if file is not None else {}
+    declared = _declared(document) if texts else {}
+    return inputs | {name: _value(name, declared, text) for name, text in texts.items()}
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator or not name.strip():
+        raise typer.BadParameter(f'"{text}" is not KEY=VALUE', param_hint="-i")
+    return name.strip(), value
+
+
+def _declared(document: bytes) -> Mapping[str, Mapping[str, Any]]:
+    workflow = read(document).workflow
+    return workflow.inputs if workflow is not None else {}
+
+
+def _value(name: str, declared: Mapping[str, Mapping[str, Any]], text: str) -> Any:
+    try:
+        return coerce_text(declared.get(name, {}), text)
+    except ValidationError as error:
+        raise ValidationError(f"input {name}: {error.message}", hint=error.hint) from None
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        raise NotFoundError(f"there is no file {file}", hint="--inputs names a YAML or JSON file")
+    content = file.read_bytes()
+    if len(content) > _MOST_BYTES:
+        raise ValidationError(f"{file}: {len(content)} bytes, and inputs have at most {_MOST_BYTES}")
+    try:
+        values: Any = yaml.load(content, Loader=_Loader)  # noqa: S506 - Loader is a safe one
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        words = str(error).replace("\n", " ")
+        raise ValidationError(f"{file} can't be read: {words}", hint="mend the YAML or JSON there") from None
+    if not isinstance(values, dict):
+        raise ValidationError(f"{file}: inputs are a mapping from names to values")
+    return cast("dict[str, Any]", values)

@@ -1,0 +1,113 @@
+"""`gleitzeit install`: enters Gleitzeit in the configuration of a host."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gleitzeit.cli.host_config import Change, plan_change, write_change
+from gleitzeit.cli.launcher import server_entry
+from gleitzeit.cli.options import ConfigOption, JsonOption
+from gleitzeit.cli.output import json_text, print_json, print_result, say
+from gleitzeit.core.errors import ConfigurationError, NotFoundError
+
+
+class Host(StrEnum):
+    """A host whose configuration file is known."""
+
+    CLAUDE_DESKTOP = "claude-desktop"
+    CLAUDE_CODE = "claude-code"
+
+
+class Scope(StrEnum):
+    """Where Claude Code is to know the server: in this project, or everywhere."""
+
+    PROJECT = "project"
+    USER = "user"
+
+
+HostArgument = Annotated[Host, typer.Argument(help="The host to enter Gleitzeit in.")]
+PrintOption = Annotated[bool, typer.Option("--print", help="Only print the entry; change nothing.")]
+ScopeOption = Annotated[
+    Scope,
+    typer.Option(help="Claude Code only: `project` writes .mcp.json in this folder, `user` writes ~/.claude.json."),
+]
+NameOption = Annotated[str, typer.Option("--name", help="What the host is to call the server.")]
+
+
+def install(
+    host: HostArgument,
+    print_only: PrintOption = False,
+    scope: ScopeOption = Scope.PROJECT,
+    name: NameOption = "gleitzeit",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Enter Gleitzeit in the configuration of a host."""
+    entry = _entry(host, config)
+    if print_only:
+        print_result(json_text({"mcpServers": {name: entry}}))
+        return
+    change = plan_change(config_file(host, scope), name, entry)
+    backup = write_change(change) if change.needed else None
+    if as_json:
+        print_json(_facts(change, backup, entry))
+    else:
+        _tell(change, backup, host)
+
+
+def config_file(host: Host, scope: Scope) -> Path:
+    """The file in which `host` looks for servers on this machine."""
+    home = Path.home()
+    if host is Host.CLAUDE_CODE:
+        return Path.cwd() / ".mcp.json" if scope is Scope.PROJECT else home / ".claude.json"
+    if sys.platform == "darwin":
+        folder = home / "Library" / "Application Support" / "Claude"
+    elif sys.platform == "win32":
+        folder = _application_data() / "Claude"
+    else:
+        folder = home / ".config" / "Claude"
+    return folder / "claude_desktop_config.json"
+
+
+def _application_data() -> Path:
+    folder = os.environ.get("APPDATA")
+    if not folder:
+        raise ConfigurationError("APPDATA is not set", hint="set it to the folder that holds the folder Claude")
+    return Path(folder)
+
+
+def _entry(host: Host, config: Path | None) -> dict[str, Any]:
+    if config is not None and not config.is_file():
+        raise NotFoundError(f"there is no file {config}", hint="--config names an existing configuration")
+    entry = server_entry(config, os.environ)
+    return {"type": "stdio", **entry} if host is Host.CLAUDE_CODE else entry
+
+
+def _facts(change: Change, backup: Path | None, entry: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "path": str(change.path),
+        "changed": change.needed,
+        "backup": str(backup) if backup else None,
+        "entry": entry,
+        "diff": change.diff,
+    }
+
+
+def _tell(change: Change, backup: Path | None, host: Host) -> None:
+    if not change.needed:
+        say(f"{change.path} has this entry already: nothing to do")
+        return
+    print_result(change.diff)
+    say(("written", "bold green"), f": {change.path}")
+    if backup is not None:
+        say(f"what was there before is kept in {backup}")
+    if host is Host.CLAUDE_DESKTOP:
+        say("restart Claude Desktop to see it")
+    else:
+        say("start Claude Code again here; it asks once whether to trust the server")

@@ -1,0 +1,79 @@
+"""`gleitzeit mcp` and `gleitzeit-mcp`: MCP over standard input and output, started without anything that costs time."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gleitzeit.version import __version__
+
+if TYPE_CHECKING:  # at run time the first answer is out before it is needed
+    from gleitzeit.application import Application
+
+_USAGE = """\
+Usage: {program} [--config FILE]
+
+Speak MCP over standard input and output, until the host hangs up. Meant to be started by a host:
+`gleitzeit install claude-desktop` or `gleitzeit install claude-code` enters it there.
+
+Options:
+  --config FILE  Use this configuration instead of ~/.gleitzeit/config.yaml.
+  --version      Print the version.
+  -h, --help     Print this.
+"""
+
+_AT_A_TERMINAL = """\
+{program} waits for an MCP host on standard input; Ctrl-C ends it.
+`gleitzeit install claude-desktop` enters it in a host, `gleitzeit demo` shows what it does.
+"""
+
+
+def serve(arguments: list[str], program: str) -> int:
+    """Serve the host behind standard input and return the exit code; 2 for an option that there is not."""
+    if not {"-h", "--help"}.isdisjoint(arguments):
+        sys.stdout.write(_USAGE.format(program=program))
+        return 0
+    if arguments == ["--version"]:
+        sys.stdout.write(f"gleitzeit {__version__}\n")
+        return 0
+    config, problem = _config_option(arguments)
+    if problem:
+        sys.stderr.write(f"error: {problem}\n\n{_USAGE.format(program=program)}")
+        return 2
+    if config is not None and not config.is_file():
+        sys.stderr.write(f"error: there is no file {config}\n  hint: --config names an existing configuration\n")
+        return 3
+    if sys.stdin.isatty():
+        sys.stderr.write(_AT_A_TERMINAL.format(program=program))
+    return _serve(config)
+
+
+def _config_option(arguments: list[str]) -> tuple[Path | None, str]:
+    """The file that `--config` names, and what is wrong with the arguments."""
+    config: Path | None = None
+    rest = list(arguments)
+    while rest:
+        option, separator, value = rest.pop(0).partition("=")
+        if option != "--config":
+            return None, f"there is no option {option}" if option.startswith("-") else f"unexpected argument {option}"
+        if not separator:
+            if not rest:
+                return None, "--config needs a file"
+            value = rest.pop(0)
+        config = Path(value).expanduser()
+    return config, ""
+
+
+def _serve(config: Path | None) -> int:
+    from gleitzeit.mcp_server.stdio import run_stdio  # what is printed above does without the SDK
+
+    return run_stdio(lambda: _application(config))
+
+
+def _application(config: Path | None) -> AbstractAsyncContextManager[Application]:
+    from gleitzeit.application import open_application  # the first answer is out before this is needed
+    from gleitzeit.cli.configuration import configured
+
+    return open_application(configured(config))

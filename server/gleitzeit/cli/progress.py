@@ -1,0 +1,91 @@
+"""A run as it goes on: a live table on a terminal, one line an event elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+
+from rich.live import Live
+from rich.table import Table
+
+from gleitzeit.cli.board import Board, Row, is_item
+from gleitzeit.cli.output import console, line, say
+from gleitzeit.core.models import Event
+
+Watcher = Callable[[Event], None]
+
+_MARKS = {
+    "pending": ("·", "dim"),
+    "running": ("●", "cyan"),
+    "retrying": ("↻", "yellow"),
+    "waiting": ("?", "yellow"),
+    "completed": ("✓", "green"),
+    "failed": ("✗", "bold red"),
+    "skipped": ("-", "dim"),
+    "cancelled": ("■", "yellow"),
+    "unknown": ("?", "bold yellow"),
+}
+_SECONDS_BETWEEN_NOTES = 1.0
+
+
+@contextmanager
+def shown_progress(task_ids: Iterable[str]) -> Generator[Watcher]:
+    """A function that shows each event of a run on standard error, in the way that fits what it leads to."""
+    board = Board(task_ids)
+    screen = console()
+    if not screen.is_terminal or screen.is_dumb_terminal:
+        yield _Lines(board).show
+        return
+    with Live(console=screen, get_renderable=lambda: _table(board, screen.height), refresh_per_second=8):
+        yield lambda event: _ignored(board.apply(event))
+
+
+class _Lines:
+    """One plain line for each event that a log should have."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._begun: float | None = None
+        self._said: dict[str, float] = {}
+
+    def show(self, event: Event) -> None:
+        self._begun = self._begun if self._begun is not None else event.at
+        row = self._board.apply(event)
+        if row is None or (is_item(event) and event.kind in ("task.started", "task.completed")):
+            return
+        if event.kind == "task.progress" and not self._due(row, event.at):
+            return
+        words = f": {row.words}" if row.words else ""
+        say((f"{event.at - self._begun:7.2f}s ", "dim"), f"{event.task_id}: {event.kind.removeprefix('task.')}{words}")
+
+    def _due(self, row: Row, at: float) -> bool:
+        """Progress may come hundreds of times a second."""
+        due = bool(row.note) and at - self._said.get(row.id, float("-inf")) >= _SECONDS_BETWEEN_NOTES
+        if due:
+            self._said[row.id] = at
+        return due
+
+
+def _table(board: Board, height: int) -> Table:
+    now = time.time()
+    table = Table.grid(padding=(0, 1))
+    for row in _most_telling(list(board.rows.values()), max(3, height - 2)):
+        mark, style = _MARKS[row.state]
+        seconds = row.seconds(now)
+        duration = f"{seconds:.1f}s" if seconds is not None else ""
+        table.add_row((line((mark, style))), line(row.id), line((duration, "dim")), line((row.words, "dim")))
+    return table
+
+
+def _most_telling(rows: list[Row], room: int) -> list[Row]:
+    """As many rows as there is room for: those at work first, then those that went wrong."""
+    if len(rows) <= room:
+        return rows
+    rank = {"running": 0, "retrying": 0, "waiting": 0, "failed": 1, "unknown": 1, "pending": 2}
+    chosen = sorted(rows, key=lambda row: rank.get(row.state, 3))[:room]
+    return [row for row in rows if row in chosen]
+
+
+def _ignored(_: object) -> None:
+    return None

@@ -1,0 +1,37 @@
+"""`gleitzeit serve`: MCP over streamable HTTP and SSE on one port of this machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gleitzeit.application import open_application
+from gleitzeit.cli.configuration import configured
+from gleitzeit.cli.options import ConfigOption, JsonOption
+from gleitzeit.cli.output import print_json, say
+
+HostOption = Annotated[str | None, typer.Option(help="The address to listen at; one of this machine's own.")]
+PortOption = Annotated[int | None, typer.Option(min=0, max=65_535, help="The port to listen at; 0 takes a free one.")]
+
+
+def serve(
+    host: HostOption = None, port: PortOption = None, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Serve MCP over HTTP and SSE on this machine."""
+    from gleitzeit.mcp_server.http import run_http  # the SDK's servers cost a second that no other command should
+
+    configuration = configured(config)
+
+    def announce(address: str) -> None:
+        if as_json:
+            print_json({"address": address, "streamable_http": f"{address}/mcp", "sse": f"{address}/sse"})
+        say(("serving", "bold green"), f" {address}/mcp (streamable HTTP) and {address}/sse (SSE); Ctrl-C ends it")
+
+    code = run_http(
+        lambda: open_application(configuration),
+        host=host if host is not None else configuration.server.host,
+        port=port if port is not None else configuration.server.port,
+        announce=announce,
+    )
+    raise typer.Exit(code)

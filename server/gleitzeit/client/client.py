@@ -1,0 +1,199 @@
+"""`GleitzeitClient`: run tasks and workflows from a program."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from gleitzeit.core.errors import ConfigurationError, GleitzeitError, ProviderError, UnsupportedError
+from gleitzeit.core.models import Event, Run, Task, TaskResult
+
+# The engine, the MCP SDK and the configuration are loaded when a client is opened: a program that only imports the
+# client, as every user's module does, should not pay for them.
+if TYPE_CHECKING:
+    from gleitzeit.client.documents import WorkflowSource
+    from gleitzeit.client.session import Session, Validation
+    from gleitzeit.config import Configuration
+    from gleitzeit.core.protocol import MethodSpec
+    from gleitzeit.engine.base import RunList
+
+OnEvent = Callable[[Event], Awaitable[None] | None]
+
+_CANCELLING = 5.0
+
+
+class GleitzeitClient:
+    """Runs tasks and workflows, in this process (`native`) or on a running server (`mcp`); used by `async with`.
+
+    `url` is that of a server's `/mcp`; `command` starts a server of its own over stdio. `config` is a file, a
+    `Configuration`, or a mapping of keys such as `{"engine.max_parallel_tasks": 8}`.
+    """
+
+    def __init__(
+        self,
+        mode: Literal["native", "mcp"] = "native",
+        url: str | None = None,
+        config: Configuration | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        *,
+        command: Sequence[str] | None = None,
+    ) -> None:
+        _check_mode(mode, url, command)
+        self._mode = mode
+        self._url = url
+        self._command = command
+        self._config = config
+        self._stack = AsyncExitStack()
+        self._opened: Session | None = None
+
+    async def __aenter__(self) -> Self:
+        self._opened = await self._stack.enter_async_context(self._connect())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        self._opened = None
+        return await self._stack.__aexit__(kind, error, traceback)
+
+    async def execute_task(self, task: Task | Mapping[str, Any] | None = None, /, **fields: Any) -> TaskResult:
+        """Run one task, given as a `Task`, a mapping or keywords, and return what became of it.
+
+        A task that fails is returned with its error. Raises `DocumentError` for one that can't be run at all.
+        """
+        from gleitzeit.client.session import Document  # see above
+
+        document = task.model_dump(mode="json", exclude_defaults=True) if isinstance(task, Task) else dict(task or {})
+        document = {"id": "task", **document, **fields}
+        run = await self._finish(await self._session.submit(Document({"tasks": [document]}), {}), None)
+        return next(iter(run.tasks.values()))
+
+    async def run_workflow(
+        self, workflow: WorkflowSource, inputs: Mapping[str, Any] | None = None, on_event: OnEvent | None = None
+    ) -> Run:
+        """Run a workflow, given as a path, text, mapping or `Workflow`, and return the run once it is over.
+
+        A run that fails is returned with its error; a run that waits for a person is returned waiting. `on_event` is
+        called with each event. Raises `DocumentError` and, for inputs, `ValidationError`.
+        """
+        return await self._finish(await self.submit_workflow(workflow, inputs), on_event)
+
+    async def submit_workflow(self, workflow: WorkflowSource, inputs: Mapping[str, Any] | None = None) -> Run:
+        """Start a workflow and return its run at once."""
+        from gleitzeit.client.documents import document_of  # see above
+
+        return await self._session.submit(await document_of(workflow), inputs or {})
+
+    async def get_run(self, run_id: str) -> Run:
+        """A run as it stands now. Raises `RunNotFoundError`."""
+        return await self._session.get(run_id)
+
+    async def list_runs(
+        self, status: str | None = None, name: str | None = None, limit: int = 20, cursor: str | None = None
+    ) -> RunList:
+        """Runs that fit, newest first; pass `cursor` of the last answer for the next ones."""
+        return await self._session.list(status, name, limit, cursor)
+
+    async def cancel_run(self, run_id: str, reason: str = "") -> Run:
+        """Stop a run; one that is over stays as it is."""
+        return await self._session.cancel(run_id, reason)
+
+    async def resume_run(self, run_id: str, **changes: Any) -> Run:
+        """Not in this version. Raises `UnsupportedError`."""
+        raise UnsupportedError(
+            f"run {run_id} can't be resumed: resume_run is not in this version", hint="submit the workflow again"
+        )
+
+    def events(self, run_id: str, after: int = 0) -> AsyncIterator[Event]:
+        """The events of a run as they happen, until it is over."""
+        return self._session.events(run_id, after)
+
+    async def validate(self, workflow: WorkflowSource, inputs: Mapping[str, Any] | None = None) -> Validation:
+        """Everything that is wrong with a workflow, without running it."""
+        from gleitzeit.client.documents import document_of  # see above
+
+        return await self._session.validate(await document_of(workflow), inputs)
+
+    async def methods(self) -> Sequence[MethodSpec]:
+        """All methods that workflows can use now."""
+        return await self._session.methods()
+
+    async def chat(self, prompt: str, model: str | None = None, *, system: str | None = None, **parameters: Any) -> str:
+        """The answer of a language model. Raises `ProviderError` where there is none."""
+        messages = [{"role": "system", "content": system}] if system else []
+        given = {"messages": [*messages, {"role": "user", "content": prompt}], **parameters}
+        run = await self._session.call("llm/chat", {**given, **({"model": model} if model else {})})
+        result = next(iter((await self._finish(run, None)).tasks.values()))
+        if result.status != "completed":
+            raise _error_of(result)
+        return str(result["response"])
+
+    @property
+    def _session(self) -> Session:
+        if self._opened is None:
+            raise ConfigurationError("the client is not open", hint="use `async with GleitzeitClient() as client`")
+        return self._opened
+
+    def _connect(self) -> Any:
+        if self._mode == "native":
+            from gleitzeit.client.native import native_session  # see above
+
+            return native_session(self._configuration())
+        from gleitzeit.client.remote import remote_session  # see above
+
+        return remote_session(self._url, self._command)
+
+    def _configuration(self) -> Configuration:
+        from gleitzeit.config import Configuration, load_configuration  # see above
+
+        if isinstance(self._config, Configuration):
+            return self._config
+        if isinstance(self._config, Mapping):
+            return load_configuration(overrides=self._config)
+        return load_configuration(self._config)
+
+    async def _finish(self, run: Run, on_event: OnEvent | None) -> Run:
+        import anyio  # see above
+
+        try:
+            return await self._follow(run, on_event)
+        except anyio.get_cancelled_exc_class():
+            with anyio.move_on_after(_CANCELLING, shield=True):
+                await self._session.cancel(run.id, "the program that waited for it was cancelled")
+            raise
+
+    async def _follow(self, run: Run, on_event: OnEvent | None) -> Run:
+        stuck = False
+        async for event in self._session.events(run.id):
+            if on_event is not None:
+                told = on_event(event)
+                if inspect.isawaitable(told):
+                    await told
+            stuck = stuck or event.kind in ("task.unknown", "task.waiting")
+            if stuck and (standing := await self._session.get(run.id)).status == "waiting":
+                return standing
+        return await self._session.get(run.id)
+
+
+def _check_mode(mode: str, url: str | None, command: Sequence[str] | None) -> None:
+    if mode not in ("native", "mcp"):
+        raise ConfigurationError(f'there is no mode "{mode}"', hint='mode is "native" or "mcp"')
+    if mode == "mcp" and (url is None) == (command is None):
+        raise ConfigurationError(
+            'mode "mcp" takes either a url or a command',
+            hint='for example url="http://127.0.0.1:8000/mcp", or command=["gleitzeit", "mcp"]',
+        )
+    if mode == "native" and (url is not None or command is not None):
+        raise ConfigurationError("url and command are for a server", hint='pass mode="mcp" with them')
+
+
+def _error_of(result: TaskResult) -> GleitzeitError:
+    failure = result.error
+    if failure is None:
+        return ProviderError(f"the task is {result.status}")
+    return ProviderError(
+        failure.message, hint=failure.hint, code=failure.code, retryable=failure.retryable, ambiguous=failure.ambiguous
+    )

@@ -1,0 +1,66 @@
+"""A session with an engine in this process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from gleitzeit.application import Application, open_application
+from gleitzeit.client.session import Document, Session, Validation
+from gleitzeit.config import Configuration
+from gleitzeit.core.models import Event, Run
+from gleitzeit.core.protocol import MethodSpec
+from gleitzeit.engine.base import RunList
+
+CALLER = "local"
+
+
+@asynccontextmanager
+async def native_session(config: Configuration) -> AsyncGenerator[Session]:
+    """An engine of its own, with the providers of the registry of this process."""
+    async with open_application(config) as application:
+        yield NativeSession(application)
+
+
+class NativeSession(Session):
+    """Works with an `Application` directly."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._engine = application.engine
+
+    async def submit(self, document: Document, inputs: Mapping[str, Any]) -> Run:
+        """Start a workflow on the engine."""
+        return await self._application.submit(
+            document.content, inputs, name=document.name, caller=CALLER, roots=document.roots
+        )
+
+    async def call(self, method: str, parameters: Mapping[str, Any]) -> Run:
+        """Start one method as a run."""
+        return await self._application.call(method, parameters, caller=CALLER)
+
+    async def get(self, run_id: str) -> Run:
+        """The run as the engine has it."""
+        return await self._engine.get(run_id, caller=CALLER)
+
+    async def list(self, status: str | None, name: str | None, limit: int, cursor: str | None) -> RunList:
+        """Runs that fit, newest first."""
+        return await self._engine.list(caller=CALLER, status=status, name=name, limit=limit, cursor=cursor)
+
+    async def cancel(self, run_id: str, reason: str) -> Run:
+        """Stop a run."""
+        return await self._engine.cancel(run_id, reason, caller=CALLER)
+
+    def events(self, run_id: str, after: int = 0) -> AsyncIterator[Event]:
+        """The engine's own events."""
+        return self._engine.events(run_id, after, caller=CALLER)
+
+    async def validate(self, document: Document, inputs: Mapping[str, Any] | None) -> Validation:
+        """Check a document without running it."""
+        checked = await self._application.check(document.content, inputs, name=document.name)
+        return Validation(checked.valid, checked.diagnostics, checked.waves)
+
+    async def methods(self) -> Sequence[MethodSpec]:
+        """All methods of the registry."""
+        return await self._application.registry.list_methods()

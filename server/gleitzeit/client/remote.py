@@ -1,0 +1,140 @@
+"""A session with a running server, over its MCP tools alone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from mcp import Client, StdioServerParameters
+from mcp.shared.exceptions import MCPError
+
+from gleitzeit.client import answers
+from gleitzeit.client.session import Document, Session, Validation
+from gleitzeit.core.errors import ConnectionLostError, LimitError, ProviderUnavailableError
+from gleitzeit.core.models import OVER, Event, Run, Workflow
+from gleitzeit.core.protocol import MethodSpec
+from gleitzeit.engine.base import RunList
+
+WAIT_SECONDS = 30
+READ_SECONDS = 90.0
+MOST_METHODS = 100
+
+
+@asynccontextmanager
+async def remote_session(url: str | None, command: Sequence[str] | None) -> AsyncGenerator[Session]:
+    """A connection to the server at `url`, or to one that `command` starts.
+
+    Raises `ProviderUnavailableError` where there is none.
+    """
+    name = url if url is not None else " ".join(command or ())
+    server: Any = url if command is None else StdioServerParameters(command=command[0], args=list(command[1:]))
+    failure: Exception | None = None
+    try:
+        async with Client(server, read_timeout_seconds=READ_SECONDS, cache=None) as client:
+            try:
+                yield RemoteSession(client, name)
+            except Exception as error:  # noqa: BLE001 - raised below, outside of the connection's own task group
+                failure = error
+    except Exception as error:
+        if failure is None:
+            raise _unreachable(name, error) from error
+    if failure is not None:
+        raise failure
+
+
+def _unreachable(name: str, error: BaseException) -> ProviderUnavailableError:
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    return ProviderUnavailableError(
+        f"no Gleitzeit server answers at {name}: {type(error).__name__}: {error}",
+        hint="start one with `gleitzeit serve`, and give the address that it prints",
+    )
+
+
+class RemoteSession(Session):
+    """Works with the tools of a server."""
+
+    def __init__(self, client: Client, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    async def submit(self, document: Document, inputs: Mapping[str, Any]) -> Run:
+        """Start a workflow by `submit_workflow`."""
+        given = {"workflow": _written(document), "inputs": dict(inputs), "wait_seconds": 0}
+        answer = await self._call("submit_workflow", given)
+        return await self.get(answer["run_id"])
+
+    async def call(self, method: str, parameters: Mapping[str, Any]) -> Run:
+        """Start one method by `call_method`."""
+        answer = await self._call(
+            "call_method", {"method": method, "parameters": dict(parameters), "timeout_seconds": 0}
+        )
+        return await self.get(answer["run_id"])
+
+    async def get(self, run_id: str) -> Run:
+        """The run, put together from two looks at it."""
+        summary = await self._call("inspect_run", {"run_id": run_id})
+        tasks = await self._call("inspect_run", {"run_id": run_id, "detail": "tasks"})
+        return answers.run_of(summary, tasks)
+
+    async def list(self, status: str | None, name: str | None, limit: int, cursor: str | None) -> RunList:
+        """Runs by `list_runs`."""
+        given = {"status": status, "name": name, "limit": limit, "cursor": cursor}
+        return answers.run_list_of(await self._call("list_runs", _present(given)))
+
+    async def cancel(self, run_id: str, reason: str) -> Run:
+        """Stop a run by `cancel_run`."""
+        await self._call("cancel_run", _present({"run_id": run_id, "reason": reason or None}))
+        return await self.get(run_id)
+
+    async def events(self, run_id: str, after: int = 0) -> AsyncIterator[Event]:
+        """Events by `inspect_run`, which waits for the next ones at the server."""
+        while True:
+            given = {"run_id": run_id, "detail": "events", "after_seq": after}
+            answer = await self._call("inspect_run", given)
+            for event in answers.events_of(answer):
+                after = event.seq
+                yield event
+            if "next" in answer:
+                _check_progress(run_id, answer)
+                continue
+            if answer["status"] in OVER:
+                return
+            await self._call("inspect_run", {"run_id": run_id, "wait_seconds": WAIT_SECONDS})
+
+    async def validate(self, document: Document, inputs: Mapping[str, Any] | None) -> Validation:
+        """What `validate_workflow` says."""
+        given = {"workflow": _written(document), "inputs": dict(inputs) if inputs else None}
+        return answers.validation_of(await self._call("validate_workflow", _present(given)))
+
+    async def methods(self) -> Sequence[MethodSpec]:
+        """What `search_methods` shows of the first methods."""
+        answer = await self._call("search_methods", {"detail": "schema", "limit": MOST_METHODS})
+        return answers.methods_of(answer)
+
+    async def _call(self, tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            result = await self._client.call_tool(tool, dict(arguments))
+        except MCPError as error:
+            raise ConnectionLostError(f"{self._name}, {tool}: {error}") from error
+        text = "\n".join(block.text for block in result.content if block.type == "text")
+        return answers.checked(tool, result.structured_content, bool(result.is_error), text)
+
+
+def _check_progress(run_id: str, answer: Mapping[str, Any]) -> None:
+    if not answer["events"]:
+        raise LimitError(
+            f"an event of run {run_id} is too large to be sent", hint="raise limits.result_tokens of the server"
+        )
+
+
+def _written(document: Document) -> str | Mapping[str, Any]:
+    content = document.content
+    if isinstance(content, Workflow):
+        return content.canonical()
+    return content.decode("utf-8", errors="replace") if isinstance(content, bytes) else content
+
+
+def _present(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}

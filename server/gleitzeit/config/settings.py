@@ -1,0 +1,119 @@
+"""What can be configured: the sections, their defaults and types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gleitzeit.config.redaction import redacted
+
+Globs = tuple[str, ...]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Files(_Section):
+    """The only folders that paths in requests may lie in."""
+
+    roots: tuple[Path, ...] = ()
+
+
+class Workflows(_Section):
+    """Folders of saved workflows."""
+
+    directories: tuple[Path, ...] = ()
+
+
+class EngineSettings(_Section):
+    """How runs are carried out and kept."""
+
+    kind: Literal["local", "temporal"] = "local"
+    database: str | None = None
+    durability: Literal["full", "normal"] | None = None
+    max_parallel_tasks: Annotated[int, Field(ge=1, le=10_000)] = 64
+    keep: Any = None
+
+
+class ServerSettings(_Section):
+    """Where `gleitzeit serve` listens, and to whom."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8000
+    tokens: tuple[Mapping[str, Any], ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    expose_tools: Any = None
+    audit: Any = None
+
+
+class Policy(_Section):
+    """Which methods may be used, as patterns such as `mcp/tool.*`; `deny` wins, and an empty `allow` allows all."""
+
+    allow: Globs = ()
+    deny: Globs = ()
+    ask: Globs = ()
+
+
+class Limits(_Section):
+    """How large a result may be: in tokens where a model reads it, in bytes where it is kept."""
+
+    result_tokens: Annotated[int, Field(ge=100, le=1_000_000)] = 8_000
+    result_bytes: Annotated[int, Field(ge=1_024, le=1 << 30)] = 16 << 20
+
+
+class Mcp(_Section):
+    """Downstream servers, as written: the provider fills `${VAR}` in, so that an unset one fails its server alone."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    servers: tuple[Mapping[str, Any], ...] = ()
+    roots: tuple[Any, ...] = ()
+    mcpServers: Mapping[str, Any] = Field(default_factory=dict[str, Any])  # noqa: N815 - the hosts' own spelling
+
+
+class Configuration(_Section):
+    """Everything that is configured; never changes. Its `repr` shows no secret.
+
+    `providers` has a section for each provider by name, `modules` are imported for what they register, and are found
+    on `module_path`. `origins` says where each key was written, by its path such as `providers.ollama.timeout`.
+    """
+
+    home: Path
+    path: Path | None = None
+    providers: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict[str, Mapping[str, Any]])
+    modules: tuple[str, ...] = ()
+    module_path: tuple[Path, ...] = ()
+    mcp: Mcp = Mcp()
+    files: Files = Files()
+    workflows: Workflows = Workflows()
+    secrets: Mapping[str, str] = Field(default_factory=dict[str, str])
+    engine: EngineSettings = EngineSettings()
+    server: ServerSettings = ServerSettings()
+    policy: Policy = Policy()
+    limits: Limits = Limits()
+    origins: Mapping[str, str] = Field(default_factory=dict[str, str], exclude=True)
+
+    def where(self, key: str) -> str:
+        """The key with the place it was written at: `server.port (config.yaml, line 3)`."""
+        origin = self.origins.get(key)
+        return f"{key} ({origin})" if origin else key
+
+    def redacted(self) -> dict[str, Any]:
+        """The configuration as JSON data, with secrets left out."""
+        shown = self.model_dump(mode="json")
+        shown["secrets"] = dict.fromkeys(self.secrets, "***")
+        return {key: value if key == "secrets" else redacted(value) for key, value in shown.items()}
+
+    def __repr__(self) -> str:
+        return f"Configuration(home={str(self.home)!r}, path={str(self.path)!r})"
+
+    __str__ = __repr__
+
+
+FILE_KEYS = ("providers", "mcp", "mcpServers", "files", "workflows", "secrets", "engine", "server", "policy", "limits")
+"""The top-level keys of a configuration file."""

@@ -1,0 +1,80 @@
+"""Which fields of which variables an expression reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from gleitzeit.core.cel_syntax import Access, Call, FieldStep, KeyStep, Literal, Macro, Name, Node, Step, children
+
+PathKey = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One path from a variable, as far as it is known; `optional` where it only asks whether it is there."""
+
+    keys: tuple[PathKey, ...]
+    start: int
+    optional: bool = False
+
+    @property
+    def text(self) -> str:
+        """The path as people write it."""
+        text = str(self.keys[0])
+        for key in self.keys[1:]:
+            text += f".{key}" if isinstance(key, str) and key.isidentifier() else f"[{key!r}]".replace("'", '"')
+        return text
+
+
+def accesses(tree: Node) -> list[Reading]:
+    """Every path that is read, in no particular order; the variables of comprehensions are left out."""
+    found: list[Reading] = []
+    waiting: list[tuple[Node, frozenset[str], bool]] = [(tree, frozenset(), False)]
+    while waiting:
+        node, bound, optional = waiting.pop()
+        match node:
+            case Name(name, start):
+                if name not in bound:
+                    found.append(Reading((name,), start, optional))
+            case Access(Name(name, start), steps) if name not in bound:
+                keys, rest = _known(steps)
+                found.append(Reading((name, *keys), start, optional))
+                waiting.extend((child, bound, False) for child in children(Access(_NOTHING, rest)))
+            case Macro(_, over, variable, bodies):
+                waiting.append((over, bound, False))
+                waiting.extend((body, bound | {variable}, False) for body in bodies)
+            case Call("has", (argument,)):
+                waiting.append((argument, bound, True))
+            case _:
+                waiting.extend((child, bound, False) for child in children(node))
+    return found
+
+
+def follow(value: Any, keys: Sequence[PathKey]) -> tuple[Any, PathKey | None]:
+    """The value at the end of the path; or the last one there is, and the key that it has not."""
+    for key in keys:
+        if isinstance(key, str) and isinstance(value, dict) and key in value:
+            value = cast("dict[str, Any]", value)[key]
+        elif isinstance(key, int) and isinstance(value, list) and key < len(cast("list[Any]", value)):
+            value = cast("list[Any]", value)[key]
+        else:
+            return value, key
+    return value, None
+
+
+_NOTHING = Literal("null", "null", None)
+
+
+def _known(steps: Sequence[Step]) -> tuple[tuple[PathKey, ...], tuple[Step, ...]]:
+    keys: list[PathKey] = []
+    for position, step in enumerate(steps):
+        match step:
+            case FieldStep(name):
+                keys.append(name)
+            case KeyStep(Literal("string" | "int", _, value)):
+                keys.append(cast("str | int", value))
+            case _:
+                return tuple(keys), tuple(steps[position:])
+    return tuple(keys), ()

@@ -1,0 +1,185 @@
+"""CEL expressions: read and bounded once, evaluated on no more data than they refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from gleitzeit.core.cel_cost import size_of, weigh
+from gleitzeit.core.cel_parser import parse
+from gleitzeit.core.cel_paths import PathKey, Reading, accesses
+from gleitzeit.core.cel_syntax import Access, Call, MethodStep, Node, walk
+from gleitzeit.core.cel_tokens import CelSyntaxError
+from gleitzeit.core.cel_values import evaluate
+from gleitzeit.core.diagnostics import Diagnostic, did_you_mean
+from gleitzeit.core.errors import DocumentError, LimitError
+from gleitzeit.core.pruning import Branch, prune, prune_result, tree_of
+from gleitzeit.core.scope import ABSENT, Scope
+
+__all__ = ["LIGHT", "MAX_NODES", "MAX_TEXT", "Expression", "compile_expression", "evaluate"]
+
+LIGHT = 15_000_000
+"""An expression of no more weight than this is over in less than 20 ms; a heavier one belongs in another process."""
+
+MAX_NODES = 10_000
+MAX_TEXT = 1 << 20
+
+_ALIASES = {"input": "inputs", "steps": "tasks"}
+_TYPES = frozenset({"bool", "int", "uint", "double", "string", "bytes", "list", "map", "type", "null_type"})
+_FUNCTIONS = frozenset(
+    "size has int uint double string bytes timestamp duration contains startsWith endsWith matches type dyn "
+    "getFullYear getMonth getDayOfYear getDayOfMonth getDate getDayOfWeek getHours getMinutes getSeconds "
+    "getMilliseconds max min all exists exists_one map filter bool".split()
+)
+_COMMANDS = frozenset({"item", "index", "run", "inputs", "input"})
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """One CEL expression: what it refers to, what that weighs, and what to pass to `evaluate`.
+
+    `roots` are the tasks it refers to, `inputs` the inputs; `types` among the roots may also name CEL's own types.
+    """
+
+    source: str
+    roots: frozenset[str]
+    inputs: frozenset[str]
+    uses_item: bool
+    uses_index: bool
+    readings: tuple[Reading, ...] = field(repr=False)
+    branches: Mapping[str, Branch] = field(repr=False, compare=False, hash=False)
+    tree: Node = field(repr=False, compare=False, hash=False)
+
+    def data(self, scope: Scope) -> dict[str, Any]:
+        """The variables it needs, and of them only the fields it reads.
+
+        Raises `LimitError` where that is more than CEL may be given.
+        """
+        data = {
+            name: _pruned(name, value, branch)
+            for name, branch in self.branches.items()
+            for value in _value(scope, name)
+        }
+        size = size_of(data, MAX_NODES + len(data))
+        if size.nodes - 1 > MAX_NODES or size.text > MAX_TEXT:
+            much = f"more than {MAX_NODES:,} values" if size.nodes - 1 > MAX_NODES else f"{size.text:,} bytes of text"
+            raise LimitError(
+                f'"{self.source}" refers to {much}',
+                hint="refer to a smaller part, or compute it in a python/execute task",
+            )
+        return data
+
+    def weight(self, data: Mapping[str, Any]) -> int:
+        """An upper bound of what evaluating it with `data` costs; compare with `LIGHT`."""
+        return weigh(self.tree, self.source, data)
+
+
+@lru_cache(maxsize=2048)
+def compile_expression(source: str) -> Expression:
+    """The expression; raises `DocumentError` with the one diagnostic that says why it is none."""
+    try:
+        tree = parse(source)
+        _check_names(tree)
+        readings = tuple(_canonical(reading, source) for reading in accesses(tree))
+    except CelSyntaxError as error:
+        raise DocumentError([_diagnostic(error, source)]) from error
+    return Expression(
+        source=source,
+        roots=frozenset(_roots(readings)),
+        inputs=frozenset(str(item.keys[1]) for item in readings if item.keys[0] == "inputs" and len(item.keys) > 1),
+        uses_item=any(item.keys[0] == "item" for item in readings),
+        uses_index=any(item.keys[0] == "index" for item in readings),
+        readings=readings,
+        branches=_branches(accesses(tree)),
+        tree=tree,
+    )
+
+
+def _diagnostic(error: CelSyntaxError, source: str) -> Diagnostic:
+    shown = source if len(source) <= 80 else source[:77] + "..."
+    return Diagnostic(error.code, f'in the expression "{shown}": {error.message}', column=error.offset, hint=error.hint)
+
+
+def _canonical(reading: Reading, source: str) -> Reading:
+    """`steps.x` and `tasks["x"]` as `x`, `input` as `inputs`; raises for what cannot be followed."""
+    head = str(reading.keys[0])
+    if head == "secrets":
+        raise CelSyntaxError(
+            "a secret can only be passed on as it is",
+            reading.start,
+            "use ${secrets.NAME} alone, in parameters",
+            "secret_misplaced",
+        )
+    if head in ("tasks", "steps"):
+        if len(reading.keys) < 2 or not isinstance(reading.keys[1], str):
+            raise CelSyntaxError(
+                f"{head} needs the id of a task", reading.start, f'write {head}["id"] with the id as text'
+            )
+        return Reading(reading.keys[1:], reading.start, reading.optional)
+    return Reading((_ALIASES.get(head, head), *reading.keys[1:]), reading.start, reading.optional)
+
+
+def _roots(readings: tuple[Reading, ...]) -> Iterator[str]:
+    for reading in readings:
+        head = str(reading.keys[0])
+        if head not in _COMMANDS:
+            yield head
+
+
+def is_type_name(name: str) -> bool:
+    """Whether CEL itself knows the name, as in `type(x) == int`."""
+    return name in _TYPES
+
+
+def _branches(readings: list[Reading]) -> dict[str, Branch]:
+    by_head: dict[str, list[Reading]] = {}
+    for reading in readings:
+        by_head.setdefault(str(reading.keys[0]), []).append(reading)
+    return {head: tree_of([(item.keys[1:], item.optional) for item in items]) for head, items in by_head.items()}
+
+
+def _value(scope: Scope, name: str) -> Iterator[Any]:
+    """The value of a variable, or nothing where it has none."""
+    match name:
+        case "tasks" | "steps":
+            yield scope.tasks
+        case "inputs" | "input":
+            yield scope.inputs
+        case "run":
+            yield {"id": scope.run_id}
+        case "item":
+            if scope.item is not ABSENT:
+                yield scope.item
+        case "index":
+            if scope.index is not None:
+                yield scope.index
+        case _:
+            if name in scope.tasks:
+                yield scope.tasks[name]
+
+
+def _pruned(name: str, value: Any, branch: Branch) -> Any:
+    if name in ("tasks", "steps"):
+        return {key: prune_result(value[key], inner) for key, inner in branch.fields.items() if key in value}
+    return prune(value, branch) if name in _COMMANDS else prune_result(value, branch)
+
+
+def _check_names(tree: Node) -> None:
+    for node in walk(tree):
+        if isinstance(node, Call):
+            _check_function(node.name)
+        elif isinstance(node, Access):
+            for step in node.steps:
+                if isinstance(step, MethodStep):
+                    _check_function(step.name)
+
+
+def _check_function(name: str) -> None:
+    if name not in _FUNCTIONS:
+        hint = (
+            did_you_mean(name, _FUNCTIONS)
+            or "CEL has size, contains, startsWith, endsWith, matches, map, filter, all, exists"
+        )
+        raise CelSyntaxError(f"there is no function {name}()", 0, hint, "unknown_function")

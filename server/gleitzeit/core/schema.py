@@ -1,0 +1,108 @@
+"""Whether values fit a JSON Schema, said in plain words; schemas are foreign data, so their cost is bounded."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from gleitzeit.core.errors import ValidationError
+
+if TYPE_CHECKING:
+    from gleitzeit.core.validators import Validator
+
+Kind = Literal["unknown", "missing", "value"]
+PathKey = str | int
+
+_KEPT_VALIDATORS = 1024
+_TRIVIAL_KEYS = frozenset({"type", "title", "description", "$schema", "$id", "examples"})
+
+_validators: OrderedDict[int, tuple[Mapping[str, Any], Validator]] = OrderedDict()
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """One place where a value does not fit; `kind` tells a wrong name from a wrong value."""
+
+    path: tuple[PathKey, ...]
+    message: str
+    kind: Kind = "value"
+    hint: str | None = None
+
+
+def path_text(path: Sequence[PathKey]) -> str:
+    """A path as people write it: `messages[0].content`."""
+    text = ""
+    for key in path:
+        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else key
+    return text
+
+
+def is_trivial(schema: Mapping[str, Any]) -> bool:
+    """Whether every mapping fits `schema`."""
+    return not schema or (schema.get("type", "object") == "object" and _TRIVIAL_KEYS.issuperset(schema))
+
+
+def misfits(schema: Mapping[str, Any], value: Any) -> list[Misfit]:
+    """Every place where `value` does not fit `schema`, in the order of the document."""
+    if is_trivial(schema) and isinstance(value, dict):
+        return []
+    return _validator(schema).misfits(value)
+
+
+def schema_problems(schema: Mapping[str, Any], value: Any) -> list[tuple[str, str]]:
+    """Every place where `value` does not fit `schema`, as path and message."""
+    return [(path_text(misfit.path), misfit.message) for misfit in misfits(schema, value)]
+
+
+def check_parameters(subject: str, schema: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+    """Raise `ValidationError` naming everything in `parameters` that does not fit `schema`."""
+    if is_trivial(schema):
+        return
+    found = _validator(schema).misfits(parameters)
+    if found:
+        raise refusal(subject, found)
+
+
+def refusal(subject: str, found: Sequence[Misfit]) -> ValidationError:
+    """The error that names all misfits of `subject`."""
+    hints = [misfit.hint for misfit in found if misfit.hint]
+    return ValidationError(
+        f"{subject}: " + "; ".join(_sentence(misfit) for misfit in found),
+        hint="; ".join(dict.fromkeys(hints)) or None,
+        details={"problems": [{"path": path_text(misfit.path), "message": misfit.message} for misfit in found]},
+    )
+
+
+def check_schema(schema: Any) -> list[tuple[str, str]]:
+    """What keeps `schema` from being a JSON Schema, as path and message; nothing where it is one."""
+    from gleitzeit.core.validators import schema_misfits  # imports jsonschema, which start-up must not
+
+    return [(path_text(misfit.path), misfit.message) for misfit in schema_misfits(schema)]
+
+
+def workflow_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a workflow document."""
+    from gleitzeit.core.workflow_schema import document_schema  # builds schemas of every model, which few need
+
+    return document_schema()
+
+
+def _sentence(misfit: Misfit) -> str:
+    place = path_text(misfit.path)
+    return f"{place}: {misfit.message}" if place else misfit.message
+
+
+def _validator(schema: Mapping[str, Any]) -> Validator:
+    kept = _validators.get(id(schema))
+    if kept is not None and kept[0] is schema:
+        _validators.move_to_end(id(schema))
+        return kept[1]
+    from gleitzeit.core.validators import Validator  # imports jsonschema, which start-up must not
+
+    validator = Validator(schema)
+    _validators[id(schema)] = (schema, validator)
+    if len(_validators) > _KEPT_VALIDATORS:
+        _validators.popitem(last=False)
+    return validator

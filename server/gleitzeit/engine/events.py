@@ -1,0 +1,67 @@
+"""Watching a run: readers follow the store, and are woken by commits instead of asking again and again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import anyio
+
+from gleitzeit.core.models import Event
+from gleitzeit.store.base import Store
+
+PAGE = 500
+
+
+class Bell:
+    """Rings after each commit of one run; costs nothing where nobody listens.
+
+    A listener notes `rings` before it reads, so that no ring between reading and waiting is missed.
+    """
+
+    __slots__ = ("_event", "rings", "silent")
+
+    def __init__(self) -> None:
+        self.rings = 0
+        self.silent = False
+        self._event: anyio.Event | None = None
+
+    def ring(self) -> None:
+        """Wake all who wait."""
+        self.rings += 1
+        if self._event is not None:
+            self._event.set()
+            self._event = None
+
+    def fall_silent(self) -> None:
+        """Ring for the last time: the run does nothing more by itself."""
+        self.silent = True
+        self.ring()
+
+    async def rung(self, since: int) -> None:
+        """Return once it has rung more than `since` times."""
+        while self.rings == since:
+            self._event = self._event or anyio.Event()
+            await self._event.wait()
+
+    async def silence(self) -> None:
+        """Return once it has fallen silent."""
+        while not self.silent:
+            await self.rung(self.rings)
+
+
+async def follow(store: Store, bell: Bell | None, run_id: str, after: int) -> AsyncIterator[Event]:
+    """Events after `after` as they happen, until the bell has fallen silent (or is none) and all are told.
+
+    A slow reader falls behind in the store and holds up nobody.
+    """
+    while True:
+        rings, ended = (0, True) if bell is None else (bell.rings, bell.silent)
+        page = await store.events(run_id, after, PAGE)
+        for event in page:
+            yield event
+            after = event.seq
+        if page:
+            continue
+        if bell is None or ended:
+            return
+        await bell.rung(rings)

@@ -1,0 +1,14 @@
+"""Being told to stop."""
+
+from __future__ import annotations
+
+import signal
+
+import anyio
+
+
+async def told_to_stop() -> None:
+    """Return once the process gets SIGTERM or SIGINT; while it waits, neither does anything else."""
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for _ in signals:
+            return

@@ -1,0 +1,29 @@
+"""What a handler gets: the application, the arguments, and whom it works for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gleitzeit.mcp_server.tools.answer import BYTES_A_TOKEN
+
+if TYPE_CHECKING:  # at run time the call brings it
+    from gleitzeit.application import Application
+
+Report = Callable[[float, float | None, str | None], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One tool call with checked arguments; `report` tells a client that wants to know how far it is."""
+
+    application: Application
+    arguments: Mapping[str, Any]
+    caller: str = "local"
+    report: Report | None = None
+
+    @property
+    def budget(self) -> int:
+        """How many bytes the answer may take in a model's context."""
+        return self.application.config.limits.result_tokens * BYTES_A_TOKEN

@@ -1,0 +1,49 @@
+"""One tool call: its arguments checked, its handler found, its errors made into answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from mcp.server import ServerRequestContext
+
+from gleitzeit.core.errors import GleitzeitError
+from gleitzeit.core.schema import check_parameters
+from gleitzeit.mcp_server.opening import Opening
+from gleitzeit.mcp_server.tools import methods, runs, search, workflows
+from gleitzeit.mcp_server.tools.answer import Answer
+from gleitzeit.mcp_server.tools.call import Call, Report
+from gleitzeit.mcp_server.tools.manifest import TOOLS
+from gleitzeit.mcp_server.tools.refusal import broken, refused
+
+Handler = Callable[[Call], Awaitable[Answer]]
+
+HANDLERS: Mapping[str, Handler] = {
+    "submit_workflow": workflows.submit_workflow,
+    "inspect_run": runs.inspect_run,
+    "list_runs": runs.list_runs,
+    "cancel_run": runs.cancel_run,
+    "validate_workflow": workflows.validate_workflow,
+    "query_method": methods.query_method,
+    "call_method": methods.call_method,
+    "search_methods": search.search_methods,
+}
+
+
+async def carry_out(context: ServerRequestContext[Opening, Any], name: str, arguments: Mapping[str, Any]) -> Answer:
+    """What the tool `name` answers; every error but a cancellation becomes an answer too."""
+    schema = TOOLS[name].input_schema
+    try:
+        check_parameters(name, schema, arguments)
+        application = await context.lifespan_context.application()
+        defaults = {key: value["default"] for key, value in schema["properties"].items() if "default" in value}
+        return await HANDLERS[name](Call(application, {**defaults, **arguments}, report=_report(context)))
+    except GleitzeitError as error:
+        return refused(error)
+    except Exception as error:  # noqa: BLE001 - one broken call must not end the server
+        return broken(name, error)
+
+
+def _report(context: ServerRequestContext[Opening, Any]) -> Report | None:
+    asked = context.meta is not None and context.meta.get("progress_token") is not None
+    return context.session.report_progress if asked else None

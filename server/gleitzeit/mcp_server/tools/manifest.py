@@ -1,0 +1,157 @@
+"""What each tool says of itself to a model: name, purpose, arguments, result and how safe it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import mcp_types as types
+
+from gleitzeit.mcp_server.tools import schemas
+
+
+def _tool(
+    name: str,
+    title: str,
+    description: str,
+    arguments: Mapping[str, Any],
+    result: Mapping[str, Any],
+    *,
+    required: tuple[str, ...] = (),
+    read_only: bool = False,
+    destructive: bool = False,
+    idempotent: bool = False,
+    open_world: bool = False,
+) -> types.Tool:
+    return types.Tool(
+        name=name,
+        title=title,
+        description=description,
+        input_schema=schemas.arguments(arguments, required),
+        output_schema=dict(result),
+        annotations=types.ToolAnnotations(
+            read_only_hint=read_only,
+            destructive_hint=None if read_only else destructive,
+            idempotent_hint=None if read_only else idempotent,
+            open_world_hint=open_world,
+        ),
+    )
+
+
+_SUBMIT = _tool(
+    "submit_workflow",
+    "Run a workflow",
+    "Run a workflow: several methods chained, in parallel where they can be. Give the document as `workflow` or a file "
+    "of the server as `path`. Returns the outputs if it is done within wait_seconds, else a run_id for inspect_run. "
+    'Example: workflow="tasks:\\n  - {id: a, method: mcp/tool.time.get_current_time, parameters: {timezone: UTC}}\\n'
+    '  - {id: b, method: llm/chat, parameters: {messages: [{content: \\"Explain ${a.datetime}\\"}]}}". '
+    "For one method use call_method.",
+    {**schemas.DOCUMENT, "wait_seconds": schemas.waiting(10)},
+    schemas.RUN,
+    destructive=True,
+    open_world=True,
+)
+
+_INSPECT = _tool(
+    "inspect_run",
+    "Inspect a run",
+    "See how a run stands, or wait for it: state, outputs, what failed and why, what to do next. "
+    'detail "tasks": each task; "events": what happened, in order, after after_seq; "document": what was submitted. '
+    'Example: {"run_id": "...", "wait_seconds": 30}.',
+    {
+        "run_id": {"type": "string"},
+        "wait_seconds": schemas.waiting(0),
+        "detail": {"enum": ["summary", "tasks", "events", "document"], "default": "summary"},
+        "after_seq": {"type": "integer", "minimum": 0, "default": 0},
+    },
+    schemas.INSPECTION,
+    required=("run_id",),
+    read_only=True,
+)
+
+_LIST = _tool(
+    "list_runs",
+    "List runs",
+    "Find runs, newest first; pass `cursor` of the last answer for the next page. Use it when a run_id is lost.",
+    {
+        "status": {"enum": list(schemas.RUN_STATES)},
+        "name": {"type": "string", "description": "the workflow's name"},
+        "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+        "cursor": {"type": "string"},
+    },
+    schemas.RUN_LIST,
+    read_only=True,
+)
+
+_CANCEL = _tool(
+    "cancel_run",
+    "Cancel a run",
+    "Stop a run that is not needed any more; its finished tasks stay as they are. A run that is over does not change.",
+    {"run_id": {"type": "string"}, "reason": {"type": "string"}},
+    schemas.RUN,
+    required=("run_id",),
+    destructive=True,
+    idempotent=True,
+)
+
+_VALIDATE = _tool(
+    "validate_workflow",
+    "Check a workflow",
+    "Check a workflow and see its plan without running it: every problem with line, column and how to mend it; the "
+    "waves of tasks that run together; a mermaid diagram. Use it before a run that is long or has effects.",
+    schemas.DOCUMENT,
+    schemas.VALIDATION,
+    read_only=True,
+)
+
+_PARAMETERS: Mapping[str, Any] = {
+    "method": {"type": "string", "description": 'as search_methods names it, such as "llm/chat"'},
+    "parameters": {"type": "object", "default": {}},
+    "timeout_seconds": schemas.waiting(10),
+}
+
+_QUERY = _tool(
+    "query_method",
+    "Run a read-only method",
+    "Run one method that is declared read-only and return its result. For any other method use call_method. "
+    'Example: {"method": "mcp/tool.time.get_current_time", "parameters": {"timezone": "UTC"}}.',
+    _PARAMETERS,
+    schemas.RUN,
+    required=("method",),
+    read_only=True,
+    open_world=True,
+)
+
+_CALL = _tool(
+    "call_method",
+    "Run one method",
+    "Run any one method, such as a tool of a downstream server, and return its result; not done after "
+    "timeout_seconds, it goes on and the answer has a run_id for inspect_run. To use the result in further methods, "
+    "chain them with submit_workflow.",
+    _PARAMETERS,
+    schemas.RUN,
+    required=("method",),
+    destructive=True,
+    open_world=True,
+)
+
+_SEARCH = _tool(
+    "search_methods",
+    "Find methods",
+    "Find what workflows and call_method can use: methods of providers and tools of downstream servers. Without "
+    'query: an overview with the state of each provider and server. detail "schema" adds parameters and results. '
+    'Example: {"query": "read file", "detail": "schema", "limit": 3}.',
+    {
+        "query": {"type": "string", "default": ""},
+        "provider": {"type": "string", "description": "only this provider, prefix or downstream server"},
+        "detail": {"enum": ["name", "summary", "schema"], "default": "summary"},
+        "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+    },
+    schemas.METHODS,
+    read_only=True,
+)
+
+TOOLS: Mapping[str, types.Tool] = {
+    tool.name: tool for tool in (_SUBMIT, _INSPECT, _LIST, _CANCEL, _VALIDATE, _QUERY, _CALL, _SEARCH)
+}
+"""The tools by name, in the order in which they are listed."""

@@ -1,0 +1,35 @@
+"""Tools that run a single method."""
+
+from __future__ import annotations
+
+import anyio
+
+from gleitzeit.core.errors import ForbiddenError
+from gleitzeit.mcp_server.tools.answer import Answer
+from gleitzeit.mcp_server.tools.call import Call
+from gleitzeit.mcp_server.tools.outcome import method_answer
+from gleitzeit.mcp_server.tools.watch import watch
+
+_STOPPING = 1.0
+
+
+async def query_method(call: Call) -> Answer:
+    """The result of a method that is declared read-only; any other is refused."""
+    method = call.arguments["method"]
+    spec = await call.application.registry.describe(method)
+    if spec is None or not spec.read_only:
+        raise ForbiddenError(f'"{method}" is not declared read-only', hint="use call_method for it")
+    return await call_method(call)
+
+
+async def call_method(call: Call) -> Answer:
+    """The result of any one method; nobody waits for it any more once the request is cancelled, so it stops then."""
+    application = call.application
+    run = await application.call(call.arguments["method"], call.arguments["parameters"], caller=call.caller)
+    try:
+        run = await watch(call, run, call.arguments["timeout_seconds"])
+    except anyio.get_cancelled_exc_class():
+        with anyio.move_on_after(_STOPPING, shield=True):
+            await application.engine.cancel(run.id, "the request was cancelled", caller=call.caller)
+        raise
+    return method_answer(run, call.budget)

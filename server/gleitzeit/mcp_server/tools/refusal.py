@@ -1,0 +1,48 @@
+"""Errors as answers for a model: what was wrong, where, and what to do."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from gleitzeit.core.errors import DocumentError, GleitzeitError
+from gleitzeit.mcp_server.tools.answer import Answer
+
+logger = logging.getLogger(__name__)
+
+
+def refused(error: GleitzeitError) -> Answer:
+    """The answer for a request that could not be carried out as it was."""
+    if isinstance(error, DocumentError):
+        return _bad_document(error)
+    hint = f" {_sentence(error.hint)}" if error.hint else ""
+    data: dict[str, Any] = {"code": error.code, "message": error.message, "retryable": error.retryable}
+    if error.hint:
+        data["hint"] = error.hint
+    if error.details:
+        data["details"] = dict(error.details)
+    return Answer(f"{error.message} [{error.code}]{hint}", {"error": data}, failed=True)
+
+
+def broken(tool: str, error: Exception) -> Answer:
+    """The answer after an exception that nobody foresaw: it goes to standard error, not to the model."""
+    logger.error("%s failed in a way that nobody foresaw", tool, exc_info=error)
+    message = f"{tool} failed inside Gleitzeit; its standard error has the details. Other calls still work."
+    return Answer(f"{message} [internal]", {"error": {"code": "internal", "message": message}}, failed=True)
+
+
+def _bad_document(error: DocumentError) -> Answer:
+    lines = [f"- {diagnostic}" for diagnostic in error.diagnostics]
+    count = len(lines)
+    head = f"The workflow was not run: {count} problem{'' if count == 1 else 's'}."
+    data = {
+        "code": error.code,
+        "message": head,
+        "diagnostics": [diagnostic.to_dict() for diagnostic in error.diagnostics],
+    }
+    return Answer("\n".join([head, *lines, "Correct the document and submit it again."]), {"error": data}, failed=True)
+
+
+def _sentence(hint: str) -> str:
+    text = hint[:1].upper() + hint[1:]
+    return text if text.endswith((".", "?", "!")) else f"{text}."

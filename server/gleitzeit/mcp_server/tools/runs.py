@@ -1,0 +1,142 @@
+"""Tools about runs that were submitted before."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from gleitzeit.core.models import Event, Run, TaskResult
+from gleitzeit.mcp_server.tools.answer import Answer, compact, cut, fitting, plain, size
+from gleitzeit.mcp_server.tools.call import Call
+from gleitzeit.mcp_server.tools.outcome import run_answer, summary
+from gleitzeit.mcp_server.tools.watch import watch, words
+
+_MOST_EVENTS = 200
+_RESULT_START = 300
+_URGENCY = ("failed", "unknown", "waiting", "running", "ready", "pending", "cancelled", "skipped", "completed")
+
+
+async def inspect_run(call: Call) -> Answer:
+    """How a run stands, in the detail that was asked for; may wait for its end first."""
+    run = await call.application.engine.get(call.arguments["run_id"], caller=call.caller)
+    run = await watch(call, run, call.arguments["wait_seconds"])
+    detail = call.arguments["detail"]
+    if detail == "tasks":
+        return _tasks(run, call.budget)
+    if detail == "events":
+        return await _events(call, run)
+    if detail == "document":
+        return await _document(call, run)
+    return _summary(run, call.budget)
+
+
+async def list_runs(call: Call) -> Answer:
+    """Runs that fit, newest first."""
+    filters = {key: call.arguments.get(key) for key in ("status", "name", "cursor")}
+    found = await call.application.engine.list(caller=call.caller, limit=call.arguments["limit"], **filters)
+    runs = [
+        {
+            "run_id": run.id,
+            "name": run.name,
+            "status": run.status,
+            "created_at": _moment(run.created_at),
+            **({"finished_at": _moment(run.finished_at)} if run.finished_at is not None else {}),
+            **({"error": run.error} if run.error else {}),
+        }
+        for run in found.runs
+    ]
+    lines = [f"- {compact(run)}" for run in runs] or ["No run fits."]
+    if found.cursor:
+        lines.append(f'There are more: call list_runs again with cursor "{found.cursor}".')
+    data = {"runs": runs, **({"cursor": found.cursor} if found.cursor else {})}
+    return Answer("\n".join(lines), plain(data))
+
+
+async def cancel_run(call: Call) -> Answer:
+    """The run, stopped."""
+    reason = call.arguments.get("reason", "")
+    run = await call.application.engine.cancel(call.arguments["run_id"], reason, caller=call.caller)
+    answer = run_answer(run, call.budget)
+    return Answer(answer.text, answer.data)  # that it had failed before is no failure of cancelling it
+
+
+def _summary(run: Run, budget: int) -> Answer:
+    answer = run_answer(run, budget)
+    counts = Counter(task.status for task in run.tasks.values())
+    return Answer(answer.text, {**answer.data, "name": run.name, "counts": dict(counts)})
+
+
+def _tasks(run: Run, budget: int) -> Answer:
+    ordered = sorted(run.tasks.values(), key=lambda task: _URGENCY.index(task.status))
+    everything = [_task(task) for task in ordered]
+    tasks = fitting(everything, budget)
+    lines = [summary(run), *(f"- {compact(task)}" for task in tasks)]
+    if len(tasks) < len(everything):
+        lines.append(f"{len(everything) - len(tasks)} more tasks are not shown; the most urgent come first.")
+    return Answer("\n".join(lines), plain({"run_id": run.id, "status": run.status, "name": run.name, "tasks": tasks}))
+
+
+def _task(task: TaskResult) -> dict[str, Any]:
+    told: dict[str, Any] = {"task_id": task.task_id, "status": task.status, "attempts": task.attempts}
+    if task.started_at is not None and task.finished_at is not None:
+        told["seconds"] = round(task.finished_at - task.started_at, 3)
+    if task.error is not None:
+        told["error"] = task.error.to_dict()
+    if task.result is not None:
+        text = compact(task.result)
+        told["result_size"] = size(text)
+        told["result_start"] = text.encode()[:_RESULT_START].decode(errors="ignore")
+    return told
+
+
+async def _events(call: Call, run: Run) -> Answer:
+    after = call.arguments["after_seq"]
+    found = await _recorded(call, run, after)
+    shown = fitting([event.to_dict() for event in found], call.budget)
+    last = shown[-1]["seq"] if shown else after
+    lines = [summary(run), *(f"{event.seq}. {words(event)}" for event in found[: len(shown)])]
+    data: dict[str, Any] = {"run_id": run.id, "status": run.status, "events": shown, "last_seq": last}
+    if last < run.seq:
+        data["next"] = f"there are more events: call inspect_run again with after_seq {last}"
+        lines.append(f"Next: {data['next']}")
+    return Answer(cut("\n".join(lines), call.budget), plain(data))
+
+
+async def _recorded(call: Call, run: Run, after: int) -> list[Event]:
+    """The events that have happened by now, for the engine's own iterator waits for those to come."""
+    found: list[Event] = []
+    if after >= run.seq:
+        return found
+    events = call.application.engine.events(run.id, after, caller=call.caller)
+    async with _closing(events):
+        async for event in events:
+            found.append(event)
+            if event.seq >= run.seq or len(found) >= _MOST_EVENTS:
+                break
+    return found
+
+
+@asynccontextmanager
+async def _closing(events: AsyncIterator[Event]) -> AsyncGenerator[None]:
+    try:
+        yield
+    finally:
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()
+
+
+async def _document(call: Call, run: Run) -> Answer:
+    workflow = await call.application.engine.document(run.id, caller=call.caller)
+    document = workflow.canonical()
+    text = compact(document)
+    data: dict[str, Any] = {"run_id": run.id, "status": run.status}
+    if size(text) <= call.budget:
+        data["document"] = document
+    return Answer(f"{summary(run)}\n{cut(text, call.budget)}", plain(data))
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

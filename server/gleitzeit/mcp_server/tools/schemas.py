@@ -1,0 +1,65 @@
+"""JSON Schemas of what the tools take and return; every byte of them stands in a model's context."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+RUN_STATES = ("pending", "running", "waiting", "completed", "failed", "cancelled")
+LONGEST_WAIT = 45
+
+JSONSchema = Mapping[str, Any]
+
+
+def arguments(properties: Mapping[str, Any], required: tuple[str, ...]) -> dict[str, Any]:
+    """The schema of a tool's arguments, in which no other name is allowed."""
+    schema: dict[str, Any] = {"type": "object", "properties": dict(properties), "additionalProperties": False}
+    return {**schema, "required": list(required)} if required else schema
+
+
+def waiting(default: int) -> JSONSchema:
+    """The schema of a number of seconds to wait; hosts cut off calls that take longer."""
+    return {"type": "number", "minimum": 0, "maximum": LONGEST_WAIT, "default": default}
+
+
+def result(**properties: JSONSchema) -> JSONSchema:
+    """The schema of a result; any of its fields may be absent, and an error stands in `error`."""
+    return {"type": "object", "properties": {**properties, "error": {"type": "object"}}}
+
+
+_TEXT: JSONSchema = {"type": "string"}
+_OBJECT: JSONSchema = {"type": "object"}
+_OBJECTS: JSONSchema = {"type": "array", "items": _OBJECT}
+_COUNT: JSONSchema = {"type": "integer"}
+
+DOCUMENT: Mapping[str, Any] = {
+    "workflow": {
+        "anyOf": [_TEXT, _OBJECT],
+        "description": "the document: YAML text, or the same as an object",
+    },
+    "path": {"type": "string", "description": "a workflow file inside files.roots"},
+    "inputs": {"type": "object", "default": {}},
+}
+
+_RUN: Mapping[str, JSONSchema] = {
+    "run_id": _TEXT,
+    "status": _TEXT,
+    "outputs": _OBJECT,
+    "preview": {"type": "object", "description": "of outputs that are too large"},
+    "failed": _OBJECTS,
+    "next": _TEXT,
+}
+
+RUN = result(**_RUN)
+INSPECTION = result(
+    **_RUN, name=_TEXT, counts=_OBJECT, tasks=_OBJECTS, events=_OBJECTS, last_seq=_COUNT, document=_OBJECT
+)
+RUN_LIST = result(runs=_OBJECTS, cursor=_TEXT)
+VALIDATION = result(
+    valid={"type": "boolean"},
+    diagnostics=_OBJECTS,
+    inputs=_OBJECT,
+    plan={"type": "array", "items": _OBJECTS, "description": "waves; the tasks of one run together"},
+    mermaid=_TEXT,
+)
+METHODS = result(methods=_OBJECTS, total=_COUNT, providers=_OBJECTS, servers=_OBJECTS)

@@ -1,0 +1,74 @@
+"""Waiting for a run while the client is told how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import anyio
+
+from gleitzeit.core.models import OVER, Event, Run, TaskResult
+from gleitzeit.mcp_server.tools.call import Call
+
+_STEP = 1 / 32
+
+
+async def watch(call: Call, run: Run, seconds: float) -> Run:
+    """The run once it is over, or as it stands after `seconds`; meanwhile its events go to a client that asked."""
+    engine = call.application.engine
+    if run.over or not seconds:
+        return run
+    if call.report is None:
+        return await engine.wait(run.id, seconds, caller=call.caller)
+    meter = Meter(run.tasks)
+    with anyio.move_on_after(seconds):
+        async for event in engine.events(run.id, run.seq, caller=call.caller):
+            progress = meter.after(event)
+            if progress is not None:
+                await call.report(progress, meter.total, words(event))
+    return await engine.get(run.id, caller=call.caller)
+
+
+class Meter:
+    """How far a run is, as a number that only grows: finished tasks, and some of the next one."""
+
+    def __init__(self, tasks: Mapping[str, TaskResult]) -> None:
+        self.total = len(tasks)
+        self._open = {task_id for task_id, task in tasks.items() if task.status not in OVER}
+        self._shown = -1.0
+
+    def after(self, event: Event) -> float | None:
+        """How far it is after `event`; nothing where the number would not grow."""
+        if event.kind.removeprefix("task.") in OVER:
+            self._open.discard(event.task_id or "")
+        finished = self.total - len(self._open)
+        fraction = _fraction(event.data) if self.total == 1 else 0.0
+        value = max(finished + fraction, self._shown + (finished + 1 - self._shown) * _STEP)
+        if value <= self._shown or value > self.total:
+            return None
+        self._shown = value
+        return value
+
+
+def words(event: Event) -> str:
+    """What happened, in a line."""
+    subject, _, verb = event.kind.partition(".")
+    name = event.task_id or subject
+    if verb == "progress":
+        return f"{name}: {_steps(event.data) or 'under way'}"
+    error: Any = event.data.get("error")
+    reason: Any = cast("Mapping[str, Any]", error).get("message") if isinstance(error, Mapping) else event.data.get("reason")
+    return f"{name} {verb}: {reason}" if reason else f"{name} {verb}"
+
+
+def _steps(data: Mapping[str, Any]) -> str:
+    done, total, message = data.get("done"), data.get("total"), data.get("message")
+    count = f"{done:g}/{total:g}" if isinstance(done, int | float) and isinstance(total, int | float) else ""
+    return " ".join(part for part in (message or "", count) if part)
+
+
+def _fraction(data: Mapping[str, Any]) -> float:
+    done, total = data.get("done"), data.get("total")
+    if isinstance(done, int | float) and isinstance(total, int | float) and total > 0:
+        return min(max(done / total, 0.0), 0.99)
+    return 0.0

@@ -1,0 +1,85 @@
+"""Tools that take a whole workflow: run it, or only check it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from gleitzeit.core.errors import ValidationError
+from gleitzeit.core.graph import mermaid
+from gleitzeit.core.models import Workflow
+from gleitzeit.mcp_server.tools.answer import Answer, cut, plain
+from gleitzeit.mcp_server.tools.call import Call
+from gleitzeit.mcp_server.tools.outcome import run_answer
+from gleitzeit.mcp_server.tools.watch import watch
+
+if TYPE_CHECKING:  # at run time the call brings it
+    from gleitzeit.application import Checked
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    document: str | bytes | Mapping[str, Any]
+    name: str | None = None
+
+
+async def submit_workflow(call: Call) -> Answer:
+    """Accept a workflow, wait for a while, and tell what became of it; a cancelled wait leaves the run alone."""
+    source = await _source(call, "submit_workflow")
+    run = await call.application.submit(source.document, call.arguments["inputs"], name=source.name, caller=call.caller)
+    return run_answer(await watch(call, run, call.arguments["wait_seconds"]), call.budget)
+
+
+async def validate_workflow(call: Call) -> Answer:
+    """Everything that is wrong with a workflow, or the plan of one that could run."""
+    source = await _source(call, "validate_workflow")
+    # Inputs that are not given are not held against the document: it is checked, not run.
+    inputs = call.arguments["inputs"] or None
+    checked = await call.application.check(source.document, inputs, name=source.name)
+    diagnostics = [diagnostic.to_dict() for diagnostic in checked.diagnostics]
+    lines = [f"- {diagnostic}" for diagnostic in checked.diagnostics]
+    if not checked.valid or checked.workflow is None:
+        text = "\n".join(["The workflow is not valid:", *lines])
+        return Answer(text, {"valid": False, "diagnostics": diagnostics})
+    plan = _plan(checked, checked.workflow)
+    chart = mermaid(checked.workflow)
+    data = {"valid": True, "diagnostics": diagnostics, "inputs": checked.inputs, "plan": plan, "mermaid": chart}
+    text = "\n".join(["The workflow is valid.", *lines, *_plan_lines(plan), chart])
+    return Answer(cut(text, call.budget), plain(data))
+
+
+async def _source(call: Call, tool: str) -> _Source:
+    document, path = call.arguments.get("workflow"), call.arguments.get("path")
+    if (document is None) == (path is None):
+        raise ValidationError(
+            f"{tool} takes either workflow or path, and {'both' if path is not None else 'neither'} was given",
+            hint="give the document itself as workflow, or a file inside files.roots as path",
+        )
+    if path is not None:
+        return _Source(await call.application.read_path(path), PurePath(path).stem)
+    assert document is not None
+    return _Source(document)
+
+
+def _plan(checked: Checked, workflow: Workflow) -> list[list[dict[str, Any]]]:
+    tasks = {task.id: task for task in workflow.tasks}
+    return [
+        [
+            {
+                "task_id": task_id,
+                "method": tasks[task_id].method,
+                "provider": checked.methods.get(tasks[task_id].method),
+            }
+            for task_id in wave
+        ]
+        for wave in checked.waves
+    ]
+
+
+def _plan_lines(plan: list[list[dict[str, Any]]]) -> list[str]:
+    return [
+        f"{number}. " + ", ".join(f"{task['task_id']} ({task['method']})" for task in wave)
+        for number, wave in enumerate(plan, 1)
+    ]

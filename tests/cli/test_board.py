@@ -1,0 +1,87 @@
+"""What is shown of a run follows from its events alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from gleitzeit.cli.board import Board
+from gleitzeit.cli.progress import shown_progress
+from gleitzeit.core.models import Event
+
+
+def event(kind: str, task_id: str | None, at: float = 0.0, **data: Any) -> Event:
+    return Event("r", 1, kind, at, task_id, data)
+
+
+def test_a_task_goes_from_pending_to_its_end() -> None:
+    board = Board(["a", "b"])
+    board.apply(event("task.started", "a", 10.0))
+    board.apply(event("task.completed", "a", 12.5))
+    assert board.rows["a"].state == "completed"
+    assert board.rows["a"].seconds(99.0) == 2.5
+    assert board.rows["b"].state == "pending"
+    assert board.rows["b"].seconds(99.0) is None
+
+
+def test_items_of_a_foreach_are_counted_on_one_row() -> None:
+    board = Board(["each"])
+    for index in range(3):
+        board.apply(event("task.started", f"each[{index}]"))
+    board.apply(event("task.completed", "each[0]"))
+    board.apply(event("task.failed", "each[1]", error={"message": "no\nluck"}))
+    assert list(board.rows) == ["each"]
+    assert board.rows["each"].state == "running"
+    assert board.rows["each"].words == "2/3 luck"
+
+
+def test_a_retried_task_runs_again() -> None:
+    board = Board(["a"])
+    for kind in ("task.started", "task.retrying", "task.started", "task.completed"):
+        board.apply(event(kind, "a", 1.0))
+    assert board.rows["a"].state == "completed"
+
+
+def test_events_of_the_run_change_no_row() -> None:
+    board = Board(["a"])
+    assert board.apply(event("run.completed", None)) is None
+    assert board.apply(event("task.invented", "a")) is None
+
+
+def test_without_a_terminal_each_event_is_a_plain_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with shown_progress(["a"]) as show:
+        show(event("task.started", "a", 5.0))
+        show(event("task.progress", "a", 5.1, message="half way"))
+        show(event("task.progress", "a", 5.2, message="said too soon after that"))
+        show(event("task.progress", "a", 7.0, message="nearly"))
+        show(event("task.failed", "a", 8.25, error={"message": "no luck"}))
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.splitlines() == [
+        "   0.00s a: started",
+        "   0.10s a: progress: half way",
+        "   2.00s a: progress: nearly",
+        "   3.25s a: failed: no luck",
+    ]
+
+
+def test_on_a_terminal_a_table_is_kept_up_to_date(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screens: list[Console] = []
+
+    def terminal() -> Console:
+        screens.append(Console(stderr=True, force_terminal=True, width=80, height=10))
+        return screens[-1]
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("gleitzeit.cli.progress.console", terminal)
+    with shown_progress([f"t{index}" for index in range(30)]) as show:
+        show(event("task.started", "t29", 0.0))
+        show(event("task.completed", "t29", 1.5))
+        show(event("task.started", "t17", 1.5))
+    drawn = capsys.readouterr().err
+    assert "\x1b[" in drawn
+    assert "t17" in drawn

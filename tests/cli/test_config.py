@@ -1,0 +1,78 @@
+"""`gleitzeit config check` says whether the configuration can be used."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Command = Callable[..., Any]
+
+
+def test_without_a_file_the_defaults_are_shown(gleitzeit: Command) -> None:
+    outcome = gleitzeit("config", "check")
+    assert outcome.code == 0
+    assert yaml.safe_load(outcome.stdout)["configuration"]["server"]["port"] == 8000
+    assert "defaults" in outcome.stderr
+
+
+def test_what_would_be_used_is_json_without_secrets(gleitzeit: Command, play: Path) -> None:
+    (play / "config.yaml").write_text(
+        "providers: {path: [.], modules: [play_provider]}\n"
+        'mcp: {servers: [{name: x, command: [x], env: {TOKEN: hunter2}, auth_token: "hunter2"}]}\n'
+        "secrets: {KEY: {env: MY_KEY}}\n"
+    )
+    outcome = gleitzeit("config", "check", "--json", env={"MY_KEY": "hunter2"})
+    assert outcome.code == 0
+    assert "hunter2" not in outcome.stdout + outcome.stderr
+    assert "play" in [provider["provider_id"] for provider in outcome.json["providers"]]
+
+
+def test_an_unknown_key_is_told_with_its_line_and_the_nearest(gleitzeit: Command, play: Path) -> None:
+    (play / "config.yaml").write_text("server:\n  prot: 1\n")
+    outcome = gleitzeit("config", "check", "--json")
+    assert outcome.code == 4
+    assert outcome.json["error"]["code"] == "configuration_invalid"
+    assert "line 2" in outcome.stderr
+    assert '"port"' in outcome.stderr
+
+
+def test_two_servers_with_one_prefix_are_refused(gleitzeit: Command, play: Path) -> None:
+    servers = [{"name": name, "command": ["x"], "tool_prefix": "fs."} for name in ("one", "two")]
+    (play / "config.yaml").write_text(yaml.safe_dump({"mcp": {"servers": servers}}))
+    outcome = gleitzeit("config", "check")
+    assert outcome.code == 4
+    assert '"fs."' in outcome.stderr
+    assert "one" in outcome.stderr
+
+
+def test_a_provider_that_does_not_load_makes_it_unusable(gleitzeit: Command, play: Path) -> None:
+    (play / "config.yaml").write_text("providers: {path: [.], modules: [play_porvider]}\n")
+    outcome = gleitzeit("config", "check")
+    assert outcome.code == 4
+    assert "play_porvider" in outcome.stderr
+
+
+def test_a_file_that_is_named_but_missing_is_not_found(gleitzeit: Command) -> None:
+    for command in (["config", "check"], ["methods"], ["mcp"], ["serve"], ["validate", "x.yaml"]):
+        outcome = gleitzeit(*command, "--config", "none.yaml")
+        assert outcome.code == 3
+        assert "none.yaml" in outcome.stderr
+
+
+def test_connecting_tells_which_server_does_not_start_and_why(gleitzeit: Command, play: Path) -> None:
+    broken = "import sys; sys.exit('no licence found')"
+    servers = [
+        {"name": "good", "command": [sys.executable, "-m", "gleitzeit.cli.demo.library"]},
+        {"name": "bad", "command": [sys.executable, "-c", broken], "max_restarts": 0},
+    ]
+    (play / "config.yaml").write_text(yaml.safe_dump({"mcp": {"servers": servers}}))
+    outcome = gleitzeit("config", "check", "--connect", "--json")
+    assert outcome.code == 6
+    states = {server["name"]: server["state"] for server in outcome.json["servers"]}
+    assert states["good"] == "ready"
+    assert states["bad"] != "ready"
+    assert "no licence found" in outcome.stderr

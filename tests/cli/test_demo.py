@@ -1,0 +1,48 @@
+"""`gleitzeit demo` shows the main job, from the host's side."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Command = Callable[..., Any]
+
+
+def test_the_demo_shows_the_plan_the_progress_and_a_completed_run(gleitzeit: Command, home: Path) -> None:
+    outcome = gleitzeit("demo")
+    assert outcome.code == 0
+    assert "connected to gleitzeit" in outcome.stdout
+    assert "mcp/tool.library.search" in outcome.stdout
+    assert ": completed in " in outcome.stdout
+    assert "1. Why the harbour breathes: 58 words" in outcome.stdout
+    assert "measure" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    assert list(home.iterdir()) == []
+
+
+def test_the_demo_is_json_too(gleitzeit: Command) -> None:
+    scene = gleitzeit("demo", "--topic", "light", "--json").json
+    assert scene["run"]["status"] == "completed"
+    assert scene["run"]["outputs"]["books"] == 1
+    assert [task["id"] for wave in scene["plan"]["waves"] for task in wave] == ["find", "read", "measure", "rank"]
+    assert scene["run"]["seconds"] < 15
+
+
+def test_the_demo_leaves_nothing_behind(gleitzeit: Command, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    assert gleitzeit("demo", env={"TMPDIR": str(scratch)}).code == 0
+    assert list(scratch.iterdir()) == []
+    assert tempfile.gettempdir() != str(scratch)
+
+
+@pytest.mark.parametrize("name", ["mcp.py", "gleitzeit.py", "yaml.py"])
+def test_what_lies_in_the_folder_does_not_get_in_the_way(name: str, gleitzeit: Command, workplace: Path) -> None:
+    # The command itself is started with -m here, so the file must only break the processes that the demo starts.
+    (workplace / "scratch").mkdir()
+    (workplace / "scratch" / name).write_text("raise SystemExit('wrong module')")
+    assert gleitzeit("demo").code == 0

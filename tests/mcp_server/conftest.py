@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Literal, cast
+
+import anyio
+import mcp_types as types
+import pytest
+from mcp import Client, StdioServerParameters
+from mcp.client.sse import sse_client
+
+from gleitzeit.application import Application, open_application
+from gleitzeit.config import load_configuration
+from gleitzeit.mcp_server.face import build_server
+from gleitzeit.mcp_server.http import listen, serve_http
+from gleitzeit.mcp_server.opening import opening
+from gleitzeit.registry import ProtocolProviderRegistry
+
+Mode = Literal["auto", "legacy"]
+Transport = Literal["memory", "stdio", "sse", "http"]
+Connect = Callable[[], AbstractAsyncContextManager[Client]]
+
+HERE = Path(__file__).parent
+SERVE = [sys.executable, "-c", "import sys; from gleitzeit.cli import serve_stdio; sys.exit(serve_stdio())"]
+
+
+def load_probe() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("probe_in_process", HERE / "probe.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+PROBE = load_probe()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The folder of a Gleitzeit that has the probe provider."""
+    folder = tmp_path / "home"
+    (folder / "files").mkdir(parents=True)
+    (folder / "config.yaml").write_text(f"providers:\n  modules: [probe]\n  path: ['{HERE}']\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def environment(home: Path) -> dict[str, str]:
+    return {**os.environ, "GLEITZEIT_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@pytest.fixture
+def factory(home: Path) -> Callable[[], AbstractAsyncContextManager[Application]]:
+    def build() -> AbstractAsyncContextManager[Application]:
+        registry = ProtocolProviderRegistry()
+        PROBE.register(registry)
+        config = load_configuration(environ={"GLEITZEIT_HOME": str(home), "GLEITZEIT_PROVIDERS__MODULES": "[]"})
+        return open_application(config, registry=registry)
+
+    return build
+
+
+@pytest.fixture(params=["memory", "stdio", "sse", "http"])
+def transport(request: pytest.FixtureRequest) -> Transport:
+    return cast("Transport", request.param)
+
+
+@pytest.fixture(params=["auto", "legacy"])
+def mode(request: pytest.FixtureRequest) -> Mode:
+    return cast("Mode", request.param)
+
+
+@pytest.fixture
+def connect(
+    transport: Transport,
+    mode: Mode,
+    factory: Callable[[], AbstractAsyncContextManager[Application]],
+    environment: dict[str, str],
+) -> Connect:
+    """A client of a fresh server, over each transport and in each era."""
+
+    @asynccontextmanager
+    async def connected() -> AsyncGenerator[Client]:
+        if transport == "memory":
+            async with opening(factory) as state, Client(build_server(state), mode=mode, cache=None) as client:
+                yield client
+        elif transport == "stdio":
+            parameters = StdioServerParameters(command=SERVE[0], args=SERVE[1:], env=environment)
+            async with Client(parameters, mode=mode, cache=None) as client:
+                yield client
+        else:
+            async with served(factory) as url:
+                target = sse_client(f"{url}/sse") if transport == "sse" else f"{url}/mcp"
+                async with Client(target, mode=mode, cache=None) as client:
+                    yield client
+
+    return connected
+
+
+@asynccontextmanager
+async def served(factory: Callable[[], AbstractAsyncContextManager[Application]]) -> AsyncGenerator[str]:
+    """The URL of a server of all HTTP transports."""
+    stop = anyio.Event()
+    listening = listen("127.0.0.1", 0)
+    urls: list[str] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(serve_http, factory, listening, urls.append, stop.wait)
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            stop.set()
+
+
+@pytest.fixture
+def serving(
+    factory: Callable[[], AbstractAsyncContextManager[Application]],
+) -> Callable[[], AbstractAsyncContextManager[str]]:
+    return lambda: served(factory)
+
+
+def text_of(result: types.CallToolResult) -> str:
+    return "\n".join(block.text for block in result.content if isinstance(block, types.TextContent))

@@ -1,0 +1,120 @@
+"""A server that dies is started again; a call that was under way is not repeated."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from gleitzeit.core import errors
+from gleitzeit.core.errors import ConnectionLostError, ProviderUnavailableError
+from gleitzeit_mcp import MCPHubProvider
+from gleitzeit_mcp.restarts import RestartPolicy
+
+pytestmark = pytest.mark.anyio
+
+OpenHub = Callable[..., AbstractAsyncContextManager[MCPHubProvider]]
+OwnServer = Callable[..., dict[str, Any]]
+
+OWNER = Path(__file__).parent / "servers" / "owner.py"
+
+
+async def process_id(hub: MCPHubProvider) -> int:
+    return int((await hub.handle_request("mcp/tool.toolbox.process", {}))["result"])
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_call_cut_off_is_ambiguous_and_the_next_one_finds_a_new_process(
+    open_hub: OpenHub, own_server: OwnServer, mode: str
+) -> None:
+    with anyio.fail_after(30):
+        async with open_hub(own_server("toolbox", mode=mode)) as hub:
+            before = await process_id(hub)
+            with pytest.raises(ConnectionLostError) as failure:
+                await hub.handle_request("mcp/tool.toolbox.crash", {"code": 7})
+            assert await process_id(hub) != before
+            (server,) = (await hub.handle_request("mcp/servers", {}))["servers"]
+    assert failure.value.ambiguous
+    assert (server["state"], server["restarts"]) == ("ready", 1)
+
+
+async def test_a_server_killed_while_idle_is_up_again_before_the_next_call(
+    open_hub: OpenHub, own_server: OwnServer
+) -> None:
+    with anyio.fail_after(30):
+        async with open_hub(own_server("toolbox")) as hub:
+            before = await process_id(hub)
+            os.kill(before, signal.SIGKILL)
+            connection = hub.connection("toolbox")
+            while connection.is_up():
+                await connection.next_change()
+            assert await process_id(hub) != before
+
+
+async def test_without_restarts_a_dead_server_stays_failed_until_it_is_called(
+    open_hub: OpenHub, own_server: OwnServer
+) -> None:
+    with anyio.fail_after(30):
+        async with open_hub(own_server("toolbox", restart_on_failure=False)) as hub:
+            await process_id(hub)
+            with pytest.raises(ConnectionLostError):
+                await hub.handle_request("mcp/tool.toolbox.crash", {"code": 7})
+            connection = hub.connection("toolbox")
+            while connection.state != "failed":
+                await connection.next_change()
+            with pytest.raises(ProviderUnavailableError, match=r"exited with code 7(.|\n)*boom: out of ink"):
+                await process_id(hub)
+
+
+async def test_a_call_over_the_timeout_of_its_server_is_ambiguous(open_hub: OpenHub, own_server: OwnServer) -> None:
+    with anyio.fail_after(30):
+        async with open_hub(own_server("toolbox", timeout=5)) as hub:
+            await process_id(hub)
+            hub.connection("toolbox").server = hub.connection("toolbox").server.model_copy(update={"timeout": 0.2})
+            with pytest.raises(errors.TimeoutError) as failure:
+                await hub.handle_request("mcp/tool.toolbox.slow", {"started": os.devnull, "cancelled": os.devnull})
+            assert await process_id(hub) > 0
+    assert failure.value.ambiguous
+
+
+async def test_no_process_outlives_the_hub(open_hub: OpenHub, own_server: OwnServer) -> None:
+    with anyio.fail_after(30):
+        async with open_hub(own_server("toolbox")) as hub:
+            pid = await process_id(hub)
+            assert is_alive(pid)
+    assert not is_alive(pid)
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs pidfd_open to wait for a process of another")
+async def test_no_process_outlives_a_gleitzeit_that_was_killed(own_server: OwnServer) -> None:
+    command = [sys.executable, str(OWNER), json.dumps({"servers": [own_server("toolbox")]})]
+    with anyio.fail_after(30):
+        async with await anyio.open_process(command, stderr=None) as owner:
+            assert owner.stdout is not None
+            watched = os.pidfd_open(int(await owner.stdout.receive()))
+            owner.kill()
+            await anyio.wait_readable(watched)  # readable as soon as the process has ended
+            os.close(watched)
+
+
+def test_restarts_come_later_each_time_and_end() -> None:
+    policy = RestartPolicy(limit=3, window=60, first_delay=0.1, longest_delay=0.3)
+    assert [policy.delay([1.0] * count, now=2.0) for count in range(4)] == [0.1, 0.2, 0.3, None]
+    assert policy.delay([1.0] * 3, now=61.0) == 0.1
+    assert RestartPolicy(limit=0).delay([], now=1.0) is None

@@ -1,0 +1,336 @@
+"""A provider is initialised once and shut down once, whatever happens around it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from gleitzeit.core.errors import ConflictError, ProviderError, ProviderUnavailableError, ValidationError
+from gleitzeit.providers.base import TaskContext, current_task, enter_task
+from gleitzeit.registry import ProtocolProviderRegistry
+
+if TYPE_CHECKING:
+    from conftest import Served, Shop  # the classes come as fixtures; only their types are named here
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def in_time() -> None:
+    """Every test of this file guards itself by `fail_after` where it waits."""
+
+
+async def test_concurrent_first_calls_initialise_once(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
+    provider = shop()
+    registry.register_provider("shop/v1", provider)
+    with anyio.fail_after(5):
+        async with registry.running(), anyio.create_task_group() as group:
+            for number in range(20):
+                group.start_soon(registry.execute, "shop/buy", {"item": str(number)})
+    assert provider.told.count("initialize") == 1
+    assert provider.told.count("shop/buy") == 20
+    assert provider.told[-1] == "shutdown"
+    assert provider.told.count("shutdown") == 1
+
+
+async def test_a_provider_that_nobody_needs_is_left_alone(
+    registry: ProtocolProviderRegistry, shop: type[Shop]
+) -> None:
+    provider = shop()
+    registry.register_provider("shop/v1", provider)
+    async with registry.running():
+        pass
+    assert provider.told == []
+
+
+async def test_a_failed_initialise_names_its_cause_and_is_tried_again(
+    registry: ProtocolProviderRegistry, shop: type[Shop]
+) -> None:
+    provider = shop()
+    provider.failures = [OSError("no route")]
+    registry.register_provider("shop/v1", provider)
+    with anyio.fail_after(5):
+        async with registry.running():
+            with pytest.raises(ProviderUnavailableError, match='"shop" failed to initialise: OSError: no route') as caught:
+                await registry.execute("shop/buy", {"item": "tea"})
+            assert caught.value.retryable
+            assert isinstance(caught.value.__cause__, OSError)
+            assert registry.overview()[0].state == "failed"
+            assert await registry.execute("shop/buy", {"item": "tea"}) == {"by": "shop", "item": "tea"}
+            assert registry.overview()[0].state == "ready"
+    assert provider.told == ["initialize", "initialize", "shop/buy", "shutdown"]
+
+
+async def test_a_caller_that_gives_up_does_not_take_the_initialisation_along(
+    registry: ProtocolProviderRegistry, shop: type[Shop]
+) -> None:
+    begun, go_on = anyio.Event(), anyio.Event()
+
+    class Slow(shop):  # type: ignore[valid-type,misc]  # the class comes as a fixture
+        async def initialize(self) -> None:
+            begun.set()
+            await go_on.wait()
+            await super().initialize()
+
+    provider = Slow()
+    registry.register_provider("shop/v1", provider)
+    with anyio.fail_after(5):
+        async with registry.running():
+            async with anyio.create_task_group() as group:
+                group.start_soon(registry.execute, "shop/buy", {})
+                await begun.wait()
+                group.cancel_scope.cancel()
+            go_on.set()
+            await registry.execute("shop/buy", {})
+    assert provider.told == ["initialize", "shop/buy", "shutdown"]
+
+
+async def test_a_provider_belongs_to_no_task(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
+    seen: list[str] = []
+
+    class Curious(shop):  # type: ignore[valid-type,misc]  # the class comes as a fixture
+        async def initialize(self) -> None:
+            seen.append(current_task().run_id)
+
+        async def handle_request(self, method: str, parameters: dict[str, object]) -> object:
+            seen.append(current_task().run_id)
+            return {}
+
+    registry.register_provider("shop/v1", Curious())
+    leave = enter_task(TaskContext(run_id="r1"))
+    async with registry.running():
+        await registry.execute("shop/buy", {})
+    leave()
+    assert seen == ["", "r1"]
+
+
+async def test_a_replaced_provider_is_shut_down_before_the_new_one_starts(
+    registry: ProtocolProviderRegistry, shop: type[Shop]
+) -> None:
+    order: list[str] = []
+
+    class Logged(shop):  # type: ignore[valid-type,misc]  # the class comes as a fixture
+        def __init__(self, mark: str) -> None:
+            super().__init__()
+            self.mark = mark
+
+        async def initialize(self) -> None:
+            order.append(f"{self.mark} initialize")
+
+        async def shutdown(self) -> None:
+            await anyio.lowlevel.checkpoint()
+            order.append(f"{self.mark} shutdown")
+
+    with anyio.fail_after(5):
+        async with registry.running():
+            for mark in ("old", "new"):
+                registry.register_provider("shop/v1", Logged(mark))
+                await registry.execute("shop/buy", {})
+    assert order == ["old initialize", "old shutdown", "new initialize", "new shutdown"]
+
+
+async def test_a_replaced_provider_finishes_its_calls(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
+    old = shop()
+    old.gate = anyio.Event()
+    answers: list[object] = []
+
+    async def buy() -> None:
+        answers.append(await registry.execute("shop/buy", {"item": "tea"}))
+
+    registry.register_provider("shop/v1", old)
+    with anyio.fail_after(5):
+        async with registry.running(), anyio.create_task_group() as group:
+            group.start_soon(buy)
+            await old.entered.wait()
+            registry.register_provider("shop/v1", shop())
+            assert "shutdown" not in old.told
+            old.gate.set()
+    assert answers == [{"by": "shop", "item": "tea"}]
+    assert old.told == ["initialize", "shop/buy", "shutdown"]
+
+
+async def test_a_registry_runs_again(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
+    provider = shop()
+    registry.register_provider("shop/v1", provider)
+    for _ in range(2):
+        async with registry.running():
+            await registry.execute("shop/buy", {})
+    assert provider.told == ["initialize", "shop/buy", "shutdown"] * 2
+
+
+def test_a_registry_runs_again_in_another_event_loop(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
+    provider = shop()
+    registry.register_provider("shop/v1", provider)
+
+    async def use() -> None:
+        async with registry.running():
+            await registry.execute("shop/buy", {})
+
+    for _ in range(2):
+        anyio.run(use)
+    assert provider.told == ["initialize", "shop/buy", "shutdown"] * 2
+
+
+async def test_nested_uses_share_providers_and_may_end_in_any_order(
+    registry: ProtocolProviderRegistry, shop: type[Shop]
+) -> None:
+    provider = shop()
+    registry.register_provider("shop/v1", provider)
+    with anyio.fail_after(5):
+        first, second = registry.running(), registry.running()
+        async with anyio.create_task_group() as group:
+            first_in, first_out, second_in = anyio.Event(), anyio.Event(), anyio.Event()
+
+            async def one() -> None:
+                async with first:
+                    await registry.execute("shop/buy", {})
+                    first_in.set()
+                    await second_in.wait()
+                first_out.set()
+
+            async def two() -> None:
+                await first_in.wait()
+                async with second:
+                    await registry.execute("shop/buy", {})
+                    assert provider.told.count("initialize") == 1
+                    second_in.set()
+                    await first_out.wait()
+                    await registry.execute("shop/buy", {})
+
+            group.start_soon(one)
+            group.start_soon(two)
+    assert provider.told == ["initialize", "shop/buy", "shop/buy", "shutdown", "initialize", "shop/buy", "shutdown"]
+
+
+async def test_an_exception_in_the_body_comes_out_as_it_is(
+    registry: ProtocolProviderRegistry, shop: type[Shop]
+) -> None:
+    provider = shop()
+    registry.register_provider("shop/v1", provider)
+    with pytest.raises(ZeroDivisionError):
+        async with registry.running():
+            await registry.execute("shop/buy", {})
+            raise ZeroDivisionError
+    assert provider.told[-1] == "shutdown"
+
+
+async def test_a_cancelled_body_still_shuts_down(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
+    provider = shop()
+    registry.register_provider("shop/v1", provider)
+    with anyio.CancelScope() as scope:
+        async with registry.running():
+            await registry.execute("shop/buy", {})
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert provider.told[-1] == "shutdown"
+
+
+async def test_what_a_shutdown_raises_stops_nobody(
+    registry: ProtocolProviderRegistry, shop: type[Shop], caplog: pytest.LogCaptureFixture
+) -> None:
+    class Stuck(shop):  # type: ignore[valid-type,misc]  # the class comes as a fixture
+        async def shutdown(self) -> None:
+            raise RuntimeError("stuck")
+
+    other = shop("other")
+    registry.register_provider("shop/v1", Stuck())
+    registry.register_method_handler("shop/other", other)
+    async with registry.running():
+        await registry.execute("shop/buy", {})
+        await registry.execute("shop/other", {})
+    assert "shop failed to shut down" in caplog.text
+    assert other.told[-1] == "shutdown"
+
+
+async def test_a_registry_that_is_not_running_says_so(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
+    registry.register_provider("shop/v1", shop())
+    with pytest.raises(ConflictError, match="not running"):
+        await registry.execute("shop/buy", {})
+
+
+async def test_what_serves_ends_before_the_shutdown(
+    registry: ProtocolProviderRegistry, served: type[Served]
+) -> None:
+    provider = served()
+    registry.register_provider("shop/v1", provider)
+    with anyio.fail_after(5):
+        async with registry.running():
+            await registry.execute("shop/buy", {})
+    assert provider.told == ["initialize", "serve", "shop/buy", "served", "shutdown"]
+
+
+async def test_warming_starts_those_that_serve_and_does_not_wait(
+    registry: ProtocolProviderRegistry, shop: type[Shop], served: type[Served]
+) -> None:
+    plain, hub = shop("plain"), served("hub")
+    registry.register_provider("shop/v1", plain)
+    registry.register_provider("hub/v1", hub)
+    with anyio.fail_after(5):
+        async with registry.running():
+            await registry.warm()
+            assert hub.told == []
+            await registry.ready(hub)
+    assert plain.told == []
+    assert hub.told == ["initialize", "serve", "served", "shutdown"]
+
+
+async def test_what_crashes_while_serving_is_started_again(
+    registry: ProtocolProviderRegistry, served: type[Served]
+) -> None:
+    provider = served()
+    registry.register_provider("shop/v1", provider)
+    with anyio.fail_after(5):
+        async with registry.running():
+            await registry.execute("shop/buy", {})
+            provider.crash.set()
+            await anyio.wait_all_tasks_blocked()
+            assert registry.overview()[0].state == "failed"
+            assert "the line is dead" in (registry.overview()[0].error or "")
+            provider.crash = anyio.Event()
+            await registry.execute("shop/buy", {})
+    assert provider.told.count("initialize") == provider.told.count("shutdown") == 2
+
+
+async def test_parameters_are_checked_once_against_the_protocol(
+    registry: ProtocolProviderRegistry, shop: type[Shop]
+) -> None:
+    provider = shop()
+    registry.register_provider("shop/v1", provider)
+    async with registry.running():
+        with pytest.raises(ValidationError, match="item"):
+            await registry.execute("shop/buy", {"item": 3})
+    assert "shop/buy" not in provider.told
+
+
+async def test_a_provider_that_checks_for_itself_is_not_checked_before(
+    registry: ProtocolProviderRegistry, shop: type[Shop]
+) -> None:
+    checks: list[str] = []
+
+    class Own(shop):  # type: ignore[valid-type,misc]  # the class comes as a fixture
+        async def validate_request(self, method: str, parameters: dict[str, object]) -> None:
+            checks.append(method)
+
+        async def handle_request(self, method: str, parameters: dict[str, object]) -> object:
+            await self.validate_request(method, parameters)
+            return {}
+
+    registry.register_provider("shop/v1", Own())
+    async with registry.running():
+        await registry.execute("shop/buy", {"item": 3})
+    assert checks == ["shop/buy"]
+
+
+async def test_what_a_provider_raises_comes_out_as_it_is(
+    registry: ProtocolProviderRegistry, shop: type[Shop]
+) -> None:
+    class Failing(shop):  # type: ignore[valid-type,misc]  # the class comes as a fixture
+        async def handle_request(self, method: str, parameters: dict[str, object]) -> object:
+            raise ProviderError("sold out")
+
+    registry.register_provider("shop/v1", Failing())
+    async with registry.running():
+        with pytest.raises(ProviderError, match="sold out"):
+            await registry.execute("shop/buy", {})
