@@ -1,6 +1,6 @@
 """What the engine costs, as ratios: against the least that anyio can do, and of large runs against small ones.
 
-`python benchmarks/engine.py [--json] [--rounds N] [--store memory]`. CPU time of this process, engine and floor by turns.
+`python benchmarks/engine.py [--json] [--rounds N]`. CPU time of this process, engine and floor by turns.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 BARE = [sys.executable, str(Path(__file__).with_name("bare_server.py"))]
@@ -89,16 +90,14 @@ def in_turns(rounds: int, measure: Sequence[Callable[[], float]]) -> list[list[f
 def measure_all(rounds: int, environment: Mapping[str, str]) -> list[Comparison]:
     """All comparisons."""
     python = sys.executable
-    ours, bare = in_turns(rounds, [lambda: first_answer(OURS, environment), lambda: first_answer(BARE, environment)])
+    ours, bare = in_turns(rounds, [partial(first_answer, command, environment) for command in (OURS, BARE)])
     imports = [
         [python, "-c", "from gleitzeit import Workflow, Task, GleitzeitClient"],
         [python, "-c", "import pydantic, yaml"],
         [python, "-c", "import sys; from gleitzeit.cli import main; sys.argv = ['gleitzeit', '--version']; main()"],
         [python, "-c", "pass"],
     ]
-    public, needed, version, nothing = in_turns(
-        rounds, [lambda command=command: cpu(command, environment) for command in imports]
-    )
+    public, needed, version, nothing = in_turns(rounds, [partial(cpu, command, environment) for command in imports])
     return [
         Comparison(
             "spawn to tools/list (bare SDK server)", "s", statistics.median(ours), statistics.median(bare), 1.25

@@ -22,16 +22,20 @@ class Endpoint:
     def parse(cls, text: str) -> Endpoint:
         """`localhost:11434`, with or without scheme, base path and the `/api` that documents end it with.
 
-        Raises `ValueError` for what is no http or https address.
+        Raises `ValueError` for what is no http or https address, without repeating it: it may hold a password.
         """
         written = text.strip()
-        parts = urlsplit(written if "://" in written else f"http://{written}")
+        try:
+            parts = urlsplit(written if "://" in written else f"http://{written}")
+            port = parts.port
+        except ValueError:
+            raise ValueError("it has no valid host and port") from None
         if parts.scheme not in ("http", "https") or not parts.hostname or any(mark.isspace() for mark in written):
-            raise ValueError(f'"{text}" is not an address like http://localhost:11434')
+            raise ValueError("it is not an address like http://localhost:11434")
         if parts.query or parts.fragment:
-            raise ValueError(f'"{text}" has a query or fragment, which an endpoint cannot have')
+            raise ValueError("it has a query or fragment, which an endpoint cannot have")
         host = _ANY_ADDRESS.get(parts.hostname, parts.hostname)
-        place = _bracketed(host) + (f":{parts.port}" if parts.port is not None else "")
+        place = _bracketed(host) + (f":{port}" if port is not None else "")
         user, at, _ = parts.netloc.rpartition("@")
         path = parts.path.rstrip("/").removesuffix("/api").rstrip("/")
         return cls(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import os
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import TypeGuard
 
 import anyio
 import httpx2
@@ -48,5 +50,19 @@ def silent(seconds: float, shown: str, what: str, *, setting: str | None = None)
 
 
 def reason(error: Exception) -> str:
-    """The error's own words, or the name of its kind where it has none."""
+    """What is at the bottom of an error, where the libraries on top of it only say that something failed."""
+    for cause in _causes(error):
+        if isinstance(cause, ConnectionError) and cause.errno:
+            return os.strerror(cause.errno).lower()
     return str(error) or type(error).__name__
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        # A group is there where localhost has two addresses, and both were refused.
+        error = error.exceptions[0] if _is_group(error) else error.__cause__ or error.__context__
+
+
+def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    return isinstance(error, BaseExceptionGroup)

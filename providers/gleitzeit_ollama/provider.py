@@ -35,9 +35,10 @@ class OllamaProvider(ProtocolProvider):
     config_model = OllamaSettings
 
     def __init__(self, provider_id: str, config: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
-        super().__init__(provider_id, "llm/v1", **kwargs)
         self.settings = OllamaSettings.read(config)
         self.endpoint = Endpoint.parse(self.settings.endpoint)
+        kwargs.setdefault("description", f"Language models of the Ollama at {self.endpoint.shown}")
+        super().__init__(provider_id, "llm/v1", **kwargs)
         self.protocol = llm_protocol(self.settings.models)
         self._wire: Wire | None = None
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic import ValidationError as Misfit
+from pydantic_core import PydanticCustomError
 
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import ConfigurationError
@@ -17,11 +18,11 @@ DEFAULT_ENDPOINT = "http://localhost:11434"
 SECTION = "providers.ollama"
 
 _NOT_YET = {
-    "endpoints": "it talks to one server: name it with `endpoint`",
-    "discovery": "it looks for no servers: name the one with `endpoint`",
+    "endpoints": "name its one server with `endpoint`",
+    "discovery": "name its one server with `endpoint`",
     "max_queue": "calls over `max_connections` wait for as long as their task may",
     "cache": "it keeps no answers",
-    "pull_missing": "it loads no models from the network: run `ollama pull MODEL`",
+    "pull_missing": "run `ollama pull MODEL`",
 }
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -50,15 +51,17 @@ class OllamaSettings(BaseModel):
     def _refuse_what_would_be_ignored(cls, section: Any) -> Any:
         names = [name for name in _NOT_YET if is_object(section) and name in section]
         if names:
-            raise ValueError(
-                "; ".join(f'"{name}" is not supported by this version, {_NOT_YET[name]}' for name in names)
-            )
+            said = "; ".join(f'"{name}" is not supported by this version: {_NOT_YET[name]}' for name in names)
+            raise PydanticCustomError("not_supported", "{said}", {"said": said})
         return section
 
     @field_validator("endpoint")
     @classmethod
     def _check_endpoint(cls, endpoint: str) -> str:
-        Endpoint.parse(endpoint)
+        try:
+            Endpoint.parse(endpoint)
+        except ValueError as error:
+            raise PydanticCustomError("not_an_endpoint", "{said}", {"said": str(error)}) from None
         return endpoint
 
     @classmethod
@@ -73,7 +76,7 @@ class OllamaSettings(BaseModel):
 
 def _sentence(error: Mapping[str, Any]) -> str:
     key = ".".join(str(part) for part in (SECTION, *error["loc"]))
-    return f"{key}: {str(error['msg']).removeprefix('Value error, ')}"
+    return f"{key}: {error['msg']}"
 
 
 def _nearest_keys(misfit: Misfit) -> str | None:

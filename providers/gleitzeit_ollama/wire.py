@@ -140,7 +140,7 @@ class Wire:
 
 
 async def _close(response: httpx2.Response) -> None:
-    # Shielded, for a cancelled task must still hang up: that is what stops the model.
+    # Shielded, for a cancelled task must hang up as well: that is what stops the model.
     with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
         await response.aclose()
 

@@ -114,7 +114,7 @@ def test_a_run_that_takes_too_long_is_cancelled(gleitzeit: Command, workplace: P
 def test_an_ambiguous_failure_parks_the_run_and_is_told(gleitzeit: Command, workplace: Path) -> None:
     path = written(workplace, "tasks: [{id: slow, method: play/sleep, timeout: 0.2}]")
     outcome = gleitzeit("run", path)
-    assert outcome.code == 7
+    assert outcome.code == 5
     assert "error[timeout] slow:" in outcome.stderr
 
 

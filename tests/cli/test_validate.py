@@ -52,7 +52,7 @@ def test_the_verdict_is_json(gleitzeit: Command, good: Path) -> None:
     data = gleitzeit("validate", good, "-", "--json", stdin="tasks: {a: {method: play/echo, oops: 1}}").json
     assert data["valid"] is False
     first, second = data["files"]
-    assert [[task["id"] for task in wave] for wave in first["plan"]] == [["left", "right"], ["join"]]
+    assert [[task["task_id"] for task in wave] for wave in first["plan"]] == [["left", "right"], ["join"]]
     assert first["plan"][0][0]["provider"] == "play"
     assert second["valid"] is False
     assert second["diagnostics"][0]["line"] == 1

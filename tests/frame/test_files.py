@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("server", "providers", "tests", "benchmarks", "docs", "examples", ".ci")
 LEFT_BY_TOOLS = {"__pycache__", "node_modules", ".pytest_cache", ".hypothesis"}
 # The brackets keep this file from finding itself.
-MACHINE_PATHS = re.compile(r"/[w]ork/|/[r]oot/|/[h]ome/[a-z]+/\.|/[o]pt/pypi|/[t]mp/w/")
+MACHINE_PATHS = re.compile(r"/[w]ork/|/[r]oot/|/[o]pt/pypi|/[t]mp/w/")
 
 
 def texts() -> Iterator[tuple[Path, str]]:

@@ -28,8 +28,9 @@ def text_of(result: types.CallToolResult) -> str:
 
 
 def data_of(result: types.CallToolResult) -> dict[str, Any]:
-    assert isinstance(result.structured_content, dict)
-    return result.structured_content
+    data: dict[str, Any] = result.structured_content
+    assert isinstance(data, dict)
+    return data
 
 
 async def test_the_eight_tools_are_listed_with_everything_a_host_needs(connect: Connect) -> None:
@@ -94,7 +95,9 @@ async def test_a_run_that_takes_longer_is_waited_for_and_cancelled(connect: Conn
     assert mark.read_text() == "stopped"
 
 
-async def test_progress_grows_with_every_event(connect: Connect) -> None:
+async def test_progress_grows_with_every_event(connect: Connect, transport: str, mode: str) -> None:
+    if (transport, mode) == ("memory", "auto"):
+        pytest.skip("a modern client in the same process sends no request, so no token that asks for progress")
     told: list[tuple[float, float | None, str | None]] = []
 
     async def hear(progress: float, total: float | None, message: str | None) -> None:
@@ -103,7 +106,7 @@ async def test_progress_grows_with_every_event(connect: Connect) -> None:
     steps = """
 tasks:
   - {id: first, method: probe/steps, parameters: {count: 3}}
-  - {id: second, method: probe/echo, parameters: {text: "${first.steps}"}}
+  - {id: second, method: probe/echo, parameters: {text: "all ${first.steps}"}}
 """
     with anyio.fail_after(15):
         async with connect() as client:

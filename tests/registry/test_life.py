@@ -2,28 +2,68 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from gleitzeit.core.errors import ConflictError, ProviderError, ProviderUnavailableError, ValidationError
-from gleitzeit.providers.base import TaskContext, current_task, enter_task
+from gleitzeit.providers.base import ProtocolProvider, Readiness, TaskContext, current_task, enter_task
 from gleitzeit.registry import ProtocolProviderRegistry
-
-if TYPE_CHECKING:
-    from conftest import Served, Shop  # the classes come as fixtures; only their types are named here
 
 pytestmark = pytest.mark.anyio
 
-
-@pytest.fixture(autouse=True)
-def in_time() -> None:
-    """Every test of this file guards itself by `fail_after` where it waits."""
+NOTHING: dict[str, Any] = {}
 
 
-async def test_concurrent_first_calls_initialise_once(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
-    provider = shop()
+class Shop(ProtocolProvider):
+    """Counts what is done to it, and can be held up or made to fail."""
+
+    def __init__(self, provider_id: str = "shop", protocol_id: str = "shop/v1") -> None:
+        super().__init__(provider_id, protocol_id)
+        self.told: list[str] = []
+        self.gate: anyio.Event | None = None
+        self.entered = anyio.Event()
+        self.failures: list[Exception] = []
+
+    async def initialize(self) -> None:
+        self.told.append("initialize")
+        await anyio.lowlevel.checkpoint()
+        if self.failures:
+            raise self.failures.pop(0)
+
+    async def shutdown(self) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.told.append("shutdown")
+
+    async def handle_request(self, method: str, parameters: dict[str, Any]) -> Any:
+        self.told.append(method)
+        self.entered.set()
+        if self.gate is not None:
+            await self.gate.wait()
+        return {"by": self.provider_id, **parameters}
+
+
+class Served(Shop):
+    """Has something that runs as long as it does."""
+
+    def __init__(self, provider_id: str = "shop", protocol_id: str = "shop/v1") -> None:
+        super().__init__(provider_id, protocol_id)
+        self.crash = anyio.Event()
+
+    async def serve(self, *, task_status: Readiness) -> None:
+        self.told.append("serve")
+        task_status.started()
+        try:
+            await self.crash.wait()
+            raise RuntimeError("the line is dead")
+        finally:
+            self.told.append("served")
+
+
+async def test_concurrent_first_calls_initialise_once(registry: ProtocolProviderRegistry) -> None:
+    provider = Shop()
     registry.register_provider("shop/v1", provider)
     with anyio.fail_after(5):
         async with registry.running(), anyio.create_task_group() as group:
@@ -35,25 +75,23 @@ async def test_concurrent_first_calls_initialise_once(registry: ProtocolProvider
     assert provider.told.count("shutdown") == 1
 
 
-async def test_a_provider_that_nobody_needs_is_left_alone(
-    registry: ProtocolProviderRegistry, shop: type[Shop]
-) -> None:
-    provider = shop()
+async def test_a_provider_that_nobody_needs_is_left_alone(registry: ProtocolProviderRegistry) -> None:
+    provider = Shop()
     registry.register_provider("shop/v1", provider)
     async with registry.running():
         pass
     assert provider.told == []
 
 
-async def test_a_failed_initialise_names_its_cause_and_is_tried_again(
-    registry: ProtocolProviderRegistry, shop: type[Shop]
-) -> None:
-    provider = shop()
+async def test_a_failed_initialise_names_its_cause_and_is_tried_again(registry: ProtocolProviderRegistry) -> None:
+    provider = Shop()
     provider.failures = [OSError("no route")]
     registry.register_provider("shop/v1", provider)
     with anyio.fail_after(5):
         async with registry.running():
-            with pytest.raises(ProviderUnavailableError, match='"shop" failed to initialise: OSError: no route') as caught:
+            with pytest.raises(
+                ProviderUnavailableError, match='"shop" failed to initialise: OSError: no route'
+            ) as caught:
                 await registry.execute("shop/buy", {"item": "tea"})
             assert caught.value.retryable
             assert isinstance(caught.value.__cause__, OSError)
@@ -64,11 +102,11 @@ async def test_a_failed_initialise_names_its_cause_and_is_tried_again(
 
 
 async def test_a_caller_that_gives_up_does_not_take_the_initialisation_along(
-    registry: ProtocolProviderRegistry, shop: type[Shop]
+    registry: ProtocolProviderRegistry,
 ) -> None:
     begun, go_on = anyio.Event(), anyio.Event()
 
-    class Slow(shop):  # type: ignore[valid-type,misc]  # the class comes as a fixture
+    class Slow(Shop):
         async def initialize(self) -> None:
             begun.set()
             await go_on.wait()
@@ -79,7 +117,7 @@ async def test_a_caller_that_gives_up_does_not_take_the_initialisation_along(
     with anyio.fail_after(5):
         async with registry.running():
             async with anyio.create_task_group() as group:
-                group.start_soon(registry.execute, "shop/buy", {})
+                group.start_soon(registry.execute, "shop/buy", NOTHING)
                 await begun.wait()
                 group.cancel_scope.cancel()
             go_on.set()
@@ -87,14 +125,14 @@ async def test_a_caller_that_gives_up_does_not_take_the_initialisation_along(
     assert provider.told == ["initialize", "shop/buy", "shutdown"]
 
 
-async def test_a_provider_belongs_to_no_task(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
+async def test_a_provider_belongs_to_no_task(registry: ProtocolProviderRegistry) -> None:
     seen: list[str] = []
 
-    class Curious(shop):  # type: ignore[valid-type,misc]  # the class comes as a fixture
+    class Curious(Shop):
         async def initialize(self) -> None:
             seen.append(current_task().run_id)
 
-        async def handle_request(self, method: str, parameters: dict[str, object]) -> object:
+        async def handle_request(self, method: str, parameters: dict[str, Any]) -> Any:
             seen.append(current_task().run_id)
             return {}
 
@@ -106,12 +144,10 @@ async def test_a_provider_belongs_to_no_task(registry: ProtocolProviderRegistry,
     assert seen == ["", "r1"]
 
 
-async def test_a_replaced_provider_is_shut_down_before_the_new_one_starts(
-    registry: ProtocolProviderRegistry, shop: type[Shop]
-) -> None:
+async def test_a_replaced_provider_is_shut_down_before_the_new_one_starts(registry: ProtocolProviderRegistry) -> None:
     order: list[str] = []
 
-    class Logged(shop):  # type: ignore[valid-type,misc]  # the class comes as a fixture
+    class Logged(Shop):
         def __init__(self, mark: str) -> None:
             super().__init__()
             self.mark = mark
@@ -131,8 +167,8 @@ async def test_a_replaced_provider_is_shut_down_before_the_new_one_starts(
     assert order == ["old initialize", "old shutdown", "new initialize", "new shutdown"]
 
 
-async def test_a_replaced_provider_finishes_its_calls(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
-    old = shop()
+async def test_a_replaced_provider_finishes_its_calls(registry: ProtocolProviderRegistry) -> None:
+    old = Shop()
     old.gate = anyio.Event()
     answers: list[object] = []
 
@@ -144,15 +180,15 @@ async def test_a_replaced_provider_finishes_its_calls(registry: ProtocolProvider
         async with registry.running(), anyio.create_task_group() as group:
             group.start_soon(buy)
             await old.entered.wait()
-            registry.register_provider("shop/v1", shop())
+            registry.register_provider("shop/v1", Shop())
             assert "shutdown" not in old.told
             old.gate.set()
     assert answers == [{"by": "shop", "item": "tea"}]
     assert old.told == ["initialize", "shop/buy", "shutdown"]
 
 
-async def test_a_registry_runs_again(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
-    provider = shop()
+async def test_a_registry_runs_again(registry: ProtocolProviderRegistry) -> None:
+    provider = Shop()
     registry.register_provider("shop/v1", provider)
     for _ in range(2):
         async with registry.running():
@@ -160,8 +196,8 @@ async def test_a_registry_runs_again(registry: ProtocolProviderRegistry, shop: t
     assert provider.told == ["initialize", "shop/buy", "shutdown"] * 2
 
 
-def test_a_registry_runs_again_in_another_event_loop(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
-    provider = shop()
+def test_a_registry_runs_again_in_another_event_loop(registry: ProtocolProviderRegistry) -> None:
+    provider = Shop()
     registry.register_provider("shop/v1", provider)
 
     async def use() -> None:
@@ -173,10 +209,8 @@ def test_a_registry_runs_again_in_another_event_loop(registry: ProtocolProviderR
     assert provider.told == ["initialize", "shop/buy", "shutdown"] * 2
 
 
-async def test_nested_uses_share_providers_and_may_end_in_any_order(
-    registry: ProtocolProviderRegistry, shop: type[Shop]
-) -> None:
-    provider = shop()
+async def test_nested_uses_share_providers_and_may_end_in_any_order(registry: ProtocolProviderRegistry) -> None:
+    provider = Shop()
     registry.register_provider("shop/v1", provider)
     with anyio.fail_after(5):
         first, second = registry.running(), registry.running()
@@ -204,20 +238,22 @@ async def test_nested_uses_share_providers_and_may_end_in_any_order(
     assert provider.told == ["initialize", "shop/buy", "shop/buy", "shutdown", "initialize", "shop/buy", "shutdown"]
 
 
-async def test_an_exception_in_the_body_comes_out_as_it_is(
-    registry: ProtocolProviderRegistry, shop: type[Shop]
-) -> None:
-    provider = shop()
+async def test_an_exception_in_the_body_comes_out_as_it_is(registry: ProtocolProviderRegistry) -> None:
+    provider = Shop()
     registry.register_provider("shop/v1", provider)
-    with pytest.raises(ZeroDivisionError):
+
+    async def break_down() -> None:
         async with registry.running():
             await registry.execute("shop/buy", {})
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await break_down()
     assert provider.told[-1] == "shutdown"
 
 
-async def test_a_cancelled_body_still_shuts_down(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
-    provider = shop()
+async def test_a_cancelled_body_still_shuts_down(registry: ProtocolProviderRegistry) -> None:
+    provider = Shop()
     registry.register_provider("shop/v1", provider)
     with anyio.CancelScope() as scope:
         async with registry.running():
@@ -228,13 +264,13 @@ async def test_a_cancelled_body_still_shuts_down(registry: ProtocolProviderRegis
 
 
 async def test_what_a_shutdown_raises_stops_nobody(
-    registry: ProtocolProviderRegistry, shop: type[Shop], caplog: pytest.LogCaptureFixture
+    registry: ProtocolProviderRegistry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Stuck(shop):  # type: ignore[valid-type,misc]  # the class comes as a fixture
+    class Stuck(Shop):
         async def shutdown(self) -> None:
             raise RuntimeError("stuck")
 
-    other = shop("other")
+    other = Shop("other")
     registry.register_provider("shop/v1", Stuck())
     registry.register_method_handler("shop/other", other)
     async with registry.running():
@@ -244,16 +280,14 @@ async def test_what_a_shutdown_raises_stops_nobody(
     assert other.told[-1] == "shutdown"
 
 
-async def test_a_registry_that_is_not_running_says_so(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
-    registry.register_provider("shop/v1", shop())
+async def test_a_registry_that_is_not_running_says_so(registry: ProtocolProviderRegistry) -> None:
+    registry.register_provider("shop/v1", Shop())
     with pytest.raises(ConflictError, match="not running"):
         await registry.execute("shop/buy", {})
 
 
-async def test_what_serves_ends_before_the_shutdown(
-    registry: ProtocolProviderRegistry, served: type[Served]
-) -> None:
-    provider = served()
+async def test_what_serves_ends_before_the_shutdown(registry: ProtocolProviderRegistry) -> None:
+    provider = Served()
     registry.register_provider("shop/v1", provider)
     with anyio.fail_after(5):
         async with registry.running():
@@ -261,10 +295,8 @@ async def test_what_serves_ends_before_the_shutdown(
     assert provider.told == ["initialize", "serve", "shop/buy", "served", "shutdown"]
 
 
-async def test_warming_starts_those_that_serve_and_does_not_wait(
-    registry: ProtocolProviderRegistry, shop: type[Shop], served: type[Served]
-) -> None:
-    plain, hub = shop("plain"), served("hub")
+async def test_warming_starts_those_that_serve_and_does_not_wait(registry: ProtocolProviderRegistry) -> None:
+    plain, hub = Shop("plain"), Served("hub")
     registry.register_provider("shop/v1", plain)
     registry.register_provider("hub/v1", hub)
     with anyio.fail_after(5):
@@ -276,10 +308,8 @@ async def test_warming_starts_those_that_serve_and_does_not_wait(
     assert hub.told == ["initialize", "serve", "served", "shutdown"]
 
 
-async def test_what_crashes_while_serving_is_started_again(
-    registry: ProtocolProviderRegistry, served: type[Served]
-) -> None:
-    provider = served()
+async def test_what_crashes_while_serving_is_started_again(registry: ProtocolProviderRegistry) -> None:
+    provider = Served()
     registry.register_provider("shop/v1", provider)
     with anyio.fail_after(5):
         async with registry.running():
@@ -293,10 +323,8 @@ async def test_what_crashes_while_serving_is_started_again(
     assert provider.told.count("initialize") == provider.told.count("shutdown") == 2
 
 
-async def test_parameters_are_checked_once_against_the_protocol(
-    registry: ProtocolProviderRegistry, shop: type[Shop]
-) -> None:
-    provider = shop()
+async def test_parameters_are_checked_once_against_the_protocol(registry: ProtocolProviderRegistry) -> None:
+    provider = Shop()
     registry.register_provider("shop/v1", provider)
     async with registry.running():
         with pytest.raises(ValidationError, match="item"):
@@ -304,16 +332,14 @@ async def test_parameters_are_checked_once_against_the_protocol(
     assert "shop/buy" not in provider.told
 
 
-async def test_a_provider_that_checks_for_itself_is_not_checked_before(
-    registry: ProtocolProviderRegistry, shop: type[Shop]
-) -> None:
+async def test_a_provider_that_checks_for_itself_is_not_checked_before(registry: ProtocolProviderRegistry) -> None:
     checks: list[str] = []
 
-    class Own(shop):  # type: ignore[valid-type,misc]  # the class comes as a fixture
+    class Own(Shop):
         async def validate_request(self, method: str, parameters: dict[str, object]) -> None:
             checks.append(method)
 
-        async def handle_request(self, method: str, parameters: dict[str, object]) -> object:
+        async def handle_request(self, method: str, parameters: dict[str, Any]) -> Any:
             await self.validate_request(method, parameters)
             return {}
 
@@ -323,11 +349,9 @@ async def test_a_provider_that_checks_for_itself_is_not_checked_before(
     assert checks == ["shop/buy"]
 
 
-async def test_what_a_provider_raises_comes_out_as_it_is(
-    registry: ProtocolProviderRegistry, shop: type[Shop]
-) -> None:
-    class Failing(shop):  # type: ignore[valid-type,misc]  # the class comes as a fixture
-        async def handle_request(self, method: str, parameters: dict[str, object]) -> object:
+async def test_what_a_provider_raises_comes_out_as_it_is(registry: ProtocolProviderRegistry) -> None:
+    class Failing(Shop):
+        async def handle_request(self, method: str, parameters: dict[str, Any]) -> Any:
             raise ProviderError("sold out")
 
     registry.register_provider("shop/v1", Failing())

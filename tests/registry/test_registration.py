@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 import pytest
 
@@ -9,8 +9,15 @@ from gleitzeit.core.protocol import Protocol
 from gleitzeit.providers.base import ProtocolProvider
 from gleitzeit.registry import ProtocolProviderRegistry
 
-if TYPE_CHECKING:
-    from conftest import Shop  # the class comes as a fixture; only its type is named here
+
+class Shop(ProtocolProvider):
+    """Answers nothing."""
+
+    def __init__(self, provider_id: str = "shop", protocol_id: str = "shop/v1") -> None:
+        super().__init__(provider_id, protocol_id)
+
+    async def handle_request(self, method: str, parameters: dict[str, Any]) -> Any:
+        return None
 
 
 def test_there_is_one_registry_a_process(fresh_instance: ProtocolProviderRegistry) -> None:
@@ -18,11 +25,11 @@ def test_there_is_one_registry_a_process(fresh_instance: ProtocolProviderRegistr
     assert ProtocolProviderRegistry() is not fresh_instance
 
 
-def test_registering_again_replaces(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
+def test_registering_again_replaces(registry: ProtocolProviderRegistry) -> None:
     for _ in range(2):
         protocol = Protocol("shop/v1", methods=["shop/buy", "shop/sell"])
         registry.register_protocol(protocol)
-        provider = shop()
+        provider = Shop()
         registry.register_provider("shop/v1", provider)
         for method in protocol.methods:
             registry.register_method_handler(method, provider)
@@ -31,20 +38,20 @@ def test_registering_again_replaces(registry: ProtocolProviderRegistry, shop: ty
         assert registry.find("shop/sell") is provider
 
 
-def test_the_older_order_of_arguments_is_understood(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
-    provider = shop("one")
+def test_the_older_order_of_arguments_is_understood(registry: ProtocolProviderRegistry) -> None:
+    provider = Shop("one")
     registry.register_provider("one", "shop/v1", provider)
     assert registry.find("shop/buy") is provider
 
 
-def test_a_provider_without_a_protocol_serves_its_prefix(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
-    provider = shop("data", "database/v1")
+def test_a_provider_without_a_protocol_serves_its_prefix(registry: ProtocolProviderRegistry) -> None:
+    provider = Shop("data", "database/v1")
     registry.register_provider("database/v1", provider)
     assert registry.find("database/query") is provider
 
 
-def test_a_protocol_that_comes_after_its_provider_counts(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
-    registry.register_provider("late/v1", shop("late", "late/v1"))
+def test_a_protocol_that_comes_after_its_provider_counts(registry: ProtocolProviderRegistry) -> None:
+    registry.register_provider("late/v1", Shop("late", "late/v1"))
     registry.register_protocol(Protocol("late/v1", methods=["late/come"]))
     assert registry.find("late/come").provider_id == "late"
     with pytest.raises(MethodNotFoundError):
@@ -70,15 +77,15 @@ def test_an_exact_name_goes_before_a_pattern(registry: ProtocolProviderRegistry)
     assert registry.find("mcp/tool.fs.read").provider_id == "one"
 
 
-def test_a_handler_goes_before_the_protocol(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
-    registry.register_provider("shop/v1", shop())
-    special = shop("special", "other/v1")
+def test_a_handler_goes_before_the_protocol(registry: ProtocolProviderRegistry) -> None:
+    registry.register_provider("shop/v1", Shop())
+    special = Shop("special", "other/v1")
     registry.register_method_handler("shop/buy", special)
     assert registry.find("shop/buy") is special
 
 
-def test_an_unregistered_provider_serves_nothing(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
-    registry.register_method_handler("shop/buy", shop())
+def test_an_unregistered_provider_serves_nothing(registry: ProtocolProviderRegistry) -> None:
+    registry.register_method_handler("shop/buy", Shop())
     registry.unregister_provider("shop")
     with pytest.raises(MethodNotFoundError):
         registry.find("shop/buy")
@@ -86,9 +93,9 @@ def test_an_unregistered_provider_serves_nothing(registry: ProtocolProviderRegis
         registry.unregister_provider("shop")
 
 
-def test_a_class_is_not_a_provider(registry: ProtocolProviderRegistry, shop: type[Any]) -> None:
+def test_a_class_is_not_a_provider(registry: ProtocolProviderRegistry) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        registry.register_provider("shop/v1", shop)
+        registry.register_provider("shop/v1", cast("Any", Shop))
     assert "register an instance" in (caught.value.hint or "")
 
 
@@ -102,9 +109,9 @@ def test_a_class_is_not_a_provider(registry: ProtocolProviderRegistry, shop: typ
     ],
 )
 def test_an_unknown_method_names_what_there_is(
-    registry: ProtocolProviderRegistry, shop: type[Shop], method: str, message: str, hint: str
+    registry: ProtocolProviderRegistry, method: str, message: str, hint: str
 ) -> None:
-    registry.register_provider("shop/v1", shop())
+    registry.register_provider("shop/v1", Shop())
     with pytest.raises(MethodNotFoundError) as caught:
         registry.find(method)
     assert message in str(caught.value)

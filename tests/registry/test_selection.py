@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 import pytest
 
 from gleitzeit.core.errors import ProviderUnavailableError
+from gleitzeit.providers.base import ProtocolProvider
 from gleitzeit.registry import ProtocolProviderRegistry
-
-if TYPE_CHECKING:
-    from conftest import Shop  # the class comes as a fixture; only its type is named here
 
 pytestmark = pytest.mark.anyio
 
+NOTHING: dict[str, Any] = {}
 
-async def test_the_one_with_the_fewest_calls_is_taken(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
-    one, two = shop("one"), shop("two")
+
+class Shop(ProtocolProvider):
+    """Notes its calls, and holds them up behind its gate."""
+
+    def __init__(self, provider_id: str = "shop", protocol_id: str = "shop/v1") -> None:
+        super().__init__(provider_id, protocol_id)
+        self.told: list[str] = []
+        self.gate: anyio.Event | None = None
+        self.failures: list[Exception] = []
+
+    async def initialize(self) -> None:
+        self.told.append("initialize")
+        if self.failures:
+            raise self.failures.pop(0)
+
+    async def handle_request(self, method: str, parameters: dict[str, Any]) -> Any:
+        self.told.append(method)
+        if self.gate is not None:
+            await self.gate.wait()
+        return {"by": self.provider_id, **parameters}
+
+
+async def test_the_one_with_the_fewest_calls_is_taken(registry: ProtocolProviderRegistry) -> None:
+    one, two = Shop("one"), Shop("two")
     one.gate = two.gate = anyio.Event()
     for provider in (one, two):
         registry.register_provider("shop/v1", provider)
     with anyio.fail_after(5):
         async with registry.running(), anyio.create_task_group() as group:
             for _ in range(6):
-                group.start_soon(registry.execute, "shop/buy", {})
+                group.start_soon(registry.execute, "shop/buy", NOTHING)
             await anyio.wait_all_tasks_blocked()
             assert one.told.count("shop/buy") == two.told.count("shop/buy") == 3
             assert [provider.in_flight for provider in registry.overview()] == [3, 3]
@@ -32,8 +53,8 @@ async def test_the_one_with_the_fewest_calls_is_taken(registry: ProtocolProvider
     assert [provider.in_flight for provider in registry.overview()] == [0, 0]
 
 
-async def test_handlers_of_one_protocol_share_the_work(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
-    one, two = shop("one"), shop("two")
+async def test_handlers_of_one_protocol_share_the_work(registry: ProtocolProviderRegistry) -> None:
+    one, two = Shop("one"), Shop("two")
     one.gate = two.gate = anyio.Event()
     for provider in (one, two):
         registry.register_provider("shop/v1", provider)
@@ -41,14 +62,14 @@ async def test_handlers_of_one_protocol_share_the_work(registry: ProtocolProvide
     with anyio.fail_after(5):
         async with registry.running(), anyio.create_task_group() as group:
             for _ in range(2):
-                group.start_soon(registry.execute, "shop/buy", {})
+                group.start_soon(registry.execute, "shop/buy", NOTHING)
             await anyio.wait_all_tasks_blocked()
             assert one.told.count("shop/buy") == two.told.count("shop/buy") == 1
             one.gate.set()
 
 
-async def test_one_that_does_not_initialise_is_avoided(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
-    bad, good = shop("bad"), shop("good")
+async def test_one_that_does_not_initialise_is_avoided(registry: ProtocolProviderRegistry) -> None:
+    bad, good = Shop("bad"), Shop("good")
     bad.failures = [OSError("down")]
     for provider in (bad, good):
         registry.register_provider("shop/v1", provider)
@@ -59,13 +80,13 @@ async def test_one_that_does_not_initialise_is_avoided(registry: ProtocolProvide
         assert [(await registry.execute("shop/buy", {}))["by"] for _ in range(3)] == ["good"] * 3
 
 
-async def test_one_that_is_often_unavailable_is_avoided(registry: ProtocolProviderRegistry, shop: type[Shop]) -> None:
-    class Away(shop):  # type: ignore[valid-type,misc]  # the class comes as a fixture
+async def test_one_that_is_often_unavailable_is_avoided(registry: ProtocolProviderRegistry) -> None:
+    class Away(Shop):
         async def handle_request(self, method: str, parameters: dict[str, Any]) -> Any:
             raise ProviderUnavailableError("nobody there")
 
     registry.register_provider("shop/v1", Away("away"))
-    registry.register_provider("shop/v1", shop("good"))
+    registry.register_provider("shop/v1", Shop("good"))
     async with registry.running():
         for _ in range(3):
             assert registry.find("shop/buy").provider_id == "away"
@@ -75,10 +96,8 @@ async def test_one_that_is_often_unavailable_is_avoided(registry: ProtocolProvid
 
 
 @pytest.mark.parametrize("answer", [False, {"status": "unhealthy"}, OSError("down")])
-async def test_one_whose_health_check_fails_is_avoided(
-    registry: ProtocolProviderRegistry, shop: type[Shop], answer: Any
-) -> None:
-    class Ill(shop):  # type: ignore[valid-type,misc]  # the class comes as a fixture
+async def test_one_whose_health_check_fails_is_avoided(registry: ProtocolProviderRegistry, answer: Any) -> None:
+    class Ill(Shop):
         async def health_check(self) -> Any:
             if isinstance(answer, Exception):
                 raise answer
@@ -87,7 +106,7 @@ async def test_one_whose_health_check_fails_is_avoided(
     registry.register_provider("shop/v1", Ill("ill"))
     async with registry.running():
         await registry.execute("shop/buy", {})
-        registry.register_provider("shop/v1", shop("good"))
+        registry.register_provider("shop/v1", Shop("good"))
         assert registry.find("shop/buy").provider_id == "ill"
         overview = {provider.provider_id: provider for provider in await registry.check_health()}
         assert overview["ill"].error
@@ -96,13 +115,13 @@ async def test_one_whose_health_check_fails_is_avoided(
 
 
 async def test_methods_are_listed_although_one_provider_cannot(
-    registry: ProtocolProviderRegistry, shop: type[Shop], caplog: pytest.LogCaptureFixture
+    registry: ProtocolProviderRegistry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Silent(shop):  # type: ignore[valid-type,misc]  # the class comes as a fixture
+    class Silent(Shop):
         async def list_methods(self) -> Any:
             raise RuntimeError("no list")
 
-    registry.register_provider("shop/v1", shop("good"))
+    registry.register_provider("shop/v1", Shop("good"))
     registry.register_provider("silent/v1", Silent("silent"))
     async with registry.running():
         assert [spec.name for spec in await registry.list_methods()] == ["shop/buy"]

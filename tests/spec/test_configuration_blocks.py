@@ -26,6 +26,7 @@ async def test_a_configuration_block_is_accepted(
         async with open_application(load_configuration(environ={"GLEITZEIT_HOME": str(tmp_path)}), registry=registry):
             overview = {provider.provider_id: provider for provider in registry.overview()}
     ((name, section),) = yaml.safe_load(text)["providers"].items()
+    assert name in overview
     assert overview[name].error is None
     settings: Any = registry.provider(name)
     for key in ("endpoint", "timeout", "max_retries", "models", "max_memory", "allowed_modules", "sandbox"):

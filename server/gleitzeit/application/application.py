@@ -8,15 +8,20 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
+
 from gleitzeit.application.checking import Checked, Source, check_source, describe
+from gleitzeit.application.child_runs import child_runs
 from gleitzeit.application.discovery import load_providers
 from gleitzeit.application.document_files import read_document
 from gleitzeit.application.literals import literal
+from gleitzeit.application.permission import Permission
 from gleitzeit.config import Configuration
 from gleitzeit.core.errors import ConfigurationError, MethodNotFoundError
 from gleitzeit.core.inputs import bind_inputs
 from gleitzeit.core.models import Run, Task, Workflow
 from gleitzeit.core.protocol import MethodSpec
+from gleitzeit.core.references import opaque_parameters
 from gleitzeit.core.schema import check_parameters
 from gleitzeit.engine.base import Engine, Submission
 from gleitzeit.engine.local import LocalEngine
@@ -32,6 +37,7 @@ class Application:
     def __init__(
         self, engine: Engine, registry: ProtocolProviderRegistry, config: Configuration, roots: tuple[Path, ...]
     ) -> None:
+        self._permission = Permission(config.policy)
         self.engine = engine
         self.registry = registry
         self.config = config
@@ -41,7 +47,7 @@ class Application:
         self, source: Source, inputs: Mapping[str, Any] | None = None, *, name: str | None = None
     ) -> Checked:
         """Everything that is wrong with a document, and how it would run. Inputs are checked where they are given."""
-        checked = await check_source(self.registry, source, name)
+        checked = await check_source(self.registry, source, name, self._permission)
         return checked if inputs is None else checked.with_inputs(inputs)
 
     async def submit(
@@ -74,13 +80,15 @@ class Application:
         Raises `MethodNotFoundError` and, where the method's schema is known, `ValidationError`.
         """
         given = dict(parameters or {})
+        self._permission(method, caller)
         described = await describe(self.registry, method)
         if isinstance(described, MethodNotFoundError):
             raise described
         spec = described if isinstance(described, MethodSpec) else MethodSpec()
         check_parameters(method, spec.parameters, given)
-        # Code is never filled in, so that quoting it would change it.
-        quoted = {key: value if key in spec.code else literal(value) for key, value in given.items()}
+        # Nothing is filled into code, so that quoting it would change it.
+        opaque = opaque_parameters(method, given, spec.code)
+        quoted = {key: value if key in opaque else literal(value) for key, value in given.items()}
         task = Task(id="call", method=method, parameters=quoted, timeout=timeout)
         return await self._start(Workflow(name=method[:128], tasks=(task,)), {}, caller, roots)
 
@@ -110,13 +118,30 @@ async def open_application(
     `ConfigurationError` for sections that do not fit their providers.
     """
     chosen = ProtocolProviderRegistry.get_instance() if registry is None else registry
-    load_providers(chosen, config)
     folders = (*roots, *_existing(config.files.roots))
-    async with chosen.running():
-        engine = LocalEngine(chosen, max_parallel_tasks=config.engine.max_parallel_tasks, secrets=config.secrets)
-        async with engine:
+    # Providers' modules take a while to import, which should hold up nobody else in this event loop.
+    await anyio.to_thread.run_sync(load_providers, chosen, config)
+    children = child_runs(chosen)
+    failure: Exception | None = None
+    async with chosen.running(), _engine(config, chosen) as engine:
+        with children.of(engine):
             await chosen.warm()
-            yield Application(engine, chosen, config, folders)
+            try:
+                yield Application(engine, chosen, config, folders)
+            except Exception as error:  # noqa: BLE001 - raised below, outside of the engine's group, which would wrap it
+                failure = error
+    if failure is not None:
+        raise failure
+
+
+def _engine(config: Configuration, registry: ProtocolProviderRegistry) -> LocalEngine:
+    return LocalEngine(
+        registry,
+        max_parallel_tasks=config.engine.max_parallel_tasks,
+        secrets=config.secrets,
+        policy=Permission(config.policy),
+        result_bytes=config.limits.result_bytes,
+    )
 
 
 def _existing(folders: Sequence[Path]) -> tuple[Path, ...]:

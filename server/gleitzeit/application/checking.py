@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ import anyio.to_thread
 from gleitzeit.core.check import check, methods_of
 from gleitzeit.core.diagnostics import Diagnostic
 from gleitzeit.core.document import LARGE, Reading, read
-from gleitzeit.core.errors import DocumentError, GleitzeitError, MethodNotFoundError, ValidationError
+from gleitzeit.core.errors import DocumentError, ForbiddenError, GleitzeitError, MethodNotFoundError, ValidationError
 from gleitzeit.core.graph import edges, waves
 from gleitzeit.core.inputs import bind_inputs
 from gleitzeit.core.models import Workflow
@@ -67,7 +67,12 @@ class Checked:
             return replace(self, inputs=given, diagnostics=(*self.diagnostics, problem))
 
 
-async def check_source(registry: ProtocolProviderRegistry, source: Source, name: str | None = None) -> Checked:
+async def check_source(
+    registry: ProtocolProviderRegistry,
+    source: Source,
+    name: str | None = None,
+    permission: Callable[[str], None] = lambda method: None,
+) -> Checked:
     """A document with everything that is wrong with it; its methods are asked for all at once."""
     reading = await _read(source, name)
     if reading.workflow is None:
@@ -75,7 +80,8 @@ async def check_source(registry: ProtocolProviderRegistry, source: Source, name:
     workflow = reading.workflow
     described = await _describe_all(registry, workflow)
     diagnostics = check(reading, {method: _specified(spec) for method, spec in described.items()})
-    checked = Checked(workflow, {}, (*diagnostics, *_silent(workflow, described)))
+    refused = _refused(workflow, permission)
+    checked = Checked(workflow, {}, (*diagnostics, *_silent(workflow, described), *refused))
     if not checked.valid:
         return checked
     plan = tuple(tuple(wave) for wave in waves(edges(workflow)))
@@ -118,6 +124,14 @@ def _silent(workflow: Workflow, described: Mapping[str, Described]) -> Iterator[
         if isinstance(error, GleitzeitError) and not isinstance(error, MethodNotFoundError):
             message = f"{task.method} can't be checked: {error}"
             yield Diagnostic(error.code, message, path=f"tasks[{index}].method", hint=error.hint, severity="warning")
+
+
+def _refused(workflow: Workflow, permission: Callable[[str], None]) -> Iterator[Diagnostic]:
+    for index, task in enumerate(workflow.tasks):
+        try:
+            permission(task.method)
+        except ForbiddenError as error:
+            yield Diagnostic(error.code, error.message, path=f"tasks[{index}].method", hint=error.hint)
 
 
 def _serving(registry: ProtocolProviderRegistry, method: str) -> str | None:

@@ -10,7 +10,9 @@ from typing import Annotated, cast
 import typer
 
 from gleitzeit.cli import config, exits, install, methods, run, schema, serve, validate
+from gleitzeit.cli.configuration import DEBUG
 from gleitzeit.cli.demo.command import demo
+from gleitzeit.cli.logs import log_to_standard_error
 from gleitzeit.cli.mcp_command import mcp
 from gleitzeit.cli.output import print_json
 from gleitzeit.cli.problems import error_data, say_error, say_traceback
@@ -53,6 +55,8 @@ def options(
 
 def carry_out(arguments: list[str]) -> int:
     """Carry out a command line and return its exit code; whatever goes wrong is told in words."""
+    debugging = bool(os.environ.get(DEBUG))
+    log_to_standard_error(debugging)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -61,14 +65,14 @@ def carry_out(arguments: list[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else exits.OK
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a traceback is no answer for a person
-        return _told(_cause(error), "--json" in arguments)
+        return _told(_cause(error), "--json" in arguments, debugging)
     return exits.OK
 
 
-def _told(error: BaseException, as_json: bool) -> int:
+def _told(error: BaseException, as_json: bool, debugging: bool) -> int:
     if isinstance(error, KeyboardInterrupt):
         return exits.INTERRUPTED
-    if os.environ.get("GLEITZEIT_DEBUG"):
+    if debugging:
         say_traceback(error)
     say_error(error)
     if as_json:

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from gleitzeit.core.diagnostics import Diagnostic, nearest
-from gleitzeit.core.errors import DocumentError, WorkflowNotFoundError
+from gleitzeit.core.errors import DocumentError, LimitError, WorkflowNotFoundError
 
-_MOST_BYTES = 16 * 1024 * 1024 + 1  # one more than a document may have, so that its reader can refuse it
+_MOST_BYTES = 16 << 20
 
 STDIN = "-"
 
@@ -44,21 +45,24 @@ class WorkflowFileError(DocumentError):
 def open_workflow(path: str) -> WorkflowFile:
     """Read a workflow file, or standard input for `-`.
 
-    Raises `WorkflowNotFoundError` where there is no such file.
+    Raises `WorkflowNotFoundError` where there is no such file, and `LimitError` over 16 MiB.
     """
     if path == STDIN:
-        return WorkflowFile("<stdin>", "workflow", sys.stdin.buffer.read(_MOST_BYTES), Path.cwd())
+        return WorkflowFile("<stdin>", "workflow", _content("standard input", sys.stdin.buffer), Path.cwd())
     file = Path(path)
     if file.is_dir():
         raise WorkflowNotFoundError(f"{path} is a folder", hint=f"name a file in it: {_files_in(file)}")
     if not file.exists():
         raise WorkflowNotFoundError(f"there is no file {path}", hint=_suggestion(file))
-    return WorkflowFile(path, file.stem or "workflow", _content(file), file.resolve().parent)
-
-
-def _content(file: Path) -> bytes:
     with file.open("rb") as stream:
-        return stream.read(_MOST_BYTES)
+        return WorkflowFile(path, file.stem or "workflow", _content(path, stream), file.resolve().parent)
+
+
+def _content(name: str, stream: BinaryIO) -> bytes:
+    content = stream.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise LimitError(f"{name} is larger than 16 MiB", hint="pass large data as files, not within the workflow")
+    return content
 
 
 def _suggestion(file: Path) -> str:

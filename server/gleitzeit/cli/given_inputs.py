@@ -26,7 +26,9 @@ def given_inputs(document: bytes, pairs: Sequence[str] | None, file: Path | None
     """
     texts = dict(_pair(text) for text in pairs or ())
     inputs = _from_file(file) if file is not None else {}
-    declared = _declared(document) if texts else {}
+    if not texts:
+        return inputs
+    declared = _declared(document)
     return inputs | {name: _value(name, declared, text) for name, text in texts.items()}
 
 
@@ -58,8 +60,13 @@ def _from_file(file: Path) -> dict[str, Any]:
     try:
         values: Any = yaml.load(content, Loader=_Loader)  # noqa: S506 - Loader is a safe one
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        words = str(error).replace("\n", " ")
-        raise ValidationError(f"{file} can't be read: {words}", hint="mend the YAML or JSON there") from None
+        raise ValidationError(f"{file}: {_yaml_words(error)}", hint="mend the YAML or JSON there") from None
     if not isinstance(values, dict):
         raise ValidationError(f"{file}: inputs are a mapping from names to values")
     return cast("dict[str, Any]", values)
+
+
+def _yaml_words(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
+    return f"{place}{getattr(error, 'problem', None) or error}"

@@ -58,10 +58,10 @@ def _config_option(arguments: list[str]) -> tuple[Path | None, str]:
         option, separator, value = rest.pop(0).partition("=")
         if option != "--config":
             return None, f"there is no option {option}" if option.startswith("-") else f"unexpected argument {option}"
-        if not separator:
-            if not rest:
-                return None, "--config needs a file"
+        if not separator and rest:
             value = rest.pop(0)
+        if not value:
+            return None, "--config needs a file"
         config = Path(value).expanduser()
     return config, ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,9 +36,7 @@ def run(
     """Run a workflow here and now, and print its outputs."""
     document = open_workflow(file)
     values = given_inputs(document.content, given, inputs)
-    configuration = configured(config)
-    with kept_for_results():
-        followed = anyio.run(_carry_out, document, values, configuration, timeout)
+    followed = _followed(document, values, configured(config), timeout)
     if as_json:
         print_json(followed.run.to_dict())
     else:
@@ -46,19 +45,34 @@ def run(
     raise typer.Exit(_exit_code(followed))
 
 
+def _followed(
+    document: WorkflowFile, inputs: dict[str, Any], configuration: Configuration, timeout: float | None
+) -> Followed:
+    ends: list[Followed] = []
+    try:
+        with kept_for_results():
+            anyio.run(_carry_out, document, inputs, configuration, timeout, ends.append)
+    except KeyboardInterrupt:
+        # A run that is over is not lost to someone who does not wait for the servers to close.
+        if not ends:
+            raise
+    return ends[0]
+
+
 async def _carry_out(
     document: WorkflowFile,
     inputs: dict[str, Any],
     configuration: Configuration,
     timeout: float | None,
-) -> Followed:
+    tell: Callable[[Followed], None],
+) -> None:
     async with open_application(configuration) as application:
         found = await application.check(document.content, inputs, name=document.stem)
         if not found.valid:
             raise WorkflowFileError(document, found.diagnostics)
         say_diagnostics(found.diagnostics, document.name, document.text)
         started = await application.submit(found.require(), found.inputs, roots=_own_root(configuration, document))
-        return await follow(application.engine, started, timeout)
+        tell(await follow(application.engine, started, timeout))
 
 
 def _own_root(configuration: Configuration, document: WorkflowFile) -> list[Path]:

@@ -19,9 +19,9 @@ from gleitzeit.cli.options import ConfigOption, InputOption, InputsFileOption, J
 from gleitzeit.cli.output import kept_for_results, print_json, print_result
 from gleitzeit.cli.problems import say_diagnostics, say_error
 from gleitzeit.config import Configuration
-from gleitzeit.core.errors import NotFoundError
+from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.core.graph import mermaid
-from gleitzeit.core.models import Failure
+from gleitzeit.core.models import Failure, Task
 
 FilesArgument = Annotated[list[str], typer.Argument(metavar="FILE...", help="Workflows; - is standard input.")]
 MermaidOption = Annotated[bool, typer.Option("--mermaid", help="Print the graph as a mermaid diagram.")]
@@ -34,13 +34,13 @@ class _Verdict:
     name: str
     file: WorkflowFile | None = None
     checked: Checked | None = None
-    error: NotFoundError | OSError | None = None
+    error: GleitzeitError | OSError | None = None
 
     @property
     def exit_code(self) -> int:
-        if self.checked is None:
-            return exits.NOT_FOUND
-        return exits.OK if self.checked.valid else exits.INVALID
+        if self.error is not None:
+            return exits.exit_code_of(self.error)
+        return exits.OK if self.checked is not None and self.checked.valid else exits.INVALID
 
 
 def validate(
@@ -76,7 +76,7 @@ async def _judge(
 async def _verdict(application: Application, name: str, given: list[str] | None, inputs: Path | None) -> _Verdict:
     try:
         file = open_workflow(name)
-    except (NotFoundError, OSError) as error:
+    except (GleitzeitError, OSError) as error:
         return _Verdict(name, error=error)
     values = given_inputs(file.content, given, inputs) if given or inputs else None
     return _Verdict(name, file, await application.check(file.content, values, name=file.stem))
@@ -107,12 +107,12 @@ def _print_plan(name: str, checked: Checked) -> None:
     tasks = sum(map(len, plan))
     waves = len(plan)
     print_result(f"{name}: valid, {tasks} task{'' if tasks == 1 else 's'} in {waves} wave{'' if waves == 1 else 's'}")
-    width = max(len(task["id"]) for wave in plan for task in wave)
+    width = max(len(task["task_id"]) for wave in plan for task in wave)
     for number, wave in enumerate(plan, start=1):
         for task in wave:
             marks = [key for key in ("foreach", "when") if key in task]
             extra = f"  ({', '.join(marks)})" if marks else ""
-            print_result(f"  {number}  {task['id']:<{width}}  {task['method']}{extra}")
+            print_result(f"  {number}  {task['task_id']:<{width}}  {task['method']}{extra}")
 
 
 def _plan(checked: Checked) -> list[list[dict[str, Any]]]:
@@ -126,9 +126,10 @@ def _plan(checked: Checked) -> list[list[dict[str, Any]]]:
     ]
 
 
-def _step(task: Any, provider: str | None) -> dict[str, Any]:
-    step = {"id": task.id, "method": task.method, "provider": provider, "foreach": task.foreach, "when": task.when}
-    return {key: value for key, value in step.items() if value is not None}
+def _step(task: Task, provider: str | None) -> dict[str, Any]:
+    step: dict[str, Any] = {"task_id": task.id, "method": task.method, "provider": provider}
+    conditions = {"foreach": task.foreach, "when": task.when}
+    return step | {key: value for key, value in conditions.items() if value is not None}
 
 
 def _data(verdict: _Verdict) -> dict[str, Any]:
@@ -145,5 +146,5 @@ def _data(verdict: _Verdict) -> dict[str, Any]:
     return data
 
 
-def _error(error: NotFoundError | OSError | None) -> Mapping[str, Any]:
-    return Failure.of(error).to_dict() if isinstance(error, NotFoundError) else {"message": str(error)}
+def _error(error: GleitzeitError | OSError | None) -> Mapping[str, Any]:
+    return Failure.of(error).to_dict() if isinstance(error, GleitzeitError) else {"message": str(error)}

@@ -166,15 +166,10 @@ class GleitzeitClient:
             raise
 
     async def _follow(self, run: Run, on_event: OnEvent | None) -> Run:
-        stuck = False
         async for event in self._session.events(run.id):
-            if on_event is not None:
-                told = on_event(event)
-                if inspect.isawaitable(told):
-                    await told
-            stuck = stuck or event.kind in ("task.unknown", "task.waiting")
-            if stuck and (standing := await self._session.get(run.id)).status == "waiting":
-                return standing
+            told = on_event(event) if on_event is not None else None
+            if inspect.isawaitable(told):
+                await told
         return await self._session.get(run.id)
 
 

@@ -109,9 +109,13 @@ class RemoteSession(Session):
         return answers.validation_of(await self._call("validate_workflow", _present(given)))
 
     async def methods(self) -> Sequence[MethodSpec]:
-        """What `search_methods` shows of the first methods."""
-        answer = await self._call("search_methods", {"detail": "schema", "limit": MOST_METHODS})
-        return answers.methods_of(answer)
+        """What `search_methods` shows of each provider, and the names of the rest."""
+        overview = await self._call("search_methods", {})
+        found = {spec.name: spec for spec in answers.methods_of(overview)}
+        for provider in overview.get("providers", ()):
+            given = {"provider": provider["provider"], "detail": "schema", "limit": MOST_METHODS}
+            found |= {spec.name: spec for spec in answers.methods_of(await self._call("search_methods", given))}
+        return [found[name] for name in sorted(found)]
 
     async def _call(self, tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         try:

@@ -14,7 +14,7 @@ Globs = tuple[str, ...]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Files(_Section):
@@ -69,7 +69,7 @@ class Limits(_Section):
 class Mcp(_Section):
     """Downstream servers, as written: the provider fills `${VAR}` in, so that an unset one fails its server alone."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
     servers: tuple[Mapping[str, Any], ...] = ()
     roots: tuple[Any, ...] = ()
@@ -88,14 +88,14 @@ class Configuration(_Section):
     providers: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict[str, Mapping[str, Any]])
     modules: tuple[str, ...] = ()
     module_path: tuple[Path, ...] = ()
-    mcp: Mcp = Mcp()
-    files: Files = Files()
-    workflows: Workflows = Workflows()
+    mcp: Mcp = Field(default_factory=Mcp)
+    files: Files = Field(default_factory=Files)
+    workflows: Workflows = Field(default_factory=Workflows)
     secrets: Mapping[str, str] = Field(default_factory=dict[str, str])
-    engine: EngineSettings = EngineSettings()
-    server: ServerSettings = ServerSettings()
-    policy: Policy = Policy()
-    limits: Limits = Limits()
+    engine: EngineSettings = Field(default_factory=EngineSettings)
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    policy: Policy = Field(default_factory=Policy)
+    limits: Limits = Field(default_factory=Limits)
     origins: Mapping[str, str] = Field(default_factory=dict[str, str], exclude=True)
 
     def where(self, key: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from gleitzeit.core.cel_syntax import (
     Access,
@@ -26,6 +26,7 @@ from gleitzeit.core.cel_syntax import (
     Unary,
     walk,
 )
+from gleitzeit.core.data import is_mapping, is_sequence
 
 HEAVIEST = 10**15
 
@@ -89,12 +90,11 @@ def size_of(value: Any, most: int | None = None) -> Size:
         nodes += 1
         if isinstance(current, str):
             text += _bytes_of(current)
-        elif isinstance(current, Mapping):
-            mapping = cast("Mapping[str, Any]", current)
-            text += sum(map(_bytes_of, mapping))
-            waiting.extend(mapping.values())
-        elif isinstance(current, (list, tuple)):
-            waiting.extend(cast("Sequence[Any]", current))
+        elif is_mapping(current):
+            text += sum(map(_bytes_of, current))
+            waiting.extend(current.values())
+        elif is_sequence(current):
+            waiting.extend(current)
     return Size(nodes, text)
 
 

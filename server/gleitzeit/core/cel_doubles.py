@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from gleitzeit.core.cel_parser import parse
 from gleitzeit.core.cel_syntax import (
@@ -24,6 +23,7 @@ from gleitzeit.core.cel_syntax import (
     walk,
 )
 from gleitzeit.core.cel_tokens import CelSyntaxError
+from gleitzeit.core.data import is_list, is_mapping
 
 _EXACT = 2**53
 _WHOLE = frozenset(
@@ -45,19 +45,15 @@ def with_doubles(source: str) -> str | None:
 
 def as_doubles(value: Any) -> Any:
     """JSON data with floats for ints; raises `OverflowError` where that would lose digits."""
-    match value:
-        case bool():
-            return value
-        case int():
-            if abs(value) > _EXACT:
-                raise OverflowError("a whole number has more digits than a float holds")
-            return float(value)
-        case list():
-            return [as_doubles(item) for item in cast("list[Any]", value)]
-        case Mapping():
-            return {key: as_doubles(item) for key, item in cast("Mapping[str, Any]", value).items()}
-        case _:
-            return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > _EXACT:
+            raise OverflowError("a whole number has more digits than a float holds")
+        return float(value)
+    if is_list(value):
+        return [as_doubles(item) for item in value]
+    if is_mapping(value):
+        return {key: as_doubles(item) for key, item in value.items()}
+    return value
 
 
 def _render(node: Node) -> str:

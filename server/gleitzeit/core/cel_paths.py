@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from gleitzeit.core.cel_syntax import Access, Call, FieldStep, KeyStep, Literal, Macro, Name, Node, Step, children
+from gleitzeit.core.data import is_list, is_object
 
 PathKey = str | int
 
@@ -55,13 +56,20 @@ def accesses(tree: Node) -> list[Reading]:
 def follow(value: Any, keys: Sequence[PathKey]) -> tuple[Any, PathKey | None]:
     """The value at the end of the path; or the last one there is, and the key that it has not."""
     for key in keys:
-        if isinstance(key, str) and isinstance(value, dict) and key in value:
-            value = cast("dict[str, Any]", value)[key]
-        elif isinstance(key, int) and isinstance(value, list) and key < len(cast("list[Any]", value)):
-            value = cast("list[Any]", value)[key]
-        else:
+        inner = _inner(value, key)
+        if inner is _ABSENT:
             return value, key
+        value = inner
     return value, None
+
+
+_ABSENT: Any = object()
+
+
+def _inner(value: Any, key: PathKey) -> Any:
+    if isinstance(key, str):
+        return value.get(key, _ABSENT) if is_object(value) else _ABSENT
+    return value[key] if is_list(value) and key < len(value) else _ABSENT
 
 
 _NOTHING = Literal("null", "null", None)

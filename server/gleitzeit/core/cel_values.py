@@ -12,9 +12,11 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Protocol, cast
 
-from gleitzeit.core.cel_parser import parse
-from gleitzeit.core.cel_tokens import CelSyntaxError
 from gleitzeit.core.cel_doubles import as_doubles, with_doubles
+from gleitzeit.core.cel_parser import parse
+from gleitzeit.core.cel_paths import accesses, follow
+from gleitzeit.core.cel_tokens import CelSyntaxError
+from gleitzeit.core.data import is_list, is_object, is_sequence, kind_of
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import ExpressionError
 
@@ -80,49 +82,45 @@ def _with_doubles(source: str, data: Mapping[str, Any], first: TypeError) -> Any
 
 
 def _whole(value: Any) -> Any:
-    match value:
-        case float() if value.is_integer() and abs(value) < _EXACT:
-            return int(value)
-        case list():
-            return [_whole(item) for item in cast("list[Any]", value)]
-        case dict():
-            return {key: _whole(item) for key, item in cast("dict[str, Any]", value).items()}
-        case _:
-            return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
+    if is_list(value):
+        return [_whole(item) for item in value]
+    if is_object(value):
+        return {key: _whole(item) for key, item in value.items()}
+    return value
 
 
 def _check_numbers(data: Mapping[str, Any]) -> None:
     waiting: list[Any] = list(data.values())
     while waiting:
         current = waiting.pop()
-        if isinstance(current, dict):
-            waiting.extend(cast("dict[str, Any]", current).values())
-        elif isinstance(current, list):
-            waiting.extend(cast("list[Any]", current))
+        if is_object(current):
+            waiting.extend(current.values())
+        elif is_list(current):
+            waiting.extend(current)
         elif isinstance(current, int) and not -_INT64 <= current < _INT64:
             raise ExpressionError(f"the number {current} is more than 64 bits hold", hint="pass such a number as text")
 
 
 def _plain(value: Any) -> Any:
-    match value:
-        case None | bool() | str() | int():
-            return value
-        case float():
-            if not math.isfinite(value):
-                raise ExpressionError("the result is not a finite number")
-            return value
-        case list() | tuple():
-            return [_plain(item) for item in cast("list[Any]", value)]
-        case dict():
-            return {_key(key): _plain(item) for key, item in cast("dict[Any, Any]", value).items()}
-        case datetime():
-            return value.isoformat().replace("+00:00", "Z")
-        case timedelta():
-            return f"{value.total_seconds():g}s"
-        case bytes():
-            return _text(value)
-        case _:
-            raise ExpressionError(f"the result is not data but {type(value).__name__}")
+    if value is None or isinstance(value, (bool, str, int)):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ExpressionError("the result is not a finite number")
+        return value
+    if is_sequence(value):
+        return [_plain(item) for item in value]
+    if is_object(value):
+        return {_key(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g}s"
+    if isinstance(value, bytes):
+        return _text(value)
+    raise ExpressionError(f"the result is not data but {type(value).__name__}")
 
 
 def _key(key: Any) -> str:
@@ -164,41 +162,21 @@ def _translated(source: str, data: Mapping[str, Any], error: Exception) -> Expre
 
 
 def _mismatch(words: str, source: str, data: Mapping[str, Any]) -> str:
-    short = words.split(" CEL does not coerce")[0].split(" Convert explicitly")[0].rstrip(". ")
+    short = words.split(" CEL does not coerce", maxsplit=1)[0].split(" Convert explicitly", maxsplit=1)[0].rstrip(". ")
     if short.startswith("No such overload"):
         short = "these types do not go together"
-    seen = [f"{path} is {_kind(value)}" for path, value in _accessed(source, data)]
+    seen = [f"{path} is {kind_of(value)}" for path, value in _accessed(source, data)]
     return f"{short} ({', '.join(seen)})" if seen else short
 
 
 def _mismatch_hint(words: str) -> str:
-    if "string" in words:
+    if "string" in words and "No such overload" not in words:
         return "string(x) makes text of a number, int(x) or double(x) a number of text"
     return "a condition must be true or false, and both sides of an operator of one type; x == null tests for null"
 
 
-def _kind(value: Any) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true or false"
-        case int():
-            return "a whole number"
-        case float():
-            return "a number"
-        case str():
-            return "text"
-        case list():
-            return f"a list of {len(cast('list[Any]', value))}"
-        case _:
-            return "an object"
-
-
 def _accessed(source: str, data: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """The paths that the expression reads, as far as they are there, with their values."""
-    from gleitzeit.core.cel_paths import accesses, follow  # only for messages
-
     try:
         paths = accesses(parse(source))
     except CelSyntaxError:
@@ -208,12 +186,10 @@ def _accessed(source: str, data: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _missing(subject: str, source: str, data: Mapping[str, Any], key: str) -> ExpressionError:
-    from gleitzeit.core.cel_paths import accesses, follow  # only for messages
-
     for path in accesses(parse(source)):
         value, missing = follow(data, path.keys)
-        if missing == key and isinstance(value, dict):
-            names = sorted(name for name in cast("dict[str, Any]", value) if name != key)
+        if missing == key and is_object(value):
+            names = sorted(name for name in value if name != key)
             there = ", ".join(names[:20]) or "none"
             return ExpressionError(
                 f'{subject}: there is no field "{key}"; the fields there are: {there}',

@@ -1,4 +1,4 @@
-"""Text, mapping or Workflow -> a Reading: the workflow and everything that is wrong with it."""
+"""Text, mapping or Workflow -> a Reading: the workflow, and everything that keeps it from being one."""
 
 from __future__ import annotations
 
@@ -6,24 +6,130 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
+from gleitzeit.core.data import is_list, is_mapping, is_object, kind_of
 from gleitzeit.core.diagnostics import Diagnostic
+from gleitzeit.core.document_errors import problems_of
 from gleitzeit.core.errors import DocumentError
+from gleitzeit.core.json_data import as_json
+from gleitzeit.core.json_text import json_fault, json_marks, read_json
+from gleitzeit.core.marks import NOWHERE, Mark, Positions, Problem
 from gleitzeit.core.models import Workflow
+from gleitzeit.core.respell import respell
+from gleitzeit.core.source_text import MAX_BYTES, Source, SourceRefused, source_of
+from gleitzeit.core.yaml_text import Fault, Text, read_yaml
+
+__all__ = ["LARGE", "MAX_BYTES", "Reading", "read"]
 
 LARGE = 256 * 1024
+"""A text of more characters is best read in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
+    """A workflow, unless something is wrong with it; all diagnostics; and where each value stands in the text."""
+
     workflow: Workflow | None
     diagnostics: tuple[Diagnostic, ...] = ()
-    positions: Any = None
+    positions: Positions = NOWHERE
 
     def require(self) -> Workflow:
-        if self.workflow is None:
+        """The workflow; raises `DocumentError` with all diagnostics where there is none."""
+        errors = [diagnostic for diagnostic in self.diagnostics if diagnostic.severity == "error"]
+        if self.workflow is None or errors:
             raise DocumentError(self.diagnostics)
         return self.workflow
 
 
 def read(source: str | bytes | Mapping[str, Any] | Workflow, *, name: str | None = None) -> Reading:
-    raise NotImplementedError
+    """Read a workflow from whatever it is; never raises, whatever the text says.
+
+    `name` is its name where the document has none.
+    """
+    if isinstance(source, Workflow):
+        source = source.model_dump(mode="python", exclude_defaults=True)
+    if is_mapping(source):
+        return _from_data(source, name)
+    if not isinstance(source, (str, bytes, bytearray)):
+        return _refused(Fault("wrong_type", f"a workflow is text or an object, not {kind_of(source)}", 1, 1))
+    try:
+        text = source_of(source)
+    except SourceRefused as refused:
+        return _refused(refused.fault)
+    return _from_text(text, name)
+
+
+def _from_text(source: Source, name: str | None) -> Reading:
+    text, marks = _parsed(source)
+    if text.empty or (text.data is None and not text.faults):
+        return _refused(Fault("empty", "the document is empty", 1, 1, "write tasks: with at least one task"))
+    placed = tuple(_diagnostic(fault) for fault in text.faults)
+    if text.root is None and text.data is None:
+        return Reading(None, placed)
+    return _read(text.data, marks, placed, name)
+
+
+def _parsed(source: Source) -> tuple[Text, Positions]:
+    body = source.text
+    if body.lstrip()[:1] in ("{", "["):
+        text = read_json(body)
+        if text is not None:
+            return text, Positions(lambda: json_marks(body))
+    text = read_yaml(body)
+    if text.root is None and text.faults and source.looks_like_json:
+        text = Text(faults=(json_fault(body),)) if text.faults[0].code == "yaml_syntax" else text
+    root = text.root
+    return text, Positions(lambda: root)
+
+
+def _from_data(data: Mapping[str, Any], name: str | None) -> Reading:
+    problems: list[Problem] = []
+    plain = as_json(data, problems)
+    if problems:
+        return Reading(None, tuple(problem.placed(NOWHERE) for problem in problems))
+    return _read(plain, NOWHERE, (), name)
+
+
+def _read(data: Any, marks: Positions, faults: tuple[Diagnostic, ...], name: str | None) -> Reading:
+    if not is_object(data):
+        return Reading(None, (*faults, _not_an_object(data).placed(marks)))
+    problems: list[Problem] = []
+    document, _ = respell(data, None, problems)
+    positions = Positions(lambda: _respelled_marks(data, marks))
+    if name and "name" not in document:
+        document["name"] = name[:128]
+    workflow: Workflow | None = None
+    try:
+        workflow = Workflow.model_validate(document)
+    except ValidationError as error:
+        problems.extend(problems_of(error, document))
+    placed = [problem.placed(positions) for problem in dict.fromkeys(problems)]
+    diagnostics = (*faults, *sorted(placed, key=_order))
+    wrong = any(diagnostic.severity == "error" for diagnostic in diagnostics)
+    return Reading(None if wrong else workflow, diagnostics, positions)
+
+
+def _respelled_marks(data: dict[str, Any], marks: Positions) -> Mark | None:
+    root = marks.root
+    return respell(data, root, [])[1] if root is not None else None
+
+
+def _not_an_object(data: Any) -> Problem:
+    if is_list(data) and data and is_object(data[0]) and {"method", "id", "uses", "tool"} & data[0].keys():
+        return Problem("wrong_type", "the document is a list of tasks", (), "put the list under tasks:")
+    return Problem(
+        "wrong_type", f"the document is {kind_of(data)}, not an object", (), "write tasks: with a list of tasks"
+    )
+
+
+def _order(diagnostic: Diagnostic) -> tuple[int, int]:
+    return diagnostic.line or 0, diagnostic.column or 0
+
+
+def _diagnostic(fault: Fault) -> Diagnostic:
+    return Diagnostic(fault.code, fault.message, "", fault.line, fault.column, fault.hint)
+
+
+def _refused(fault: Fault) -> Reading:
+    return Reading(None, (_diagnostic(fault),))

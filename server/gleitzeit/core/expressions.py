@@ -9,7 +9,7 @@ from typing import Any
 
 from gleitzeit.core.cel_cost import size_of, weigh
 from gleitzeit.core.cel_parser import parse
-from gleitzeit.core.cel_paths import PathKey, Reading, accesses
+from gleitzeit.core.cel_paths import Reading, accesses
 from gleitzeit.core.cel_syntax import Access, Call, MethodStep, Node, walk
 from gleitzeit.core.cel_tokens import CelSyntaxError
 from gleitzeit.core.cel_values import evaluate
@@ -20,7 +20,7 @@ from gleitzeit.core.scope import ABSENT, Scope
 
 __all__ = ["LIGHT", "MAX_NODES", "MAX_TEXT", "Expression", "compile_expression", "evaluate"]
 
-LIGHT = 15_000_000
+LIGHT = 40_000_000
 """An expression of no more weight than this is over in less than 20 ms; a heavier one belongs in another process."""
 
 MAX_NODES = 10_000

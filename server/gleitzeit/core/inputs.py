@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from gleitzeit.core.data import is_list
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import ValidationError
 from gleitzeit.core.models import Workflow
@@ -40,7 +41,7 @@ def bind_inputs(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]:
 def is_required(schema: Mapping[str, Any]) -> bool:
     """Whether an input has to be given: it has no default, and does not say that it is optional or may be null."""
     types = schema.get("type")
-    nullable = types == "null" or (isinstance(types, list) and "null" in types)
+    nullable = types == "null" or (is_list(types) and "null" in types)
     return "default" not in schema and schema.get("required") is not False and not nullable
 
 
@@ -63,13 +64,13 @@ def coerce_text(schema: Mapping[str, Any], text: str) -> Any:
     Text stays text where that is allowed; without a declared type, what reads as JSON is JSON.
     """
     declared = schema.get("type")
-    types = [declared] if isinstance(declared, str) else declared if isinstance(declared, list) else []
+    types = [str(kind) for kind in declared] if is_list(declared) else [declared] if isinstance(declared, str) else []
     for kind in types:
-        found, value = _read(str(kind), text)
+        found, value = _read(kind, text)
         if found:
             return value
     if types:
-        raise ValidationError(f'"{text}" is not {" or ".join(str(kind) for kind in types)}')
+        raise ValidationError(f'"{text}" is not {" or ".join(types)}')
     found, value = _read_json(text)
     return value if found else text
 

@@ -20,7 +20,9 @@ class _Refused(Exception):
 def read_json(text: str) -> Text | None:
     """The data of a JSON text, or nothing where it is none; duplicate keys and other faults are told."""
     try:
-        data = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse, parse_int=_integer, parse_float=_float)
+        data = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_refuse, parse_int=_integer, parse_float=_float
+        )
     except (_Refused, ValueError, RecursionError):
         return None
     return Text(data)
@@ -31,7 +33,9 @@ def json_fault(text: str) -> Fault:
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
-        return Fault("json_syntax", f"this is not JSON: {error.msg.lower()}", error.lineno, error.colno, _hint(error, text))
+        return Fault(
+            "json_syntax", f"this is not JSON: {error.msg.lower()}", error.lineno, error.colno, _hint(error, text)
+        )
     except RecursionError:
         return Fault("limit", f"values are nested deeper than {MAX_DEPTH}", 1, 1, "flatten it")
     return Fault("json_syntax", "this is not JSON", 1, 1)
@@ -42,13 +46,13 @@ def json_marks(text: str) -> Mark | None:
     root = Mark(1, 1)
     stack: list[tuple[Mark, bool]] = []
     key: tuple[str, int, int] | None = None
-    for token, line, column in _tokens(text):
-        if token in "]}":
+    for word, line, column in _tokens(text):
+        if word in "]}":
             stack.pop()
-        elif token in ",:":
+        elif word in ",:":
             continue
         elif stack and stack[-1][1] and key is None:
-            key = (json.loads(token, strict=False), line, column)
+            key = (json.loads(word, strict=False), line, column)
         else:
             mark = Mark(line, column)
             if not stack:
@@ -59,8 +63,8 @@ def json_marks(text: str) -> Mark | None:
                 key = None
             else:
                 stack[-1][0].fields[len(stack[-1][0].fields)] = mark
-            if token in "[{":
-                stack.append((mark, token == "{"))
+            if word in "[{":
+                stack.append((mark, word == "{"))
     return root
 
 

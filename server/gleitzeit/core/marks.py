@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from gleitzeit.core.diagnostics import Diagnostic
+from gleitzeit.core.diagnostics import Diagnostic, Severity
 
 PathKey = str | int
 
@@ -35,7 +35,7 @@ class Positions:
 
     def at(self, path: Sequence[PathKey], *, key: bool = False) -> tuple[int, int] | None:
         """The position of the value at `path`, or of its key, or of the nearest value around it."""
-        mark = self._marks()
+        mark = self.root
         if mark is None:
             return None
         for position, name in enumerate(path):
@@ -47,7 +47,9 @@ class Positions:
                 return mark.key_line, mark.key_column
         return mark.line, mark.column
 
-    def _marks(self) -> Mark | None:
+    @property
+    def root(self) -> Mark | None:
+        """The mark of the whole document."""
         if not self._built:
             self._root = self._build()
             self._built = True
@@ -75,7 +77,7 @@ class Problem:
     def placed(self, positions: Positions) -> Diagnostic:
         """The diagnostic, with its position."""
         line, column = positions.at(self.path, key=self.key) or (None, None)
-        severity = "warning" if self.warning else "error"
+        severity: Severity = "warning" if self.warning else "error"
         return Diagnostic(self.code, self.message, shown(self.path), line, column, self.hint, severity)
 
 
@@ -85,7 +87,7 @@ def shown(path: Sequence[PathKey]) -> str:
     for key in path:
         if isinstance(key, int):
             text += f"[{key}]"
-        elif key.replace("-", "_").isidentifier() or not text and key:
+        elif key.replace("-", "_").isidentifier() or (not text and key):
             text += f".{key}" if text else key
         else:
             text += f'["{key}"]'

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
+from gleitzeit.core.data import is_list, is_mapping, kind_of
 from gleitzeit.core.diagnostics import Diagnostic, did_you_mean
 from gleitzeit.core.errors import DocumentError, ReferenceUnresolvedError
 from gleitzeit.core.scope import ABSENT, Scope
@@ -68,7 +69,7 @@ class Path:
         value = scope.tasks[self.head]
         if value is None or not self.keys:
             return value
-        if self.keys[0] == "result" and not (isinstance(value, Mapping) and "result" in value):
+        if self.keys[0] == "result" and not (is_mapping(value) and "result" in value):
             return self._walk(value, 1)
         return self._walk(value)
 
@@ -97,20 +98,18 @@ class Path:
     def _missing(self, value: Any, position: int) -> ReferenceUnresolvedError:
         key = self.keys[position]
         place = path_text(self.head, self.keys[:position])
-        if isinstance(value, Mapping):
-            names = [str(name) for name in cast("Mapping[str, Any]", value)]
+        if is_mapping(value):
+            names = list(value)
             return self._unresolved(
                 f'{place} has no field "{key}"; the fields there are: {_listed(names)}', did_you_mean(str(key), names)
             )
-        if isinstance(value, list):
-            items = cast("list[Any]", value)
+        if is_list(value):
             if isinstance(key, int):
-                return self._unresolved(f"{place} has {len(items)} items, so there is no [{key}]", "the first is [0]")
+                return self._unresolved(f"{place} has {len(value)} items, so there is no [{key}]", "the first is [0]")
             return self._unresolved(
-                f'{place} is a list of {len(items)} and has no field "{key}"', f"{place}[0] is its first item"
+                f'{place} is a list of {len(value)} and has no field "{key}"', f"{place}[0] is its first item"
             )
-        kind = "null" if value is None else "text" if isinstance(value, str) else type(value).__name__
-        return self._unresolved(f"{place} is {kind} and has no {key!r}".replace("'", '"'))
+        return self._unresolved(f"{place} is {kind_of(value)} and has no fields")
 
     def _unresolved(self, message: str, hint: str | None = None) -> ReferenceUnresolvedError:
         return ReferenceUnresolvedError(f"${{{self.source}}}: {message}", hint=hint)

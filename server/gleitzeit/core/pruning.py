@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
+
+from gleitzeit.core.data import is_list, is_mapping
 
 PathKey = str | int
 
@@ -39,8 +41,8 @@ def prune_result(value: Any, branch: Branch) -> Any:
         return value
     if value is None:
         return _nulls(branch)
-    if "result" in branch.fields and not (isinstance(value, Mapping) and "result" in value):
-        fields = cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+    if "result" in branch.fields and not (is_mapping(value) and "result" in value):
+        fields: Mapping[str, Any] = value if is_mapping(value) else {}
         return {**prune(fields, branch), "result": prune(value, branch.fields["result"])}
     return prune(value, branch)
 
@@ -49,10 +51,10 @@ def prune(value: Any, branch: Branch) -> Any:
     """What of `value` is read; where a field is missing its neighbours stay, as nulls, to be named in the error."""
     if branch.whole:
         return value
-    if isinstance(value, Mapping):
-        return _fields(cast("Mapping[str, Any]", value), branch)
-    if isinstance(value, list):
-        return _items(cast("list[Any]", value), branch)
+    if is_mapping(value):
+        return _fields(value, branch)
+    if is_list(value):
+        return _items(value, branch)
     return value
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
+from gleitzeit.core.data import is_mapping, is_sequence
 from gleitzeit.core.errors import DocumentError, ExpressionError
 from gleitzeit.core.expressions import Expression, compile_expression
 from gleitzeit.core.paths import Path, parse_path
@@ -61,12 +62,12 @@ class Template:
     @property
     def roots(self) -> frozenset[str]:
         """The ids of the tasks it refers to; some of an expression's may be names of CEL types instead."""
-        return frozenset().union(*(item.roots for item in self.references))
+        return frozenset(root for item in self.references for root in item.roots)
 
     @property
     def inputs(self) -> frozenset[str]:
         """The names of the inputs it refers to."""
-        return frozenset().union(*(item.inputs for item in self.references))
+        return frozenset(name for item in self.references for name in item.inputs)
 
     def resolve(self, scope: Scope, values: Values = _NONE) -> Any:
         """The value with its references filled in; raises `ReferenceUnresolvedError` for a field that is not there."""
@@ -130,12 +131,10 @@ def slots_of(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tup
         if isinstance(current, str):
             if has_slot(current):
                 yield where, current
-        elif isinstance(current, Mapping):
-            fields = cast("Mapping[str, Any]", current)
-            waiting.extend(((*where, key), fields[key]) for key in reversed(fields))
-        elif isinstance(current, (list, tuple)):
-            items = cast("Sequence[Any]", current)
-            waiting.extend(((*where, index), items[index]) for index in reversed(range(len(items))))
+        elif is_mapping(current):
+            waiting.extend(((*where, key), current[key]) for key in reversed(list(current)))
+        elif is_sequence(current):
+            waiting.extend(((*where, index), current[index]) for index in reversed(range(len(current))))
 
 
 def _is_one_slot(value: Any) -> bool:
@@ -161,10 +160,10 @@ def _truth(source: str, value: Any) -> bool:
 def _compile(value: Any, references: dict[str, Reference]) -> _Resolve | None:
     if isinstance(value, str):
         return _compile_text(value, references) if "${" in value else None
-    if isinstance(value, Mapping):
-        return _compile_fields(cast("Mapping[str, Any]", value), references)
-    if isinstance(value, (list, tuple)):
-        return _compile_items(cast("Sequence[Any]", value), references)
+    if is_mapping(value):
+        return _compile_fields(value, references)
+    if is_sequence(value):
+        return _compile_items(value, references)
     return None
 
 
@@ -180,13 +179,13 @@ def _compile_fields(
         return None
     pairs = tuple(filled.items())
 
-    def fill(scope: Scope, values: Values) -> Any:
+    def resolve(scope: Scope, values: Values) -> Any:
         resolved = dict(fields)
         for key, part in pairs:
             resolved[key] = part(scope, values)
         return resolved
 
-    return fill
+    return resolve
 
 
 def _compile_items(items: Sequence[Any], references: dict[str, Reference]) -> _Resolve | None:

@@ -9,13 +9,15 @@ from typing import Any, cast
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
-from jsonschema.validators import extend
+from jsonschema.validators import extend  # pyright: ignore[reportUnknownVariableType]  # the library has no types
 from referencing.exceptions import Unresolvable
 
+from gleitzeit.core.data import is_list, is_mapping, kind_of
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.patterns import MAX_TEXT, matches
 
-MAX_STEPS = 200_000
+FEWEST_STEPS = 10_000
+STEPS_A_VALUE = 50
 
 Keyword = Callable[[Any, Any, Any, Any], Any]
 
@@ -42,26 +44,26 @@ class Suggestion(Exception):
 
 
 def _type(validator: Any, expected: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    kinds: list[Any] = cast("list[Any]", expected) if isinstance(expected, list) else [expected]
+    kinds: list[Any] = expected if is_list(expected) else [expected]
     known = [kind for kind in kinds if kind in TYPES]
     if len(known) == len(kinds) and not any(validator.is_type(instance, kind) for kind in known):
         yield ValidationError(f"must be {' or '.join(TYPES[kind] for kind in known)}, not {kind_of(instance)}")
 
 
 def _required(_validator: Any, expected: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    if isinstance(instance, Mapping) and isinstance(expected, list):
-        for name in cast("list[Any]", expected):
+    if is_mapping(instance) and is_list(expected):
+        for name in expected:
             if name not in instance:
                 yield ValidationError("is missing", path=(str(name),), validator="required")
 
 
 def _additional(validator: Any, expected: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    if not isinstance(instance, Mapping):
+    if not is_mapping(instance):
         return
     properties = schema.get("properties")
-    known: Mapping[str, Any] = cast("Mapping[str, Any]", properties) if isinstance(properties, Mapping) else {}
+    known: Mapping[str, Any] = properties if is_mapping(properties) else {}
     patterns = list(schema.get("patternProperties") or ())
-    for name, value in cast("Mapping[str, Any]", instance).items():
+    for name, value in instance.items():
         if name in known or any(matches(pattern, name) is not False for pattern in patterns):
             continue
         if expected is False:
@@ -86,19 +88,19 @@ def _pattern(_validator: Any, expected: Any, instance: Any, _schema: Any) -> Ite
 
 
 def _pattern_properties(validator: Any, expected: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    if not isinstance(instance, Mapping) or not isinstance(expected, Mapping):
+    if not is_mapping(instance) or not is_mapping(expected):
         return
-    for pattern, schema in cast("Mapping[str, Any]", expected).items():
-        for name, value in cast("Mapping[str, Any]", instance).items():
+    for pattern, schema in expected.items():
+        for name, value in instance.items():
             if matches(pattern, name):
                 yield from validator.descend(value, schema, path=name, schema_path=pattern)
 
 
 def _unique(_validator: Any, expected: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    if expected is not True or not isinstance(instance, list):
+    if expected is not True or not is_list(instance):
         return
     seen: set[str] = set()
-    for item in cast("list[Any]", instance):
+    for item in instance:
         text = json.dumps(item, sort_keys=True, default=str)
         if text in seen:
             yield ValidationError("has an item twice")
@@ -107,9 +109,9 @@ def _unique(_validator: Any, expected: Any, instance: Any, _schema: Any) -> Iter
 
 
 def _enum(_validator: Any, expected: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    if not isinstance(expected, list):
+    if not is_list(expected):
         return
-    allowed = cast("list[Any]", expected)
+    allowed = expected
     if not any(_same(instance, value) for value in allowed):
         listed = ", ".join(shown(value) for value in allowed[:20])
         error = ValidationError(f"must be one of {listed}")
@@ -140,27 +142,6 @@ def _unevaluated(validator: Any, expected: Any, instance: Any, schema: Any) -> I
 
 def _same(one: Any, other: Any) -> bool:
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
-
-
-def kind_of(value: Any) -> str:
-    """What a value is, in plain words."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true or false"
-        case str():
-            return "text"
-        case int():
-            return "a whole number"
-        case float():
-            return "a number"
-        case list() | tuple():
-            return "a list"
-        case Mapping():
-            return "an object"
-        case _:
-            return type(value).__name__
 
 
 def shown(value: Any) -> str:
@@ -194,7 +175,7 @@ _OWN: dict[str, Keyword] = {
     "unevaluatedProperties": _unevaluated,
 }
 
-BoundedValidator: Any = extend(
+BoundedValidator: Any = extend(  # type: ignore[no-untyped-call]  # the library has no types
     Draft202012Validator, {name: _counted(_OWN.get(name, keyword)) for name, keyword in _ORIGINAL.items()}
 )
 """The validator of the library with our keywords, each application of which is counted."""

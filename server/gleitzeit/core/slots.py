@@ -30,8 +30,17 @@ def has_slot(text: str) -> bool:
 
 
 def split(text: str) -> list[str | Slot]:
-    """The text as literal parts and slots, `$${` being a literal `${`; raises `DocumentError` where one never ends."""
+    """The text as literal parts and slots, `$${` being a literal `${`; raises `DocumentError` for a bad slot."""
+    parts, problems = scan(text)
+    if problems:
+        raise DocumentError(problems)
+    return parts
+
+
+def scan(text: str) -> tuple[list[str | Slot], list[Diagnostic]]:
+    """The parts of a text as far as they are well-formed, and what is wrong with the others."""
     parts: list[str | Slot] = []
+    problems: list[Diagnostic] = []
     literal = ""
     position = 0
     while (match := _OPENING.search(text, position)) is not None:
@@ -42,16 +51,23 @@ def split(text: str) -> list[str | Slot]:
             continue
         end = _closing(text, match.end())
         if end is None:
-            raise _unterminated(text, match.start())
+            problems.append(_unterminated(text, match.start()))
+            position = match.end()
+            continue
         if literal:
             parts.append(literal)
             literal = ""
-        parts.append(Slot(_source(text, match.end(), end), match.start()))
+        source = text[match.end() : end]
+        wrong = _wrong(source)
+        if wrong is None:
+            parts.append(Slot(source, match.start()))
+        else:
+            problems.append(wrong)
         position = end + 1
     literal += text[position:]
     if literal or not parts:
         parts.append(literal)
-    return parts
+    return parts, problems
 
 
 def _closing(text: str, start: int) -> int | None:
@@ -67,28 +83,18 @@ def _closing(text: str, start: int) -> int | None:
     return None
 
 
-def _source(text: str, start: int, end: int) -> str:
-    source = text[start:end]
+def _wrong(source: str) -> Diagnostic | None:
     if not source.strip():
-        raise DocumentError(
-            [Diagnostic("reference_invalid", "${} refers to nothing", hint="write $${} for the text ${}")]
-        )
+        return Diagnostic("reference_invalid", "${} refers to nothing", hint="write $${} for the text ${}")
     double = _DOUBLE.fullmatch(source)
     if double is not None and ":" not in double.group(1) and double.group(1).strip():
         inner = double.group(1).strip()
         message = f"${{{{ {inner} }}}} is written as in another system"
-        raise DocumentError([Diagnostic("foreign_reference", message, hint=f"write ${{{inner}}}")])
-    return source
+        return Diagnostic("foreign_reference", message, hint=f"write ${{{inner}}}")
+    return None
 
 
-def _unterminated(text: str, start: int) -> DocumentError:
-    shown = text[start : start + 30].split("\n")[0]
-    return DocumentError(
-        [
-            Diagnostic(
-                "reference_invalid",
-                f'"{shown}" is never closed by a brace',
-                hint="close it, or write $${ for the text ${",
-            )
-        ]
-    )
+def _unterminated(text: str, start: int) -> Diagnostic:
+    shown = text[start : start + 30].split("\n", maxsplit=1)[0]
+    hint = "close it, or write $${ for the text ${"
+    return Diagnostic("reference_invalid", f'"{shown}" is never closed by a brace', hint=hint)

@@ -7,20 +7,23 @@ refers to itself over and over is given up after a number of steps.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, ValidationError, best_match
+from jsonschema.exceptions import SchemaError, ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
+from gleitzeit.core.cel_cost import size_of
+from gleitzeit.core.data import is_list, is_mapping
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.schema import Kind, Misfit
 from gleitzeit.core.schema_keywords import (
-    MAX_STEPS,
+    FEWEST_STEPS,
     TYPES,
     BoundedValidator,
+    STEPS_A_VALUE,
     Suggestion,
     TooManySteps,
     shown,
@@ -28,7 +31,7 @@ from gleitzeit.core.schema_keywords import (
 )
 
 _MOST = 50
-_LOCAL: Any = Registry()
+_LOCAL: Registry[Any] = Registry()
 """Knows no schemas and fetches none."""
 
 
@@ -40,7 +43,7 @@ class Validator:
 
     def misfits(self, value: Any) -> list[Misfit]:
         """Where `value` does not fit, at most the first 50 places."""
-        steps_left.set([MAX_STEPS])
+        steps_left.set([FEWEST_STEPS + STEPS_A_VALUE * size_of(value, 1_000_000).nodes])
         validator = BoundedValidator(self._schema, registry=_LOCAL)
         found: list[Misfit] = []
         try:
@@ -57,19 +60,18 @@ def schema_misfits(schema: Any) -> list[Misfit]:
     """What keeps `schema` from being a JSON Schema, with references only inside itself."""
     if isinstance(schema, bool):
         return []
-    if not isinstance(schema, Mapping):
+    if not is_mapping(schema):
         return [Misfit((), "a schema is an object, such as {type: string}")]
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        inner = best_match([error]) or error
-        return [Misfit(tuple(inner.absolute_path), _schema_message(inner))]
+        return [Misfit(tuple(error.absolute_path), _schema_message(error))]
     except RecursionError:
         return [Misfit((), "is nested too deeply")]
-    return list(_remote_references(cast("Mapping[str, Any]", schema)))
+    return list(_remote_references(schema))
 
 
-def _schema_message(error: ValidationError) -> str:
+def _schema_message(error: SchemaError) -> str:
     if error.absolute_path and error.absolute_path[-1] == "type":
         kind = error.instance
         hint = did_you_mean(str(kind), TYPES) if isinstance(kind, str) else None
@@ -82,29 +84,23 @@ def _remote_references(schema: Mapping[str, Any]) -> Iterator[Misfit]:
     resolver = _LOCAL.with_resource("", DRAFT202012.create_resource(dict(schema))).resolver()
     while waiting:
         path, current = waiting.pop()
-        if isinstance(current, Mapping):
-            fields = cast("Mapping[str, Any]", current)
-            reference = fields.get("$ref")
+        if is_mapping(current):
+            reference = current.get("$ref")
             if isinstance(reference, str):
                 try:
                     resolver.lookup(reference)
                 except (Unresolvable, ValueError):
                     yield Misfit((*path, "$ref"), f'"{reference}" is not in the schema, and nothing is fetched')
-            waiting.extend(((*path, str(key)), value) for key, value in fields.items())
-        elif isinstance(current, list):
-            items = cast("list[Any]", current)
-            waiting.extend(((*path, index), value) for index, value in enumerate(items))
+            waiting.extend(((*path, str(key)), value) for key, value in current.items())
+        elif is_list(current):
+            waiting.extend(((*path, index), value) for index, value in enumerate(current))
 
 
 def _misfit(error: ValidationError) -> Misfit:
-    if error.context:
-        error.parent = None
-        best = best_match(iter(error.context))
-        if best is not None and error.validator in ("anyOf", "oneOf"):
-            inner = _misfit(best)
-            path = (*error.absolute_path, *best.relative_path)
-            message = f"fits none of the alternatives; the closest: {inner.message}"
-            return Misfit(tuple(path), message, "value", inner.hint)
+    if error.context and error.validator in ("anyOf", "oneOf"):
+        closest = _misfit(max(error.context, key=lambda inner: (len(inner.relative_path), inner.validator != "type")))
+        message = f"fits none of the alternatives; the closest: {closest.message}"
+        return Misfit(closest.path, message, "value", closest.hint)
     kinds: dict[str, Kind] = {"required": "missing", "additionalProperties": "unknown"}
     kind = kinds.get(str(error.validator), "value")
     hint = str(error.cause) if isinstance(error.cause, Suggestion) else None

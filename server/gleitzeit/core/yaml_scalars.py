@@ -60,7 +60,9 @@ def _plain(text: str) -> Any:
 
 def _number(text: str) -> Any:
     if _INFINITE.fullmatch(text):
-        raise Unreadable("not_json", f"{text} is not a number that JSON has", "put it in quotes for the text, or leave it out")
+        raise Unreadable(
+            "not_json", f"{text} is not a number that JSON has", "put it in quotes for the text, or leave it out"
+        )
     if len(text) > _MAX_DIGITS:
         if _INTEGER.fullmatch(text) or _FLOAT.fullmatch(text):
             raise Unreadable("not_json", f"a number has {len(text)} digits", "put it in quotes for the text")

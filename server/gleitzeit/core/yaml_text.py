@@ -1,7 +1,7 @@
 """YAML text -> plain data and the position of every value.
 
-The text is foreign. It is read event by event, so that neither depth nor aliases can exhaust anything; scalars are those
-of YAML 1.2 (`on`, `yes` and dates are text), and no tag makes an object.
+The text is foreign. It is read event by event, so that neither depth nor aliases can exhaust anything; scalars are
+those of YAML 1.2 (`on`, `yes` and dates are text), and no tag makes an object.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gleitzeit.core.yaml_scalars import Unreadable, key_text, scalar
 
 MAX_DEPTH = 64
 MAX_ALIASED = 10_000
-MAX_VALUES = 1_000_000
+MAX_VALUES = 500_000
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -71,6 +71,7 @@ class _Open:
     anchor: str | None
     key: _Value | None = None
     merged: list[_Value] = field(default_factory=list["_Value"])
+    meant: str | None = None
 
 
 def read_yaml(text: str) -> Text:
@@ -113,7 +114,11 @@ class _Builder:
         elif isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                raise Stop(_fault(event, "several_documents", "a text holds one workflow", "submit what follows --- on its own"))
+                raise Stop(
+                    _fault(
+                        event, "several_documents", "a text holds one workflow", "submit what follows --- on its own"
+                    )
+                )
 
     def _scalar(self, event: Any) -> None:
         self._count(event)
@@ -129,7 +134,11 @@ class _Builder:
         self._count(event)
         is_map = isinstance(event, yaml.MappingStartEvent)
         if event.tag not in (None, "!", "tag:yaml.org,2002:map" if is_map else "tag:yaml.org,2002:seq"):
-            self.faults.append(_fault(event, "yaml_tag", f"the tag {_tag(event.tag)} is not allowed", "write plain data, without !tags"))
+            self.faults.append(
+                _fault(
+                    event, "yaml_tag", f"the tag {_tag(event.tag)} is not allowed", "write plain data, without !tags"
+                )
+            )
         if len(self._stack) >= MAX_DEPTH:
             raise Stop(_fault(event, "limit", f"values are nested deeper than {MAX_DEPTH}", "flatten it"))
         if event.anchor is not None:
@@ -140,17 +149,30 @@ class _Builder:
         done = self._stack.pop()
         for other in done.merged:
             _merge(done.value, other)
+        if done.meant is not None:
+            done.value.data = done.meant
         self._add(done.value, None, done.anchor)
 
     def _alias(self, event: Any) -> None:
         value = self._anchors.get(event.anchor)
         if event.anchor not in self._anchors:
-            raise Stop(_fault(event, "yaml_syntax", f"*{event.anchor} names no anchor", "put text that begins with * in quotes"))
+            raise Stop(
+                _fault(
+                    event, "yaml_syntax", f"*{event.anchor} names no anchor", "put text that begins with * in quotes"
+                )
+            )
         if value is None:
             raise Stop(_fault(event, "yaml_syntax", f"*{event.anchor} contains itself"))
         self._aliased += value.size
         if self._aliased > MAX_ALIASED:
-            raise Stop(_fault(event, "limit", f"aliases add more than {MAX_ALIASED:,} values", "write them out, or pass them as a file"))
+            raise Stop(
+                _fault(
+                    event,
+                    "limit",
+                    f"aliases add more than {MAX_ALIASED:,} values",
+                    "write them out, or pass them as a file",
+                )
+            )
         if len(self._stack) + value.depth > MAX_DEPTH:
             raise Stop(_fault(event, "limit", f"values are nested deeper than {MAX_DEPTH}", "flatten it"))
         here = _mark(event)
@@ -160,7 +182,9 @@ class _Builder:
     def _count(self, event: Any) -> None:
         self._values += 1
         if self._values > MAX_VALUES:
-            raise Stop(_fault(event, "limit", f"the document has more than {MAX_VALUES:,} values", "pass large data as a file"))
+            raise Stop(
+                _fault(event, "limit", f"the document has more than {MAX_VALUES:,} values", "pass large data as a file")
+            )
 
     def _add(self, value: _Value, event: Any, anchor: str | None) -> None:
         if anchor is not None:
@@ -185,12 +209,18 @@ class _Builder:
             parent.merged.extend(self._sources(value))
             _grow(parent.value, value)
             return
-        name = self._name(key)
+        name = self._name(parent, key)
         fields: dict[str, Any] = parent.value.data
         if name in fields:
             before = parent.value.mark.fields[name]
             self.faults.append(
-                Fault("duplicate_key", f'"{name}" is there twice (first in line {before.key_line})', key.mark.line, key.mark.column, "keep one")
+                Fault(
+                    "duplicate_key",
+                    f'"{name}" is there twice (first in line {before.key_line})',
+                    key.mark.line,
+                    key.mark.column,
+                    "keep one",
+                )
             )
             return
         fields[name] = value.data
@@ -207,15 +237,19 @@ class _Builder:
         else:
             self.faults.append(Fault("yaml_syntax", "<< merges objects only", value.mark.line, value.mark.column))
 
-    def _name(self, key: _Value) -> str:
+    def _name(self, parent: _Open, key: _Value) -> str:
         name = key_text(key.data, key.source, key.plain)
         if name is not None:
             return name
         if is_object(key.data) or is_sequence(key.data):
-            self.faults.append(_braces(key))
+            fault = _braces(key)
+            self.faults.append(fault)
+            parent.meant = fault.hint  # read on as the text that was meant, so that one mistake is told once
             return "?"
         message = f"the key {key.source or 'null'} is not text"
-        self.faults.append(Fault("key_not_text", message, key.mark.line, key.mark.column, f'write "{key.source}" in quotes'))
+        self.faults.append(
+            Fault("key_not_text", message, key.mark.line, key.mark.column, f'write "{key.source}" in quotes')
+        )
         return key.source or "null"
 
 

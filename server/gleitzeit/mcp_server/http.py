@@ -71,15 +71,22 @@ async def serve_http(
     until: Callable[[], Awaitable[None]] = told_to_stop,
 ) -> None:
     """Serve on a bound socket until `until` returns; open connections are then ended within two seconds."""
-    async with opening(factory) as state:
-        await state.application()  # a configuration that is wrong ends the command, not the first call
-        async with asgi_app(state, [_host_of(listening)]) as app:
-            server = _Server(_settings(app))
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_stop_after, until, app, server)
-                announce(address_of(listening))
-                await server.serve(sockets=[listening])
-                tasks.cancel_scope.cancel()
+    with listening:
+        async with opening(factory) as state:
+            await _serve(state, listening, announce, until)
+
+
+async def _serve(
+    state: Opening, listening: socket.socket, announce: Announce, until: Callable[[], Awaitable[None]]
+) -> None:
+    await state.application()  # a configuration that is wrong ends the command, not the first call
+    async with asgi_app(state, [_host_of(listening)]) as app:
+        server = _Server(_settings(app))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_stop_after, until, app, server)
+            announce(address_of(listening))
+            await server.serve(sockets=[listening])
+            tasks.cancel_scope.cancel()
 
 
 def address_of(listening: socket.socket) -> str:

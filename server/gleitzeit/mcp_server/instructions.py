@@ -21,7 +21,7 @@ tasks:
   - id: each
     foreach: "${now.items}"
     method: llm/chat
-    parameters: {messages: [{role: user, content: "Explain ${item}"}]}
+    parameters: {model: llama3.2, messages: [{content: "Explain ${item}"}]}
     retry: {max_attempts: 3, delay: 2}
     timeout: 60
   - id: report

@@ -107,7 +107,7 @@ class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         self._searched = 0
-        if self._skipping:
+        if self._skipping or len(line) > LONGEST_LINE:
             self._skipping = False
             return MalformedFrameError(INVALID_REQUEST, f"a message has at most {LONGEST_LINE} bytes")
         return line

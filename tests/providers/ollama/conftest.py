@@ -82,13 +82,13 @@ async def watcher() -> Watcher:
 
 
 @pytest.fixture
-def reports(watcher: Watcher) -> list[Report]:
+def reports(task: TaskContext, watcher: Watcher) -> list[Report]:
     """What the task has told of its progress: done, total, text."""
     return watcher.reports
 
 
 @pytest.fixture
-def first_token(watcher: Watcher) -> anyio.Event:
+def first_token(task: TaskContext, watcher: Watcher) -> anyio.Event:
     """Is set once the task has told of its first token."""
     return watcher.first
 

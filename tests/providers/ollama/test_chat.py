@@ -16,6 +16,7 @@ from gleitzeit_ollama import OllamaProvider
 from gleitzeit_ollama.chat import CHAT
 
 Script = Callable[[str, dict[str, Any], SocketStream], Awaitable[None]]
+Report = tuple[float | None, float | None, str | None]
 Serve = Callable[[Script], Awaitable[str]]
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -73,7 +74,7 @@ async def chatting(
 
 
 @pytest.mark.anyio
-async def test_an_answer_is_whole_and_in_the_documented_form(serve: Serve, task: TaskContext) -> None:
+async def test_an_answer_is_whole_and_in_the_documented_form(serve: Serve) -> None:
     endpoint = await serve(answering(token("Hel"), token("lo"), line(DONE)))
     async with chatting(endpoint) as chat:
         assert await chat() == {
@@ -86,12 +87,13 @@ async def test_an_answer_is_whole_and_in_the_documented_form(serve: Serve, task:
 
 
 @pytest.mark.anyio
-async def test_tokens_are_progress_and_facts_are_metadata(serve: Serve, task: TaskContext) -> None:
+async def test_tokens_are_progress_and_facts_are_metadata(
+    serve: Serve, task: TaskContext, reports: list[Report]
+) -> None:
     endpoint = await serve(answering(token("Hel"), token("lo"), token("!"), line(DONE)))
     async with chatting(endpoint) as chat:
         await chat(max_tokens=50)
-    reports: list[tuple[Any, Any, Any]] = getattr(task.support, "reports")  # noqa: B009  # of a test's own class
-    assert "".join(report[2] for report in reports) == "Hello!"
+    assert "".join(report[2] or "" for report in reports) == "Hello!"
     assert reports[-1][:2] == (3, 50)
     assert task.metadata["node"] == endpoint
     assert task.metadata["model"] == "tiny"
@@ -194,14 +196,14 @@ async def test_a_server_that_does_not_end_its_response_is_not_waited_for(serve: 
 
 @pytest.mark.anyio
 async def test_no_more_streams_are_open_than_configured_and_all_get_their_turn(serve: Serve) -> None:
-    now, most = 0, 0
+    arrived: list[str] = []
+    two, go = anyio.Event(), anyio.Event()
 
     async def script(path: str, body: dict[str, Any], stream: SocketStream) -> None:
-        nonlocal now, most
-        now += 1
-        most = max(most, now)
-        await anyio.lowlevel.checkpoint()
-        now -= 1
+        arrived.append(path)
+        if len(arrived) == 2:
+            two.set()
+        await go.wait()
         await answering(token("hi"), line(DONE))(path, body, stream)
 
     results: list[str] = []
@@ -212,13 +214,17 @@ async def test_no_more_streams_are_open_than_configured_and_all_get_their_turn(s
 
         for _ in range(9):
             group.start_soon(one)
+        await two.wait()
+        for _ in range(10):
+            await anyio.wait_all_tasks_blocked()
+        assert len(arrived) == 2
+        go.set()
     assert results == ["hi"] * 9
-    assert most <= 2
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("started", [False, True], ids=["before the first byte", "in the middle"])
-async def test_cancelling_hangs_up_at_once(serve: Serve, task: TaskContext, started: bool) -> None:
+async def test_cancelling_hangs_up_at_once(serve: Serve, first_token: anyio.Event, started: bool) -> None:
     asked, hung_up = anyio.Event(), anyio.Event()
 
     async def script(path: str, body: dict[str, Any], stream: SocketStream) -> None:
@@ -233,7 +239,7 @@ async def test_cancelling_hangs_up_at_once(serve: Serve, task: TaskContext, star
 
     async with chatting(await serve(script)) as chat, anyio.create_task_group() as group:
         group.start_soon(chat)
-        await (getattr(task.support, "first").wait() if started else asked.wait())  # noqa: B009  # of a test's own class
+        await (first_token if started else asked).wait()
         group.cancel_scope.cancel()
     with anyio.fail_after(1):
         await hung_up.wait()
@@ -290,7 +296,7 @@ async def test_a_provider_serves_again_after_it_was_shut_down(serve: Serve) -> N
 
 
 @pytest.mark.anyio
-async def test_shutting_down_ends_what_is_being_answered(serve: Serve, task: TaskContext) -> None:
+async def test_shutting_down_ends_what_is_being_answered(serve: Serve, first_token: anyio.Event) -> None:
     async def script(path: str, body: dict[str, Any], stream: SocketStream) -> None:
         await stream.send(HEAD + chunk(token("Once")))
         await stream.receive()
@@ -308,6 +314,34 @@ async def test_shutting_down_ends_what_is_being_answered(serve: Serve, task: Tas
     with anyio.fail_after(5):
         async with anyio.create_task_group() as group:
             group.start_soon(chat)
-            await getattr(task.support, "first").wait()  # noqa: B009  # of a test's own class
+            await first_token.wait()
             await provider.shutdown()
     assert [error.code for error in caught] == ["connection_lost"]
+
+
+@pytest.mark.anyio
+async def test_shutting_down_ends_what_waits_for_its_turn_or_its_first_byte(serve: Serve) -> None:
+    asked = anyio.Event()
+
+    async def script(path: str, body: dict[str, Any], stream: SocketStream) -> None:
+        asked.set()
+        await stream.receive()
+
+    settings = {"endpoint": await serve(script), "models": {"default": "tiny"}, "max_connections": 1, "max_retries": 3}
+    provider = OllamaProvider("ollama", settings)
+    await provider.initialize()
+    caught: list[ProviderError] = []
+
+    async def chat() -> None:
+        try:
+            await provider.handle_request(CHAT, {"messages": "hi"})
+        except ProviderError as error:
+            caught.append(error)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(chat)
+            group.start_soon(chat)
+            await asked.wait()
+            await provider.shutdown()
+    assert ["shutting down" in error.message for error in caught] == [True, True]

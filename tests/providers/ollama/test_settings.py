@@ -30,17 +30,18 @@ def test_numbers_may_come_as_text_from_the_environment() -> None:
         ({"endpont": "http://x"}, r"providers\.ollama\.endpont"),
         ({"timeout": 0}, r"providers\.ollama\.timeout: .*greater than 0"),
         ({"max_retries": -1}, r"providers\.ollama\.max_retries"),
-        ({"endpoint": "http://"}, r'providers\.ollama\.endpoint: "http://" is not an address'),
+        ({"endpoint": "ftp://me:secret@host"}, r"providers\.ollama\.endpoint: it is not an address"),
         ({"models": {"default": ""}}, r"providers\.ollama\.models\.default"),
-        ({"endpoints": []}, r'"endpoints" is not supported by this version, .*`endpoint`'),
+        ({"endpoints": []}, r'"endpoints" is not supported by this version: .*`endpoint`'),
         ({"discovery": {}, "cache": {}}, r'"discovery" is not.*"cache" is not'),
         ({"max_queue": 3}, r'"max_queue" is not supported'),
         ({"pull_missing": True}, r"ollama pull"),
     ],
 )
 def test_a_key_that_would_do_nothing_is_refused_by_name(section: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigurationError, match=message):
+    with pytest.raises(ConfigurationError, match=message) as caught:
         OllamaProvider("ollama", section)
+    assert "secret" not in caught.value.message
 
 
 def test_a_misspelt_key_is_answered_with_the_nearest() -> None:

@@ -56,15 +56,14 @@ def _print_plan(plan: dict[str, Any]) -> None:
     print_result(f"plan of {plan['name']!r}:")
     for number, wave in enumerate(plan["waves"], start=1):
         for task in wave:
-            each = "  (for each)" if "foreach" in task else ""
-            print_result(f"  {number}. {task['id']:<8} {task['method']}{each}")
+            print_result(f"  {number}. {task['task_id']:<8} {task['method']}")
     print_result("")
 
 
 def _print_run(run: dict[str, Any]) -> None:
-    print_result(f"\nrun {run['run_id']}: {run['status']} in {run['seconds']:.1f} s")
+    print_result(f"\nrun {run['run_id']}: {run['status']} in {run['seconds']:.2f} s")
     for task in run["tasks"]:
-        print_result(f"  {task.get('state') or task.get('status'):<10} {task.get('id') or task.get('task_id')}")
+        print_result(f"  {task['status']:<10} {task['task_id']}")
     if run["status"] == "completed":
         print_result(f"\n{run['outputs']['report']}")
 

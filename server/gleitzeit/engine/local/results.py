@@ -30,15 +30,16 @@ def recorded(value: Any, limit: int = RESULT_BYTES) -> dict[str, Any]:
     JavaScript and pandas, for one gap in a table should not cost the whole of a long computation.
     Raises `ProviderError` for what is not data, and `LimitError` over `limit` bytes.
     """
-    reader = _Reader(limit)
-    data = reader.read(value, 0)
+    data = measured(value, limit)[0]
     return cast("dict[str, Any]", data) if isinstance(data, dict) else {"result": data}
 
 
 def measured(value: Any, limit: int = RESULT_BYTES) -> tuple[Any, int]:
     """A fresh copy of `value` as JSON data, and about how many bytes it is."""
     reader = _Reader(limit)
-    return reader.read(value, 0), reader.size
+    data = reader.read(value, 0)
+    reader.add(0)
+    return data, reader.size
 
 
 def copied(data: Any) -> Any:
@@ -86,13 +87,13 @@ class _Reader:
 
     def _text(self, value: str) -> str:
         if value.isascii():
-            self._add(len(value) + 3)
+            self.add(len(value) + 3)
             return value
         try:
-            self._add(len(value.encode()) + 3)
+            self.add(len(value.encode()) + 3)
         except UnicodeEncodeError:  # half of a surrogate pair, which no JSON text and no database can hold
             value = value.encode("utf-8", "replace").decode()
-            self._add(len(value) + 3)
+            self.add(len(value) + 3)
         return value
 
     def _integer(self, value: int) -> int:
@@ -106,7 +107,7 @@ class _Reader:
         return value if math.isfinite(value) else None
 
     def _object(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-        self._add(2)
+        self.add(2 + len(value))
         data: dict[str, Any] = {}
         for key, item in value.items():
             name = self._text(key) if type(key) is str else self._key(key)
@@ -116,7 +117,7 @@ class _Reader:
         return data
 
     def _array(self, value: Any, depth: int) -> list[Any]:
-        self._add(2)
+        self.add(2 + 2 * len(value))
         return [self.read(item, depth + 1) for item in value]
 
     def _key(self, key: Any) -> str:
@@ -182,7 +183,8 @@ class _Reader:
                 "the result has bytes that are not text", hint="return them as base64 text", retryable=False
             ) from None
 
-    def _add(self, size: int) -> None:
+    def add(self, size: int) -> None:
+        """Count, and refuse what is over the limit."""
         self.size += size
         if self.size > self._limit:
             raise LimitError(

@@ -20,8 +20,9 @@ from gleitzeit.engine.local.closing import closing
 from gleitzeit.engine.local.dispatch import Dispatch
 from gleitzeit.engine.local.items import ItemResults
 from gleitzeit.engine.local.outputs import outputs_of
+from gleitzeit.engine.local.scene import Ending, Scene
 from gleitzeit.engine.local.seats import Seat
-from gleitzeit.engine.local.work import Ending, Scene, Work
+from gleitzeit.engine.local.work import Work
 from gleitzeit.engine.local.workshop import Workshop
 from gleitzeit.store.base import EventDraft, RunRow, TaskRow
 
@@ -200,13 +201,23 @@ class Runner:
             return
         for row in tasks:
             self._rows[row.key] = row
-        if run is not None:
-            self.row, self._over = run, run.state in OVER
-        await self._shop.store.commit(self.row.id, self.row.epoch, tasks=tasks, events=events, run=run)
         if run is None:
+            await self._shop.store.commit(self.row.id, self.row.epoch, tasks=tasks, events=events)
             self.bell.ring()
         else:
-            self.bell.fall_silent()
+            await self._write_run(run, tasks, events)
+
+    async def _write_run(self, run: RunRow, tasks: Sequence[TaskRow], events: Sequence[EventDraft]) -> None:
+        """Commit the run's own row too; from here on it can't be cancelled, unless this fails."""
+        self._over = run.state in OVER
+        try:
+            with anyio.CancelScope(shield=True):
+                await self._shop.store.commit(run.id, run.epoch, tasks=tasks, events=events, run=run)
+        except BaseException:
+            self._over = False
+            raise
+        self.row = run
+        self.bell.fall_silent()
 
 
 def _only(error: Exception) -> Exception:

@@ -4,55 +4,28 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
 import anyio.lowlevel
-from anyio.abc import TaskGroup
 
 from gleitzeit.core import retry
 from gleitzeit.core.errors import ForbiddenError, GleitzeitError, TimeoutError
 from gleitzeit.core.models import Failure
-from gleitzeit.core.plan import OutcomeKind
 from gleitzeit.core.references import ABSENT, Scope
 from gleitzeit.engine.local.dispatch import Dispatch, time_limit
 from gleitzeit.engine.local.failures import translate
 from gleitzeit.engine.local.results import copied, measured, recorded
+from gleitzeit.engine.local.scene import Ending, Scene
 from gleitzeit.engine.local.seats import Seat
 from gleitzeit.engine.local.secrets import Vault
 from gleitzeit.engine.local.support import Support
-from gleitzeit.engine.local.workshop import Workshop
 from gleitzeit.providers.base import TaskContext, enter_task
-from gleitzeit.store.base import EventDraft, RunRow, TaskRow
+from gleitzeit.store.base import EventDraft, TaskRow
 
 RUN_WORKFLOW = "workflow/run"
 _DESCRIBE_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What all tasks of one run share. `results` are those that references see, and grow while it runs."""
-
-    run: RunRow
-    roots: tuple[Path, ...]
-    results: Mapping[str, Any]
-    seats: dict[str, Seat]
-    shop: Workshop
-    group: TaskGroup
-    write: Callable[[Sequence[TaskRow], Sequence[EventDraft]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """What became of a task: its row, what is told of it, and the items of a foreach."""
-
-    kind: OutcomeKind
-    row: TaskRow
-    events: list[EventDraft]
-    items: Sequence[Any] = ()
 
 
 class Work:

@@ -44,7 +44,7 @@ _SUBMIT = _tool(
     "Run a workflow: several methods chained, in parallel where they can be. Give the document as `workflow` or a file "
     "of the server as `path`. Returns the outputs if it is done within wait_seconds, else a run_id for inspect_run. "
     'Example: workflow="tasks:\\n  - {id: a, method: mcp/tool.time.get_current_time, parameters: {timezone: UTC}}\\n'
-    '  - {id: b, method: llm/chat, parameters: {messages: [{content: \\"Explain ${a.datetime}\\"}]}}". '
+    '  - {id: b, method: llm/chat, parameters: {model: llama3.2, messages: [{content: \\"Explain ${a.text}\\"}]}}". '
     "For one method use call_method.",
     {**schemas.DOCUMENT, "wait_seconds": schemas.waiting(10)},
     schemas.RUN,

@@ -57,7 +57,9 @@ def words(event: Event) -> str:
     if verb == "progress":
         return f"{name}: {_steps(event.data) or 'under way'}"
     error: Any = event.data.get("error")
-    reason: Any = cast("Mapping[str, Any]", error).get("message") if isinstance(error, Mapping) else event.data.get("reason")
+    reason: Any = (
+        cast("Mapping[str, Any]", error).get("message") if isinstance(error, Mapping) else event.data.get("reason")
+    )
     return f"{name} {verb}: {reason}" if reason else f"{name} {verb}"
 
 

@@ -1,0 +1,185 @@
+"""Providers enter by entry points and modules, each in a process of its own with a distribution made up for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Explore = Callable[..., dict[str, Any]]
+
+PLUG = """
+from pydantic import BaseModel, ConfigDict
+from gleitzeit.core.protocol import Protocol
+from gleitzeit.providers.base import ProtocolProvider
+from gleitzeit.registry import ProtocolProviderRegistry
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    endpoint: str = "nowhere"
+    retries: int = 1
+
+class Plug(ProtocolProvider):
+    protocol = Protocol("plug/v1", methods=["plug/in"])
+    config_model = Section
+
+    def __init__(self, provider_id, config=None, **kwargs):
+        super().__init__(provider_id, "plug/v1", name="A plug")
+        self.config = config
+
+    async def handle_request(self, method, parameters):
+        return {"config": self.config, "id": self.provider_id}
+
+class Unbuildable(Plug):
+    def __init__(self, provider_id, config=None):
+        raise RuntimeError("no licence")
+
+def register():
+    ProtocolProviderRegistry.get_instance().register_provider("plug/v1", Plug("by-function", {}))
+
+def fail():
+    raise RuntimeError("no luck")
+
+number = 3
+"""
+
+PROGRAM = """
+import json, logging, sys
+import anyio
+from gleitzeit.application import open_application
+from gleitzeit.config import load_configuration
+from gleitzeit.core.errors import GleitzeitError
+
+async def main():
+    try:
+        async with open_application(load_configuration()) as application:
+            overview = {p.provider_id: [p.state, p.error] for p in application.registry.overview()}
+            result = None
+            if "plug/in" in application.registry.known_methods():
+                result = await application.registry.execute("plug/in", {})
+            print(json.dumps({"overview": overview, "result": result}))
+    except GleitzeitError as error:
+        print(json.dumps({"error": str(error), "hint": error.hint, "code": error.code}))
+
+logging.basicConfig(stream=sys.stderr)
+anyio.run(main)
+"""
+
+
+@pytest.fixture
+def explore(tmp_path: Path) -> Explore:
+    """Open an application where a distribution has these entry points, and tell what came of it."""
+
+    def explored(entry_points: dict[str, str], config: str = "", **files: str) -> dict[str, Any]:
+        site, home = tmp_path / "site", tmp_path / "home"
+        metadata = site / "plug-1.0.dist-info"
+        for folder in (metadata, home):
+            folder.mkdir(parents=True)
+        (site / "plug.py").write_text(PLUG)
+        (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: plug\nVersion: 1.0\n")
+        lines = "\n".join(f"{name} = {target}" for name, target in entry_points.items())
+        (metadata / "entry_points.txt").write_text(f"[gleitzeit.providers]\n{lines}\n")
+        (home / "config.yaml").write_text(config or "{}")
+        for name, text in files.items():
+            (home / f"{name}.py").write_text(text)
+        environ = {**os.environ, "PYTHONPATH": str(site), "GLEITZEIT_HOME": str(home)}
+        process = subprocess.run(
+            [sys.executable, "-W", "error", "-c", PROGRAM],
+            check=False,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert process.returncode == 0, process.stderr
+        answer: dict[str, Any] = json.loads(process.stdout)
+        return {**answer, "log": process.stderr}
+
+    return explored
+
+
+def test_a_class_is_built_from_its_section(explore: Explore) -> None:
+    found = explore({"socket": "plug:Plug"}, "providers: {socket: {endpoint: here, retries: 2}}")
+    assert found["result"] == {"config": {"endpoint": "here", "retries": 2}, "id": "socket"}
+    assert found["overview"]["socket"] == ["registered", None]
+    assert {"mcp", "ollama", "workflow"} <= set(found["overview"])
+
+
+def test_a_function_registers_by_itself(explore: Explore) -> None:
+    assert explore({"socket": "plug:register"})["result"]["id"] == "by-function"
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("missing_module:Plug", "ModuleNotFoundError"),
+        ("plug:Missing", "AttributeError"),
+        ("plug:Unbuildable", "RuntimeError: no licence"),
+        ("plug:fail", "RuntimeError: no luck"),
+        ("plug:number", "neither a ProtocolProvider nor a function"),
+    ],
+)
+def test_a_broken_entry_point_is_told_and_stops_nobody(explore: Explore, target: str, reason: str) -> None:
+    found = explore({"bad": target, "good": "plug:Plug"})
+    state, error = found["overview"]["bad"]
+    assert state == "broken"
+    assert reason in error
+    assert "provider bad could not be loaded" in found["log"]
+    assert found["result"]["id"] == "good"
+
+
+@pytest.mark.parametrize(
+    ("section", "error", "hint"),
+    [
+        ("socket: {endpont: x}", "providers.socket.endpont (config.yaml, line 2): unknown key", 'mean "endpoint"?'),
+        ("socket: {retries: x}", "providers.socket.retries (config.yaml, line 2): input should be a valid", None),
+        ("sockt: {}", "providers.sockt (config.yaml, line 2): no such provider is installed", 'mean "socket"?'),
+    ],
+)
+def test_a_section_that_does_not_fit_is_an_error(explore: Explore, section: str, error: str, hint: str | None) -> None:
+    found = explore({"socket": "plug:Plug"}, f"providers:\n  {section}\n")
+    assert found["code"] == "configuration_invalid"
+    assert error in found["error"]
+    assert hint is None or hint in found["hint"]
+
+
+def test_a_wrong_downstream_server_is_an_error_with_its_place(explore: Explore) -> None:
+    found = explore({}, "mcp:\n  servers:\n    - name: a\n      comand: [x]\n")
+    assert "mcp.servers[0].comand (config.yaml, line 4): unknown key" in found["error"]
+
+
+def test_a_module_registers_when_it_is_named(explore: Explore) -> None:
+    config = "providers: {modules: [mine], path: [.]}"
+    found = explore({}, config, mine="import plug\nplug.register()\n")
+    assert found["result"]["id"] == "by-function"
+
+
+def test_a_broken_module_is_told_and_stops_nobody(explore: Explore) -> None:
+    config = "providers: {modules: [mine, nowhere], path: [.]}"
+    found = explore({"good": "plug:Plug"}, config, mine="1 / 0\n")
+    assert found["overview"]["mine"] == ["broken", "ZeroDivisionError: division by zero"]
+    assert 'there is no module "nowhere"' in found["overview"]["nowhere"][1]
+    assert found["result"]["id"] == "good"
+
+
+def test_a_documented_provider_that_comes_later_is_no_error(explore: Explore) -> None:
+    found = explore({}, "providers: {python: {timeout: 60, sandbox: true}}")
+    assert "python" not in found["overview"]
+    assert "providers.python is not used" in found["log"]
+
+
+def test_what_a_program_registered_stays(explore: Explore) -> None:
+    config = "providers: {modules: [mine], path: [.]}"
+    found = explore(
+        {"socket": "plug:Plug"},
+        config,
+        mine="import plug\nfrom gleitzeit.registry import *\n"
+        "ProtocolProviderRegistry.get_instance().register_provider('plug/v1', plug.Plug('socket', 'mine'))\n",
+    )
+    assert found["result"]["config"] == "mine"

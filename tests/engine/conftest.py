@@ -1,0 +1,114 @@
+"""An engine over a real registry, with a provider whose methods are plain functions."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from gleitzeit.core.errors import MethodNotFoundError
+from gleitzeit.core.models import Event, Run, Workflow
+from gleitzeit.core.protocol import MethodSpec
+from gleitzeit.engine.base import Submission
+from gleitzeit.engine.local import Clock, LocalEngine
+from gleitzeit.providers.base import ProtocolProvider
+from gleitzeit.registry import ProtocolProviderRegistry
+from gleitzeit.store.base import Store
+from gleitzeit.store.memory import MemoryStore
+
+Method = Callable[[dict[str, Any]], Awaitable[Any]]
+
+
+class Functions(ProtocolProvider):
+    """Serves `test/<name>` by the function of that name; `echo` returns its parameters."""
+
+    def __init__(self) -> None:
+        super().__init__("functions", "test/v1")
+        self.functions: dict[str, Method] = {"echo": self._echo}
+        self.specs: dict[str, MethodSpec] = {}
+
+    async def handle_request(self, method: str, parameters: dict[str, Any]) -> Any:
+        function = self.functions.get(method.removeprefix("test/"))
+        if function is None:
+            raise MethodNotFoundError(f"there is no method {method}")
+        return await function(parameters)
+
+    async def describe(self, method: str) -> MethodSpec | None:
+        return self.specs.get(method.removeprefix("test/"))
+
+    async def _echo(self, parameters: dict[str, Any]) -> Any:
+        return parameters
+
+
+class FastClock(Clock):
+    """Passes the time of every sleep at once, and remembers it."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await anyio.lowlevel.checkpoint()
+
+    def jitter(self) -> float:
+        return 0.0
+
+
+class Bench:
+    """A running engine and what tests do with it."""
+
+    def __init__(self) -> None:
+        self.provider = Functions()
+        self.clock = FastClock()
+        self.registry = ProtocolProviderRegistry()
+        self.registry.register_provider("test/v1", self.provider)
+        self.engine: LocalEngine
+        self.store: Store
+        self._stack = AsyncExitStack()
+
+    async def start(self, *, store: Store | None = None, **options: Any) -> None:
+        """Run an engine with these options, in place of the one before."""
+        self.store = store or MemoryStore()
+        await self._stack.enter_async_context(self.registry.running())
+        engine = LocalEngine(self.registry, self.store, clock=self.clock, **options)
+        self.engine = await self._stack.enter_async_context(engine)
+
+    async def stop(self) -> None:
+        await self._stack.aclose()
+
+    def method(self, function: Method) -> Method:
+        """Serve `test/<the function's name>`."""
+        self.provider.functions[function.__name__] = function
+        return function
+
+    async def submit(
+        self, document: Mapping[str, Any] | list[Any], inputs: Mapping[str, Any] | None = None, **fields: Any
+    ) -> Run:
+        return await self.engine.submit(Submission(workflow(document), inputs or {}, **fields))
+
+    async def run(
+        self, document: Mapping[str, Any] | list[Any], inputs: Mapping[str, Any] | None = None, **fields: Any
+    ) -> Run:
+        accepted = await self.submit(document, inputs, **fields)
+        with anyio.fail_after(10):
+            return await self.engine.wait(accepted.id)
+
+    async def events(self, run_id: str) -> list[Event]:
+        with anyio.fail_after(10):
+            return [event async for event in self.engine.events(run_id)]
+
+
+def workflow(document: Mapping[str, Any] | list[Any]) -> Workflow:
+    return Workflow.model_validate(document if isinstance(document, Mapping) else {"tasks": document})
+
+
+@pytest.fixture
+async def bench(anyio_backend: str) -> AsyncIterator[Bench]:
+    made = Bench()
+    await made.start()
+    yield made
+    await made.stop()

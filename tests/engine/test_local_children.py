@@ -1,0 +1,235 @@
+"""Nested calls and workflows inside of workflows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+import pytest
+import yaml
+
+from gleitzeit.core.errors import ForbiddenError, ProviderError, UnsupportedError
+from gleitzeit.core.models import Run, Workflow
+from gleitzeit.core.protocol import MethodSpec
+from gleitzeit.engine.base import Submission
+from gleitzeit.engine.builtin import WORKFLOW_PROTOCOL, WorkflowProvider
+from gleitzeit.providers.base import current_task
+
+pytestmark = pytest.mark.anyio
+
+
+def calling(bench: Any, method: str, parameters: Any) -> None:
+    async def caller(_: dict[str, Any]) -> Any:
+        return {"got": await current_task().call(method, parameters)}
+
+    bench.method(caller)
+
+
+def caller(*calls: str, **fields: Any) -> list[dict[str, Any]]:
+    return [{"id": "a", "method": "test/caller", "calls": list(calls), **fields}]
+
+
+async def children(bench: Any, run: Run) -> list[Run]:
+    page = await bench.store.runs(parent_id=run.id)
+    return [await bench.engine.get(row.id) for row in page.runs]
+
+
+async def test_a_nested_call_is_a_run_of_its_own_with_its_parent_noted(bench: Any) -> None:
+    calling(bench, "test/echo", {"n": [1]})
+    run = await bench.run(caller("test/e*"), caller="me")
+    assert run.outputs == {"a": {"got": {"n": [1]}}}
+    (child,) = await children(bench, run)
+    assert (child.parent_id, child.status) == (run.id, "completed")
+    assert (await bench.engine.get(child.id, caller="me")).id == child.id
+    assert [summary.id for summary in (await bench.engine.list()).runs] == [run.id]
+
+
+@pytest.mark.parametrize("calls", [[], ["test/other"], ["mcp/*"]])
+async def test_a_call_that_the_task_does_not_name_is_forbidden(bench: Any, calls: list[str]) -> None:
+    calling(bench, "test/echo", {})
+    run = await bench.run(caller(*calls))
+    assert run.tasks["a"].error.code == "forbidden"
+    assert "test/echo" in run.tasks["a"].error.message
+    assert await children(bench, run) == []
+
+
+async def test_a_call_that_the_policy_refuses_is_forbidden(bench: Any) -> None:
+    def policy(method: str, caller: str) -> None:
+        if method == "test/echo":
+            raise ForbiddenError(f"{caller} may not use {method}")
+
+    await bench.start(policy=policy)
+    calling(bench, "test/echo", {})
+    run = await bench.run(caller("test/*"), caller="me")
+    assert (run.tasks["a"].error.code, run.tasks["a"].error.message) == ("forbidden", "me may not use test/echo")
+
+
+async def test_a_nested_call_raises_what_its_method_raised(bench: Any) -> None:
+    caught: list[ProviderError] = []
+
+    async def failing(_: dict[str, Any]) -> Any:
+        raise ProviderError("no luck", hint="try later", details={"n": 1})
+
+    async def caller(_: dict[str, Any]) -> Any:
+        try:
+            await current_task().call("test/failing")
+        except ProviderError as error:
+            caught.append(error)
+        return {"ok": True}
+
+    bench.method(failing)
+    bench.method(caller)
+    run = await bench.run([{"id": "a", "method": "test/caller", "calls": ["test/*"]}])
+    assert run.status == "completed"
+    (error,) = caught
+    assert (error.message, error.hint, error.retryable, error.details) == ("no luck", "try later", True, {"n": 1})
+
+
+async def test_what_a_nested_call_passes_on_is_data_and_never_a_reference(bench: Any) -> None:
+    await bench.start(secrets={"KEY": "s3cret"})
+    given = {"text": "${secrets.KEY} $${x} ${{ y }}", "deep": ["${run.id}"]}
+    calling(bench, "test/echo", given)
+    run = await bench.run(caller("test/*"))
+    assert run.outputs["a"]["got"] == given
+
+
+async def test_code_in_a_nested_call_arrives_as_it_is(bench: Any) -> None:
+    bench.provider.specs["echo"] = MethodSpec("test/echo", code=("code",))
+    calling(bench, "test/echo", {"code": "`${x}`", "text": "${x}"})
+    run = await bench.run(caller("test/*"))
+    assert run.outputs["a"]["got"] == {"code": "`${x}`", "text": "${x}"}
+
+
+async def test_stopping_a_task_stops_its_children(bench: Any) -> None:
+    stopped = anyio.Event()
+
+    async def hang(_: dict[str, Any]) -> Any:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            stopped.set()
+
+    bench.method(hang)
+    calling(bench, "test/hang", {})
+    run = await bench.run(caller("test/*", timeout=0.05))
+    with anyio.fail_after(5):
+        await stopped.wait()
+    (child,) = await children(bench, run)
+    assert child.status == "cancelled"
+
+
+async def test_cancelling_a_run_cancels_its_children(bench: Any) -> None:
+    running = anyio.Event()
+
+    async def hang(_: dict[str, Any]) -> Any:
+        running.set()
+        await anyio.sleep_forever()
+
+    bench.method(hang)
+    calling(bench, "test/hang", {})
+    run = await bench.submit(caller("test/*"))
+    await running.wait()
+    await bench.engine.cancel(run.id)
+    (child,) = await children(bench, run)
+    assert child.status == "cancelled"
+
+
+async def test_a_task_that_waits_for_its_child_leaves_its_seat_to_it(bench: Any) -> None:
+    await bench.start(max_parallel_tasks=1)
+    calling(bench, "test/echo", {"n": 1})
+    assert (await bench.run(caller("test/*"))).outputs == {"a": {"got": {"n": 1}}}
+
+
+async def test_a_question_is_refused_clearly(bench: Any) -> None:
+    async def asking(_: dict[str, Any]) -> Any:
+        return await current_task().ask("Really?")
+
+    bench.method(asking)
+    run = await bench.run([{"id": "a", "method": "test/asking"}])
+    assert (run.tasks["a"].error.code, run.tasks["a"].error.code) == (UnsupportedError.code,) * 2
+
+
+@pytest.fixture
+async def nesting(bench: Any) -> Any:
+    async def start(
+        workflow: str | Mapping[str, Any], inputs: Mapping[str, Any], *, parent_id: str, parent_task: str
+    ) -> Run:
+        document = Workflow.model_validate(yaml.safe_load(workflow) if isinstance(workflow, str) else workflow)
+        run = await bench.engine.submit(Submission(document, inputs, parent_id=parent_id, parent_task=parent_task))
+        ended: Run = await bench.engine.join(run.id)
+        return ended
+
+    bench.registry.register_protocol(WORKFLOW_PROTOCOL)
+    bench.registry.register_provider(WORKFLOW_PROTOCOL.id, WorkflowProvider(start))
+    return bench
+
+
+def nested(workflow: Any, **parameters: Any) -> list[dict[str, Any]]:
+    return [{"id": "sub", "method": "workflow/run", "parameters": {"workflow": workflow, **parameters}}]
+
+
+INNER = {"tasks": [{"id": "b", "method": "test/echo", "parameters": {"n": "${inputs.n}"}}], "outputs": {"n": "${b.n}"}}
+
+
+@pytest.mark.parametrize("workflow", [INNER, yaml.safe_dump(INNER)])
+async def test_the_outputs_of_a_workflow_are_the_result_of_its_task(nesting: Any, workflow: Any) -> None:
+    run = await nesting.run(nested(workflow, inputs={"n": "${inputs.n}"}), {"n": 5})
+    assert run.outputs == {"sub": {"n": 5}}
+    (child,) = await children(nesting, run)
+    assert run.tasks["sub"].metadata == {"child_run": child.id}
+
+
+async def test_a_failed_workflow_fails_its_task_in_the_words_of_the_task_that_failed(nesting: Any) -> None:
+    run = await nesting.run(nested({"tasks": [{"id": "b", "method": "nowhere/do"}]}))
+    error = run.tasks["sub"].error
+    assert error.code == "method_not_found"
+    assert 'task "b" failed' in error.message
+
+
+async def test_a_workflow_that_starts_itself_ends_at_the_eighth_level(nesting: Any) -> None:
+    inner: dict[str, Any] = {"tasks": [{"id": "end", "method": "test/echo"}]}
+    fits = inner
+    for _ in range(8):
+        fits = {"tasks": nested(fits)}
+    assert (await nesting.run(fits)).status == "completed"
+    run = await nesting.run({"tasks": nested(fits)})
+    assert (run.status, run.error.code) == ("failed", "limit_exceeded")
+
+
+async def test_cancelling_reaches_a_workflow_inside(nesting: Any) -> None:
+    running = anyio.Event()
+
+    async def hang(_: dict[str, Any]) -> Any:
+        running.set()
+        await anyio.sleep_forever()
+
+    nesting.method(hang)
+    run = await nesting.submit(nested({"tasks": [{"id": "b", "method": "test/hang"}]}))
+    with anyio.fail_after(5):
+        await running.wait()
+        await nesting.engine.cancel(run.id)
+    (child,) = await children(nesting, run)
+    assert child.status == "cancelled"
+
+
+async def test_a_workflow_whose_fate_is_unknown_leaves_its_task_unknown(nesting: Any) -> None:
+    async def broken(_: dict[str, Any]) -> Any:
+        raise ConnectionResetError("gone")
+
+    nesting.method(broken)
+    run = await nesting.run(nested({"tasks": [{"id": "b", "method": "test/broken"}]}))
+    assert (run.status, run.tasks["sub"].status) == ("waiting", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code"),
+    [
+        ({"name": "report"}, "workflow_not_found"),
+        ({}, "parameters_invalid"),
+        ({"workflow": {}, "name": "x"}, "parameters_invalid"),
+    ],
+)
+async def test_a_workflow_that_is_not_given_is_refused(nesting: Any, parameters: Any, code: str) -> None:
+    run = await nesting.run([{"id": "sub", "method": "workflow/run", "parameters": parameters}])
+    assert run.tasks["sub"].error.code == code

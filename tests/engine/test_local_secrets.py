@@ -1,0 +1,97 @@
+"""Secrets reach providers and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gleitzeit.core.errors import ProviderError
+from gleitzeit.engine.builtin import WorkflowProvider
+from gleitzeit.providers.base import current_task
+
+pytestmark = pytest.mark.anyio
+
+SECRET = 'p"ss\nword'
+TASK = {"id": "a", "method": "test/use", "parameters": {"key": "${secrets.KEY}", "text": "Bearer ${secrets.KEY}!"}}
+
+
+@pytest.fixture
+async def guarded(bench: Any) -> Any:
+    await bench.start(secrets={"KEY": SECRET, "OTHER": "unused"})
+    return bench
+
+
+async def everything(bench: Any, run: Any) -> str:
+    """All that can be read of a run afterwards, as text."""
+    events = [event.to_dict() for event in await bench.events(run.id)]
+    return f"{run.to_dict()} {events}"
+
+
+async def test_a_secret_reaches_the_provider_and_is_blacked_out_of_all_that_is_kept(guarded: Any) -> None:
+    seen: list[Any] = []
+
+    async def use(parameters: dict[str, Any]) -> Any:
+        seen.append(parameters)
+        task = current_task()
+        task.record(header=parameters["text"])
+        await task.report_progress(1, 2, f"using {parameters['key']}")
+        return {"echo": parameters["text"], parameters["key"]: 1, "json": '{"k": "p\\"ss\\nword"}', "other": "unused"}
+
+    guarded.method(use)
+    run = await guarded.run([TASK, {"id": "b", "method": "test/echo", "parameters": {"got": "${a.echo}"}}])
+    assert seen == [{"key": SECRET, "text": f"Bearer {SECRET}!"}]
+    assert run.tasks["a"].result == {"echo": "Bearer ***!", "***": 1, "json": '{"k": "***"}', "other": "unused"}
+    assert run.tasks["b"].result == {"got": "Bearer ***!"}
+    told = await everything(guarded, run)
+    assert "ss\\nword" not in told
+    assert "using ***" in told
+
+
+async def test_a_secret_is_blacked_out_of_errors(guarded: Any) -> None:
+    async def use(parameters: dict[str, Any]) -> Any:
+        raise ProviderError(f"bad key {parameters['key']}", hint=f"not {parameters['key']}", details={"k": [SECRET]})
+
+    guarded.method(use)
+    run = await guarded.run([{**TASK, "retry": {"max_attempts": 2}}])
+    assert run.tasks["a"].error.message == "bad key ***"
+    assert "ss\\nword" not in await everything(guarded, run)
+
+
+async def test_an_unknown_secret_fails_its_task(guarded: Any) -> None:
+    run = await guarded.run([{"id": "a", "method": "test/echo", "parameters": {"key": "${secrets.NONE}"}}])
+    assert run.tasks["a"].status == "failed"
+    assert "NONE" in run.tasks["a"].error.message
+
+
+async def test_a_secret_that_is_passed_to_a_nested_call_arrives_and_is_not_stored(guarded: Any) -> None:
+    seen: list[Any] = []
+
+    async def inner(parameters: dict[str, Any]) -> Any:
+        seen.append(parameters["auth"])
+
+    async def use(parameters: dict[str, Any]) -> Any:
+        return await current_task().call("test/inner", {"auth": parameters["text"]})
+
+    guarded.method(inner)
+    guarded.method(use)
+    run = await guarded.run([{**TASK, "calls": ["test/inner"]}])
+    assert (run.status, seen) == ("completed", [f"Bearer {SECRET}!"])
+    page = await guarded.store.runs(parent_id=run.id)
+    (call,) = page.runs[0].workflow.tasks
+    assert call.parameters == {"auth": "Bearer ${secrets.KEY}!"}
+
+
+async def test_a_secret_cannot_become_an_input_of_another_workflow(guarded: Any) -> None:
+    async def start(*_: Any, **__: Any) -> Any:
+        raise AssertionError("the workflow was started")
+
+    guarded.registry.register_provider("workflow/v1", WorkflowProvider(start))
+    task = {"id": "a", "method": "workflow/run", "parameters": {"name": "x", "inputs": {"key": "${secrets.KEY}"}}}
+    run = await guarded.run([task])
+    assert run.tasks["a"].error.code == "forbidden"
+
+
+async def test_outputs_show_no_secret(guarded: Any) -> None:
+    run = await guarded.run({"tasks": [{"id": "a", "method": "test/echo"}], "outputs": {"key": "${secrets.KEY}"}})
+    assert run.outputs == {"key": "***"}

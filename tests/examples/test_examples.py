@@ -1,0 +1,95 @@
+"""Every example runs, and gives what it promises."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gleitzeit.cli import demo
+
+Run = Callable[..., Any]
+
+
+def test_the_overview_needs_nothing(run: Run) -> None:
+    assert run("overview.yaml")["outputs"] == {"servers": 0, "tools": 0, "names": []}
+
+
+def test_the_overview_names_the_tools_of_the_servers(run: Run, servers: Path) -> None:
+    outputs = run("overview.yaml", "--config", servers)["outputs"]
+    assert outputs["servers"] == 3
+    assert "library: search" in outputs["names"]
+    assert outputs["tools"] == len(outputs["names"])
+
+
+def test_the_meeting_is_at_the_right_time_everywhere(run: Run, servers: Path) -> None:
+    outputs = run("meeting-times.yaml", "--config", servers, "-i", "time=09:30", "-i", "home=UTC")["outputs"]
+    assert outputs["meeting"] == "09:30 in UTC"
+    assert [line.split(": ")[0] for line in outputs["times"]] == ["America/New_York", "Asia/Tokyo", "Africa/Nairobi"]
+    assert "T18:30:00+09:00" in outputs["times"][1]
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def test_the_digest_reads_changes_only_where_there_are_some(run: Run, servers: Path, tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    git(repository, "init")
+    (repository / "notes.txt").write_text("first\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "-m", "Begin")
+    clean = run("repository-digest.yaml", "--config", servers, "-i", f"repository={repository}")
+    assert clean["outputs"]["changes"] == "none"
+    assert clean["tasks"]["changes"]["status"] == "skipped"
+    assert "Begin" in clean["outputs"]["history"]
+    (repository / "notes.txt").write_text("second\n")
+    changed = run("repository-digest.yaml", "--config", servers, "-i", f"repository={repository}")
+    assert "+second" in changed["outputs"]["changes"]
+
+
+def test_a_failure_that_may_happen_has_a_way_round(run: Run, servers: Path) -> None:
+    failed = run("fault-tolerance.yaml", "--config", servers)
+    assert failed["tasks"]["there"]["status"] == "failed"
+    assert failed["tasks"]["there"]["attempts"] == 2
+    assert failed["outputs"]["time"].endswith("+00:00")
+    worked = run("fault-tolerance.yaml", "--config", servers, "-i", "place=Asia/Tokyo")
+    assert worked["tasks"]["here"]["status"] == "skipped"
+    assert worked["outputs"]["time"].endswith("+09:00")
+
+
+def test_each_text_is_summarised_and_then_all_together(run: Run, servers: Path) -> None:
+    outputs = run("summaries.yaml", "--config", servers, "-i", "topic=sea")["outputs"]
+    assert outputs["sentences"] == ["Said of Twice", "Said of A lig", "Said of A sal"]
+    assert outputs["digest"] == "Said of Make "
+
+
+def test_the_configuration_of_the_examples_is_accepted(examples: Path, environment: dict[str, str]) -> None:
+    for path in (examples / "config.yaml", examples / "custom-provider" / "config.yaml"):
+        command = [sys.executable, "-m", "gleitzeit", "config", "check", "--config", str(path)]
+        completed = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        assert completed.returncode == 0, completed.stderr
+
+
+def test_the_custom_provider_ranks_what_the_library_has(run: Run, examples: Path) -> None:
+    outputs = run("custom-provider/workflow.yaml", "--config", examples / "custom-provider" / "config.yaml")["outputs"]
+    assert outputs["books"] == 3
+    assert outputs["report"].startswith("1. ")
+
+
+@pytest.mark.parametrize("name", ["text_provider.py", "workflow.yaml"])
+def test_the_custom_provider_is_the_one_of_the_demo(name: str, examples: Path) -> None:
+    shown = Path(demo.__path__[0]) / name
+    assert (examples / "custom-provider" / name).read_bytes() == shown.read_bytes()
+
+
+def test_every_workflow_is_listed(examples: Path) -> None:
+    text = (examples / "README.md").read_text()
+    for path in examples.glob("*.yaml"):
+        assert f"`{path.name}`" in text
