@@ -53,7 +53,9 @@ class Habit:
 def _habits() -> list[Habit]:
     table = json.loads((CORPUS / "expectations.json").read_text(encoding="utf-8"))
     return [
-        Habit(CORPUS / name, row["verdict"], row.get("code", ""), row.get("hint", ""), tuple(row.get("change", ("", ""))))
+        Habit(
+            CORPUS / name, row["verdict"], row.get("code", ""), row.get("hint", ""), tuple(row.get("change", ("", "")))
+        )
         for name, row in table.items()
     ]
 
@@ -76,7 +78,9 @@ def _checked(text: str) -> tuple[Workflow | None, list[Diagnostic]]:
 
 def test_the_corpus_is_large_and_every_file_of_it_is_used():
     assert len(HABITS) >= 60
-    files = {path for path in CORPUS.rglob("*.*") if ".canonical." not in path.name and path.name != "expectations.json"}
+    files = {
+        path for path in CORPUS.rglob("*.*") if ".canonical." not in path.name and path.name != "expectations.json"
+    }
     assert files == {habit.path for habit in HABITS}
 
 

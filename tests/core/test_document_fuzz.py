@@ -20,15 +20,71 @@ PATIENT = settings(deadline=None, max_examples=150, suppress_health_check=list(H
 
 words = st.sampled_from(
     [
-        *("tasks", "steps", "id", "method", "parameters", "with", "needs", "when", "foreach", "retry", "inputs", "outputs"),
-        *("a", "b-c", "llm/chat", "${a.b}", "${{ a }}", "{{ a }}", "${", "$${x}", "${a.map(i, i)}", "~", "on", "yes", "1", "0x1", "- "),
-        *(": ", "\n", "  ", "\t", "[", "]", "{", "}", ",", "&x", "*x", "<<", "|", ">", "'", '"', "#", "---", "!!str", "!x", "?", "```", "\0", "\ufeff"),
+        *(
+            "tasks",
+            "steps",
+            "id",
+            "method",
+            "parameters",
+            "with",
+            "needs",
+            "when",
+            "foreach",
+            "retry",
+            "inputs",
+            "outputs",
+        ),
+        *(
+            "a",
+            "b-c",
+            "llm/chat",
+            "${a.b}",
+            "${{ a }}",
+            "{{ a }}",
+            "${",
+            "$${x}",
+            "${a.map(i, i)}",
+            "~",
+            "on",
+            "yes",
+            "1",
+            "0x1",
+            "- ",
+        ),
+        *(
+            ": ",
+            "\n",
+            "  ",
+            "\t",
+            "[",
+            "]",
+            "{",
+            "}",
+            ",",
+            "&x",
+            "*x",
+            "<<",
+            "|",
+            ">",
+            "'",
+            '"',
+            "#",
+            "---",
+            "!!str",
+            "!x",
+            "?",
+            "```",
+            "\0",
+            "\ufeff",
+        ),
     ]
 )
 scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12), words)
 values = st.recursive(
     scalars,
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.one_of(words, st.text(max_size=6)), inner, max_size=5)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.one_of(words, st.text(max_size=6)), inner, max_size=5)
+    ),
     max_leaves=20,
 )
 documents = st.fixed_dictionaries(
@@ -42,8 +98,14 @@ documents = st.fixed_dictionaries(
             values,
             st.lists(
                 st.fixed_dictionaries(
-                    {"id": st.sampled_from(["a", "b-c", "item", ""]), "method": st.sampled_from(["llm/chat", "workflow/run", ""])},
-                    optional={key: values for key in ("parameters", "with", "when", "foreach", "retry", "timeout", "dependencies")},
+                    {
+                        "id": st.sampled_from(["a", "b-c", "item", ""]),
+                        "method": st.sampled_from(["llm/chat", "workflow/run", ""]),
+                    },
+                    optional={
+                        key: values
+                        for key in ("parameters", "with", "when", "foreach", "retry", "timeout", "dependencies")
+                    },
                 ),
                 max_size=3,
             ),
@@ -89,10 +151,19 @@ def test_anything_like_a_document_is_read(source: dict[str, Any]):
     _soon(yaml.safe_dump(source, allow_unicode=True))
 
 
-_ids = st.from_regex(r"\A[a-z][a-z0-9_-]{0,8}\Z").filter(lambda word: word not in ("in", "as", "if", "for", "let", "var"))
+_ids = st.from_regex(r"\A[a-z][a-z0-9_-]{0,8}\Z").filter(
+    lambda word: word not in ("in", "as", "if", "for", "let", "var")
+)
 _json = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.text(st.characters(exclude_categories=["Cs"]), max_size=10)),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text("abc", max_size=3), inner, max_size=3)),
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**53), 2**53),
+        st.text(st.characters(exclude_categories=["Cs"]), max_size=10),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text("abc", max_size=3), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 _tasks = st.builds(
@@ -121,7 +192,12 @@ _workflows = st.builds(
 @PATIENT
 @given(_workflows)
 def test_the_saved_form_is_read_as_the_same_workflow(workflow: Workflow):
-    for source in (workflow, workflow.canonical(), json.dumps(workflow.canonical()), yaml.safe_dump(workflow.canonical())):
+    for source in (
+        workflow,
+        workflow.canonical(),
+        json.dumps(workflow.canonical()),
+        yaml.safe_dump(workflow.canonical()),
+    ):
         assert read(source).require() == workflow
 
 
@@ -142,7 +218,10 @@ def test_an_alias_of_itself_is_told():
     assert "contains itself" in _soon("a: &a [*a]").diagnostics[0].message
 
 
-@pytest.mark.parametrize("source", ["[" * 200_000, '{"a":' * 200_000, "- " * 50_000, "a:\n" + "".join(" " * n + "b:\n" for n in range(1, 900))])
+@pytest.mark.parametrize(
+    "source",
+    ["[" * 200_000, '{"a":' * 200_000, "- " * 50_000, "a:\n" + "".join(" " * n + "b:\n" for n in range(1, 900))],
+)
 def test_depth_is_bounded(source: str):
     assert _soon(source).diagnostics[0].code == "limit"
 
@@ -151,7 +230,10 @@ def test_depth_of_python_data_is_bounded():
     value: Any = []
     for _ in range(5_000):
         value = [value]
-    codes = {item.code for item in _soon({"tasks": [{"id": "a", "method": "llm/chat", "parameters": {"x": value}}]}).diagnostics}
+    codes = {
+        item.code
+        for item in _soon({"tasks": [{"id": "a", "method": "llm/chat", "parameters": {"x": value}}]}).diagnostics
+    }
     assert codes == {"limit"}
 
 
@@ -169,7 +251,10 @@ def test_more_than_sixteen_megabytes_are_refused():
 @pytest.mark.timeout(120)
 def test_sixteen_megabytes_of_text_are_read():
     text = "word " * (15 * 1024 * 1024 // 5)
-    for source in (f"tasks:\n- id: a\n  method: llm/chat\n  parameters:\n    prompt: '{text}'\n", json.dumps({"tasks": [{"id": "a", "method": "llm/chat", "parameters": {"prompt": text}}]})):
+    for source in (
+        f"tasks:\n- id: a\n  method: llm/chat\n  parameters:\n    prompt: '{text}'\n",
+        json.dumps({"tasks": [{"id": "a", "method": "llm/chat", "parameters": {"prompt": text}}]}),
+    ):
         assert read(source).require().tasks[0].parameters["prompt"].startswith("word word")
 
 

@@ -110,7 +110,8 @@ def test_a_light_expression_is_over_before_anyone_notices(source: str):
 
 
 @pytest.mark.parametrize(
-    "source", ["size(a) > 0 && s == 'deep'", "a.filter(i, i > 2)", "a.map(i, i)", "s.matches('^x+$')", "a.exists(i, i == 5)"]
+    "source",
+    ["size(a) > 0 && s == 'deep'", "a.filter(i, i > 2)", "a.map(i, i)", "s.matches('^x+$')", "a.exists(i, i == 5)"],
 )
 def test_everyday_expressions_are_light(source: str):
     expression = compile_expression(source)
@@ -126,7 +127,9 @@ _leaf = st.sampled_from(["a", "b", "s", "o", "1", "2.5", "'x'", "a[0]", "o.key0"
 _body = st.recursive(
     _leaf,
     lambda inner: st.one_of(
-        st.tuples(inner, st.sampled_from(["+", "==", "in", "&&", "<", "*"]), inner).map(lambda parts: f"({' '.join(parts)})"),
+        st.tuples(inner, st.sampled_from(["+", "==", "in", "&&", "<", "*"]), inner).map(
+            lambda parts: f"({' '.join(parts)})"
+        ),
         st.lists(inner, min_size=1, max_size=4).map(lambda parts: f"[{', '.join(parts)}]"),
         st.tuples(inner, inner).map(lambda parts: f"{{'p': {parts[0]}, 'q': {parts[1]}}}"),
         inner.map(lambda part: f"string({part})"),
@@ -134,7 +137,9 @@ _body = st.recursive(
     ),
     max_leaves=8,
 )
-_macro = st.tuples(st.sampled_from(["map", "filter", "all", "exists"]), _body).map(lambda parts: f".{parts[0]}(i, {parts[1]})")
+_macro = st.tuples(st.sampled_from(["map", "filter", "all", "exists"]), _body).map(
+    lambda parts: f".{parts[0]}(i, {parts[1]})"
+)
 _chains = st.tuples(st.sampled_from(["a", "b", "o", "(a + b)", "[s, s]", "[a, b]"]), st.lists(_macro, max_size=3)).map(
     lambda parts: parts[0] + "".join(parts[1])
 )

@@ -9,12 +9,12 @@ import anyio
 import pytest
 import yaml
 
-from gleitzeit.core.errors import ForbiddenError, ProviderError, UnsupportedError
+from gleitzeit.core.errors import ConflictError, ForbiddenError, ProviderError, UnsupportedError
 from gleitzeit.core.models import Run, Workflow
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.engine.base import Submission
 from gleitzeit.engine.builtin import WORKFLOW_PROTOCOL, WorkflowProvider
-from gleitzeit.providers.base import current_task
+from gleitzeit.providers.base import TaskContext, current_task
 
 pytestmark = pytest.mark.anyio
 
@@ -139,6 +139,29 @@ async def test_a_task_that_waits_for_its_child_leaves_its_seat_to_it(bench: Any)
     await bench.start(max_parallel_tasks=1)
     calling(bench, "test/echo", {"n": 1})
     assert (await bench.run(caller("test/*"))).outputs == {"a": {"got": {"n": 1}}}
+
+
+async def test_a_task_that_is_over_neither_calls_nor_reports_any_more(bench: Any) -> None:
+    kept: list[TaskContext] = []
+
+    async def keep(_: dict[str, Any]) -> Any:
+        kept.append(current_task())
+
+    gate = anyio.Event()
+
+    async def gated(_: dict[str, Any]) -> Any:
+        await gate.wait()
+
+    bench.method(keep)
+    bench.method(gated)
+    tasks = [{"id": "a", "method": "test/keep", "calls": ["*"]}, {"id": "b", "method": "test/gated"}]
+    run = await bench.submit(tasks)
+    await anyio.wait_all_tasks_blocked()
+    await kept[0].report_progress(1)
+    with pytest.raises(ConflictError, match="over"):
+        await kept[0].call("test/echo")
+    gate.set()
+    assert "task.progress" not in [event.kind for event in await bench.events(run.id)]
 
 
 async def test_a_question_is_refused_clearly(bench: Any) -> None:

@@ -91,7 +91,12 @@ class _Parser:
     def _unexpected(self, message: str) -> CelSyntaxError:
         word = self._word
         found = "the end" if word.kind == "end" else f'"{word.text}"'
-        return CelSyntaxError(f"{message} before {found}", word.start, _WORDS.get(word.text))
+        hint = (
+            f"write [{word.text[1:]}] for an item of a list"
+            if word.text[:1] == "." and word.text[1:].isdigit()
+            else None
+        )
+        return CelSyntaxError(f"{message} before {found}", word.start, _WORDS.get(word.text) or hint)
 
     def _deeper(self) -> None:
         self._depth += 1

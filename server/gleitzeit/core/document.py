@@ -17,6 +17,7 @@ from gleitzeit.core.json_text import json_fault, json_marks, read_json
 from gleitzeit.core.marks import NOWHERE, Mark, Positions, Problem
 from gleitzeit.core.models import Workflow
 from gleitzeit.core.respell import respell
+from gleitzeit.core.spellings import HOLDERS
 from gleitzeit.core.source_text import MAX_BYTES, Source, SourceRefused, source_of
 from gleitzeit.core.yaml_text import Fault, Text, read_yaml
 
@@ -103,7 +104,8 @@ def _read(data: Any, marks: Positions, faults: tuple[Diagnostic, ...], name: str
     try:
         workflow = Workflow.model_validate(document)
     except ValidationError as error:
-        problems.extend(problems_of(error, document))
+        told = {problem.path for problem in problems} | ({("tasks",)} if HOLDERS & data.keys() else set())
+        problems.extend(problem for problem in problems_of(error, document) if problem.path not in told)
     placed = [problem.placed(positions) for problem in dict.fromkeys(problems)]
     diagnostics = (*faults, *sorted(placed, key=_order))
     wrong = any(diagnostic.severity == "error" for diagnostic in diagnostics)

@@ -112,11 +112,12 @@ def _condition_problems(condition: str, place: _Place) -> Iterator[Problem]:
             f"write {foreign.group(1)}",
         )
         return
+    if condition.strip() in ("True", "False"):
+        word = condition.strip()
+        yield Problem("expression_invalid", f"{word} is written as in Python", where, f"write {word.lower()}")
+        return
     try:
         source = condition_source(condition)
-        if source in ("True", "False"):
-            yield Problem("expression_invalid", f"{source} is written as in Python", where, f"write {source.lower()}")
-            return
         hyphen = _hyphenated(source, place)
         if hyphen is not None:
             yield Problem(*hyphen[:2], where, hyphen[2])

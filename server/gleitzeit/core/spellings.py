@@ -130,6 +130,9 @@ TYPES: Mapping[str, str] = {
 }
 """Names of types, and those of JSON Schema for them."""
 
+HOLDERS = frozenset({"jobs", "job", "dag", "spec", "templates", "pipeline", "stages"})
+"""Keys under which other systems keep their tasks; who has one of them is not told that tasks are missing, too."""
+
 _LOOP = "write foreach: [...] (or a reference to a list) on the task; ${item} is the item at hand"
 _START = "a workflow runs when it is submitted; remove this key"
 _SHELL = "use a python/execute task, or a tool that runs commands"
@@ -139,6 +142,8 @@ HINTS: Mapping[Place, Mapping[str, str]] = {
     "document": {
         "jobs": "write the steps of all jobs as one list under tasks, with dependencies for needs",
         "job": "write its steps as a list under tasks",
+        "stages": "write the steps of all stages as one list under tasks, with dependencies",
+        "pipeline": "put its tasks at the top, as tasks",
         "matrix": _LOOP,
         "strategy": _LOOP,
         "until": _LOOP,

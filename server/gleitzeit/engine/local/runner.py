@@ -58,6 +58,8 @@ class Runner:
         if self._scope.cancelled_caught:
             limit = self.row.workflow.settings.timeout or 0
             await self.close("failed", Failure("timeout", f"the run took longer than {limit:g} s (settings.timeout)"))
+        elif self.row.state == "running":
+            await self.close("failed", Failure("internal", "the engine lost track of the run", "this is a defect"))
         self.bell.fall_silent()
 
     async def close(self, state: RunState, failure: Failure) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from gleitzeit.core.errors import UnsupportedError
+from gleitzeit.core.errors import ConflictError, UnsupportedError
 from gleitzeit.core.models import Task
 from gleitzeit.engine.base import Submission
 from gleitzeit.engine.local.children import allow_call, call_document, call_result
@@ -51,9 +51,12 @@ class Support:
         self._latest: EventDraft | None = None
         self._told = -math.inf
         self._later: anyio.CancelScope | None = None
+        self._closed = False
 
     async def progress(self, done: float | None, total: float | None, message: str | None) -> None:
         """Tell whoever watches, now or within a tenth of a second."""
+        if self._closed:
+            return
         self._latest = self._draft(done, total, message)
         due = self._told + PROGRESS_EVERY - anyio.current_time()
         if due <= 0:
@@ -64,6 +67,7 @@ class Support:
 
     def close(self) -> list[EventDraft]:
         """End reporting; what has not been told yet."""
+        self._closed = True
         if self._later is not None:
             self._later.cancel()
         latest, self._latest = self._latest, None
@@ -71,6 +75,8 @@ class Support:
 
     async def start_child(self, method: str, parameters: Mapping[str, Any]) -> Any:
         """Run one method as a recorded run of its own, and return its result or raise its error."""
+        if self._closed:
+            raise ConflictError(f"{self._key} is over and calls nothing more")
         allow_call(self._task, method)
         spec = await self._shop.methods.describe(method)
         document = call_document(method, parameters, spec.code if spec else (), self._seconds, self._vault)

@@ -1,0 +1,80 @@
+"""Declared inputs: defaults, types, and text from a command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gleitzeit.core.document import read
+from gleitzeit.core.errors import ValidationError
+from gleitzeit.core.inputs import bind_inputs, coerce_text, inputs_schema
+from gleitzeit.core.models import Workflow
+
+
+def workflow(inputs: Any) -> Workflow:
+    return read({"inputs": inputs, "tasks": [{"id": "a", "method": "a/b"}]}).require()
+
+
+def test_defaults_are_filled_in():
+    declared = workflow(
+        {
+            "topic": {"type": "string", "default": "tides"},
+            "count": "integer",
+            "free": {},
+            "note": {"type": "string", "required": False},
+        }
+    )
+    assert bind_inputs(declared, {"count": 3, "free": [1]}) == {"topic": "tides", "count": 3, "free": [1], "note": None}
+
+
+def test_everything_wrong_is_named_at_once():
+    declared = workflow(
+        {"topic": "string", "count": {"type": "integer", "minimum": 1}, "mode": {"enum": ["deep", "flat"]}}
+    )
+    with pytest.raises(ValidationError) as caught:
+        bind_inputs(declared, {"topc": "x", "count": 0, "mode": "dep"})
+    told = f"{caught.value.message} {caught.value.hint}"
+    for words in (
+        "topc",
+        'did you mean "topic"?',
+        "topic: this input is missing",
+        "count: must be at least 1",
+        'one of "deep", "flat"',
+    ):
+        assert words in told
+
+
+def test_the_schema_of_all_inputs_says_what_is_required():
+    schema = inputs_schema(workflow({"a": "string", "b": {"type": "integer", "default": 1}}))
+    assert schema["required"] == ["a"]
+    assert schema["properties"]["b"] == {"type": "integer", "default": 1}
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "value"),
+    [
+        ({"type": "string"}, "3", "3"),
+        ({"type": "integer"}, "3", 3),
+        ({"type": "number"}, "2.5", 2.5),
+        ({"type": "boolean"}, "yes", True),
+        ({"type": "boolean"}, "false", False),
+        ({"type": "array"}, "[1, 2]", [1, 2]),
+        ({"type": "object"}, '{"a": 1}', {"a": 1}),
+        ({"type": ["integer", "null"]}, "null", None),
+        ({}, "[1]", [1]),
+        ({}, "plain words", "plain words"),
+        ({}, "NaN", "NaN"),
+    ],
+)
+def test_text_becomes_the_declared_type(schema: dict[str, Any], text: str, value: Any):
+    assert coerce_text(schema, text) == value
+    assert type(coerce_text(schema, text)) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"), [("integer", "2.5"), ("integer", "x"), ("boolean", "maybe"), ("array", "{}"), ("number", "NaN")]
+)
+def test_text_that_is_not_of_the_type_is_refused(kind: str, text: str):
+    with pytest.raises(ValidationError, match=kind):
+        coerce_text({"type": kind}, text)
