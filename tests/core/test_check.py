@@ -45,7 +45,7 @@ def task(more: str, *, before: str = "") -> str:
     return f"inputs: {{mode: string}}\ntasks:\n- {{id: fetch, method: a/b}}\n{before}- id: it\n  {more}\n"
 
 
-def test_a_sound_workflow_has_no_problems():
+def test_a_sound_workflow_has_no_problems() -> None:
     text = """
 inputs: {mode: {type: string, default: deep}}
 tasks:
@@ -54,7 +54,8 @@ tasks:
     method: llm/chat
     dependencies: [Fetch]
     when: 'tasks["fetch-it"].count > 1 && inputs.mode == "deep"'
-    parameters: {model: "${inputs.mode}", temperature: "${fetch-it.t}", messages: ["${fetch-it.m}", {content: "x"}], timeout: 5}
+    parameters:
+      {model: "${inputs.mode}", temperature: "${fetch-it.t}", messages: ["${fetch-it.m}", {content: x}], timeout: 5}
   - id: each
     method: python/execute
     foreach: "${fetch-it.items}"
@@ -69,11 +70,31 @@ outputs: {all: "${each}", first: "${each[0].value}", text: "${ask.response}", wh
     [
         ("method: gone/x", "unknown_method", "tasks[1].method", 'did you mean "gone/y"?'),
         ('method: "${fetch.m}"', "reference_misplaced", "tasks[1].method", "own when"),
-        ("method: a/b\n  dependencies: [fetsh]", "unknown_dependency", "tasks[1].dependencies[0]", 'did you mean "fetch"?'),
+        (
+            "method: a/b\n  dependencies: [fetsh]",
+            "unknown_dependency",
+            "tasks[1].dependencies[0]",
+            'did you mean "fetch"?',
+        ),
         ("method: a/b\n  dependencies: [it]", "cycle", "tasks[1]", "depends on itself"),
-        ('method: a/b\n  parameters: {x: "${fetsh.a}"}', "unknown_reference", "tasks[1].parameters.x", 'did you mean "fetch"?'),
-        ('method: a/b\n  parameters: {x: "${mode}"}', "unknown_reference", "tasks[1].parameters.x", "write ${inputs.mode}"),
-        ('method: a/b\n  parameters: {x: "${inputs.mod}"}', "unknown_input", "tasks[1].parameters.x", 'did you mean "mode"?'),
+        (
+            'method: a/b\n  parameters: {x: "${fetsh.a}"}',
+            "unknown_reference",
+            "tasks[1].parameters.x",
+            'did you mean "fetch"?',
+        ),
+        (
+            'method: a/b\n  parameters: {x: "${mode}"}',
+            "unknown_reference",
+            "tasks[1].parameters.x",
+            "write ${inputs.mode}",
+        ),
+        (
+            'method: a/b\n  parameters: {x: "${inputs.mod}"}',
+            "unknown_input",
+            "tasks[1].parameters.x",
+            'did you mean "mode"?',
+        ),
         ('method: a/b\n  parameters: {x: "${size(inputs.mod) > 1}"}', "unknown_input", "tasks[1].parameters.x", "mode"),
         ('method: a/b\n  parameters: {x: "${item.y}"}', "item_outside_foreach", "tasks[1].parameters.x", "add foreach"),
         ('method: a/b\n  parameters: {x: "${index + 1}"}', "item_outside_foreach", "tasks[1].parameters.x", "index"),
@@ -86,21 +107,56 @@ outputs: {all: "${each}", first: "${each[0].value}", text: "${ask.response}", wh
         ("method: a/b\n  when: secrets.K", "secret_misplaced", "tasks[1].when", "parameters"),
         ("method: a/b\n  when: fetch.a >", "expression_invalid", "tasks[1].when", "missing"),
         ("method: a/b\n  when: '{{ fetch.a }}'", "foreign_reference", "tasks[1].when", "write fetch.a"),
-        ("method: a/b\n  when: '${{ fetch.a }}'", "foreign_reference", "tasks[1].when", "write ${fetch.a}"),
-        ('method: a/b\n  parameters: {x: "{{ fetch.a | upper }}"}', "foreign_reference", "tasks[1].parameters.x", "another system"),
-        ('method: a/b\n  parameters: {"${fetch.a}": 1}', "reference_misplaced", 'tasks[1].parameters["${fetch.a}"]', "values only"),
-        ('method: a/b\n  parameters: {x: {"${fetch.a}": 1}}', "reference_misplaced", 'tasks[1].parameters.x["${fetch.a}"]', "values only"),
-        ('method: python/execute\n  parameters: {code: "${fetch.a}"}', "reference_in_code", "tasks[1].parameters.code", "args"),
-        ('method: python/execute\n  parameters: {code: "f(${size(inputs.mode)})"}', "reference_in_code", "tasks[1].parameters.code", "args"),
+        ("method: a/b\n  when: '${{ fetch.a }}'", "foreign_reference", "tasks[1].when", "write fetch.a"),
+        (
+            'method: a/b\n  parameters: {x: "{{ fetch.a | upper }}"}',
+            "foreign_reference",
+            "tasks[1].parameters.x",
+            "another system",
+        ),
+        (
+            'method: a/b\n  parameters: {"${fetch.a}": 1}',
+            "reference_misplaced",
+            'tasks[1].parameters["${fetch.a}"]',
+            "values only",
+        ),
+        (
+            'method: a/b\n  parameters: {x: {"${fetch.a}": 1}}',
+            "reference_misplaced",
+            'tasks[1].parameters.x["${fetch.a}"]',
+            "values only",
+        ),
+        (
+            'method: python/execute\n  parameters: {code: "${fetch.a}"}',
+            "reference_in_code",
+            "tasks[1].parameters.code",
+            "args",
+        ),
+        (
+            'method: python/execute\n  parameters: {code: "f(${size(inputs.mode)})"}',
+            "reference_in_code",
+            "tasks[1].parameters.code",
+            "args",
+        ),
         ("method: llm/chat\n  parameters: {model: 3}", "wrong_parameter", "tasks[1].parameters.model", "must be text"),
         ("method: llm/chat\n  parameters: {}", "missing_parameter", "tasks[1].parameters.model", "is missing"),
-        ("method: llm/chat\n  parameters: {model: x, temperatur: 1}", "unknown_parameter", "tasks[1].parameters.temperatur", 'did you mean "temperature"?'),
-        ('method: llm/chat\n  parameters: {model: "${fetch.m}", messages: ["${fetch.x}", {}]}', "missing_parameter", "tasks[1].parameters.messages[1].content", "is missing"),
+        (
+            "method: llm/chat\n  parameters: {model: x, temperatur: 1}",
+            "unknown_parameter",
+            "tasks[1].parameters.temperatur",
+            'did you mean "temperature"?',
+        ),
+        (
+            'method: llm/chat\n  parameters: {model: "${fetch.m}", messages: ["${fetch.x}", {}]}',
+            "missing_parameter",
+            "tasks[1].parameters.messages[1].content",
+            "is missing",
+        ),
         ("method: a/b\n  parameters: {x: 1}\n  cache: true", None, "", ""),
     ],
     ids=range(30),
-)  # fmt: skip
-def test_one_mistake_is_one_diagnostic(more: str, code: str | None, path: str, words: str):
+)
+def test_one_mistake_is_one_diagnostic(more: str, code: str | None, path: str, words: str) -> None:
     text = task(more)
     if code is None:
         assert [item.path for item in read(text).diagnostics] == ["tasks[1].cache"]
@@ -108,10 +164,10 @@ def test_one_mistake_is_one_diagnostic(more: str, code: str | None, path: str, w
     found = problems(text)
     assert [(item.code, item.path) for item in found] == [(code, path)]
     assert words in f"{found[0].message} {found[0].hint}"
-    assert found[0].line is not None and found[0].line >= 4
+    assert (found[0].line or 0) >= 4
 
 
-def test_fields_that_a_method_is_known_not_to_return():
+def test_fields_that_a_method_is_known_not_to_return() -> None:
     before = "- {id: chat, method: llm/chat, parameters: {model: x}}\n- {id: rows, method: strict/one}\n"
     text = task(
         'method: a/b\n  parameters: {a: "${chat.output}", b: "${rows.rws}", c: "${chat.other}", d: "${rows.result}"}',
@@ -123,38 +179,48 @@ def test_fields_that_a_method_is_known_not_to_return():
     ]
 
 
-def test_one_text_can_have_several_problems():
+def test_one_text_can_have_several_problems() -> None:
     text = task('method: a/b\n  parameters: {x: "${nope.a} ${{ b }} ${} {{ c }} ${inputs.zzz}"}')
     codes = ["reference_invalid", "foreign_reference", "unknown_reference", "foreign_reference", "unknown_input"]
     assert sorted(item.code for item in problems(text)) == sorted(codes)
 
 
-def test_a_cycle_names_its_path_once():
+def test_a_cycle_names_its_path_once() -> None:
     found = problems(
-        "tasks:\n- {id: a, method: a/b, dependencies: [c]}\n- {id: b, method: a/b, parameters: {x: '${a.y}'}}\n- {id: c, method: a/b, when: b.ok}\n"
+        "tasks:\n"
+        "- {id: a, method: a/b, dependencies: [c]}\n"
+        "- {id: b, method: a/b, parameters: {x: '${a.y}'}}\n"
+        "- {id: c, method: a/b, when: b.ok}\n"
     )
     assert [item.code for item in found] == ["cycle"]
     assert any(path in found[0].message for path in ("a -> b -> c -> a", "b -> c -> a -> b", "c -> a -> b -> c"))
 
 
-def test_duplicate_and_reserved_ids():
+def test_duplicate_and_reserved_ids() -> None:
     text = "tasks:\n- {id: a, method: a/b}\n- {id: a, method: a/b}\n" + "".join(
-        f"- {{id: {word}, method: a/b}}\n" for word in sorted(RESERVED_IDS)
+        f'- {{id: "{word}", method: a/b}}\n' for word in sorted(RESERVED_IDS)
     )
     codes = [item.code for item in problems(text)]
     assert codes == ["duplicate_id"] + ["reserved_id"] * len(RESERVED_IDS)
 
 
-def test_hyphenated_ids_in_expressions():
-    text = "tasks:\n- {id: get-data, method: a/b}\n- {id: in-progress, method: a/b}\n- id: x\n  method: a/b\n  parameters: {a: '${get-data.n + 1}', b: '${in-progress.n > 1}', c: '${get-data.n}', d: '${\"get-data\" + \"x\"}'}\n"
+def test_hyphenated_ids_in_expressions() -> None:
+    text = (
+        "tasks:\n- {id: get-data, method: a/b}\n- {id: in-progress, method: a/b}\n"
+        "- id: x\n  method: a/b\n  parameters:\n"
+        "    {a: '${get-data.n + 1}', b: '${in-progress.n > 1}', c: '${get-data.n}', d: '${\"get-data\" + \"x\"}'}\n"
+    )
     assert [(item.code, item.hint) for item in problems(text)] == [
         ("hyphenated_id", 'write tasks["get-data"]'),
         ("hyphenated_id", 'write tasks["in-progress"]'),
     ]
 
 
-def test_inputs_and_their_defaults():
-    text = "inputs:\n  a: {type: strng}\n  b: {type: integer, default: x}\n  c: {enum: [1, 2], default: 3}\n  d: {$ref: 'http://x/y'}\ntasks: [{id: t, method: a/b}]\n"
+def test_inputs_and_their_defaults() -> None:
+    text = (
+        "inputs:\n  a: {type: strng}\n  b: {type: integer, default: x}\n  c: {enum: [1, 2], default: 3}\n"
+        "  d: {$ref: 'http://x/y'}\ntasks: [{id: t, method: a/b}]\n"
+    )
     assert [(item.code, item.path) for item in problems(text)] == [
         ("schema_invalid", "inputs.a"),
         ("wrong_default", "inputs.b.default"),
@@ -163,10 +229,11 @@ def test_inputs_and_their_defaults():
     ]
 
 
-def test_outputs_refer_to_what_is_there():
+def test_outputs_refer_to_what_is_there() -> None:
     text = (
         task("method: a/b")
-        + 'outputs: {a: "${nope.x}", b: {c: ["${secrets.K}"]}, d: "${item}", e: "${inputs.zz}", f: "${it.x} ${run.id}"}\n'
+        + 'outputs: {a: "${nope.x}", b: {c: ["${secrets.K}"]}, d: "${item}", e: "${inputs.zz}", '
+        + 'f: "${it.x} ${run.id}"}\n'
     )
     assert [(item.code, item.path) for item in problems(text)] == [
         ("unknown_reference", "outputs.a"),
@@ -176,7 +243,7 @@ def test_outputs_refer_to_what_is_there():
     ]
 
 
-def test_a_workflow_inside_a_workflow_is_checked_too():
+def test_a_workflow_inside_a_workflow_is_checked_too() -> None:
     inner = {"tasks": [{"id": "x", "method": "gone/x", "parameters": {"y": "${nope.z}"}}]}
     source: dict[str, Any] = {"tasks": [{"id": "run_it", "method": "workflow/run", "parameters": {"workflow": inner}}]}
     reading = read(source)
@@ -187,19 +254,19 @@ def test_a_workflow_inside_a_workflow_is_checked_too():
     ]
 
 
-def test_workflows_inside_workflows_end():
+def test_workflows_inside_workflows_end() -> None:
     source: dict[str, Any] = {"tasks": [{"id": "x", "method": "a/b"}]}
     for _ in range(12):
         source = {"tasks": [{"id": "x", "method": "workflow/run", "parameters": {"workflow": source}}]}
     assert {item.code for item in check(read(source), SPECS)} == {"limit"}
 
 
-def test_a_document_that_could_not_be_read_keeps_its_diagnostics():
+def test_a_document_that_could_not_be_read_keeps_its_diagnostics() -> None:
     reading = read("tasks: 3")
     assert check(reading, SPECS) == reading.diagnostics
 
 
-def test_thirty_thousand_tasks_are_checked_in_time():
+def test_thirty_thousand_tasks_are_checked_in_time() -> None:
     tasks = [
         {"id": f"t{n}", "method": "a/b", "parameters": {"x": f"${{t{n - 1}.y}} text" if n else "text"}}
         for n in range(30_000)

@@ -76,7 +76,7 @@ def _checked(text: str) -> tuple[Workflow | None, list[Diagnostic]]:
     return reading.workflow, list(check(reading, specs))
 
 
-def test_the_corpus_is_large_and_every_file_of_it_is_used():
+def test_the_corpus_is_large_and_every_file_of_it_is_used() -> None:
     assert len(HABITS) >= 60
     files = {
         path for path in CORPUS.rglob("*.*") if ".canonical." not in path.name and path.name != "expectations.json"
@@ -85,7 +85,7 @@ def test_the_corpus_is_large_and_every_file_of_it_is_used():
 
 
 @pytest.mark.parametrize("habit", ACCEPTED, ids=lambda habit: str(habit.path.relative_to(CORPUS)))
-def test_a_habit_is_read_as_the_same_document(habit: Habit):
+def test_a_habit_is_read_as_the_same_document(habit: Habit) -> None:
     workflow, diagnostics = _checked(habit.text)
     canonical = habit.path.with_name(habit.path.stem + ".canonical.yaml").read_text(encoding="utf-8")
     assert diagnostics == []
@@ -93,7 +93,7 @@ def test_a_habit_is_read_as_the_same_document(habit: Habit):
 
 
 @pytest.mark.parametrize("habit", MENDED, ids=lambda habit: str(habit.path.relative_to(CORPUS)))
-def test_one_hint_mends_it(habit: Habit):
+def test_one_hint_mends_it(habit: Habit) -> None:
     _, diagnostics = _checked(habit.text)
     assert [diagnostic.code for diagnostic in diagnostics] == [habit.code]
     assert habit.hint in f"{diagnostics[0].message} {diagnostics[0].hint}"

@@ -42,11 +42,11 @@ def value(source: str, **tasks: Any) -> Any:
         ('string(x) + "!"', "3!"),
     ],
 )
-def test_whole_numbers_and_others_go_together(source: str, expected: Any):
+def test_whole_numbers_and_others_go_together(source: str, expected: Any) -> None:
     assert value(source, x=3, f=2.5, items=[1, 2, 3]) == expected
 
 
-def test_a_whole_result_is_an_int():
+def test_a_whole_result_is_an_int() -> None:
     assert type(value("x * 2.0", x=3)) is int
     assert type(value("x * 1.5", x=3)) is float
 
@@ -62,7 +62,7 @@ def test_a_whole_result_is_an_int():
         ("type(1)", "int"),
     ],
 )
-def test_results_are_json_data(source: str, expected: Any):
+def test_results_are_json_data(source: str, expected: Any) -> None:
     assert value(source) == expected
 
 
@@ -80,14 +80,14 @@ def test_results_are_json_data(source: str, expected: Any):
         ("nobody > 1", "nobody"),
     ],
 )
-def test_errors_are_in_plain_words(source: str, words: str):
+def test_errors_are_in_plain_words(source: str, words: str) -> None:
     with pytest.raises(ExpressionError) as caught:
         value(source, x=3, t="text", o={"a": 1, "c": 2}, items=[1, 2], big=2**70)
     assert words in caught.value.message
     assert "overload" not in caught.value.message
 
 
-def test_only_what_is_referred_to_is_passed_on():
+def test_only_what_is_referred_to_is_passed_on() -> None:
     scope = Scope(tasks={"fetch": {"items": [1], "huge": "x" * 10}, "other": {"x": 1}}, inputs={"a": 1, "b": 2})
     assert compile_expression("size(fetch.items) > inputs.a").data(scope) == {
         "fetch": {"items": [1]},
@@ -99,14 +99,14 @@ def test_only_what_is_referred_to_is_passed_on():
     assert compile_expression("fetch == null || fetch.items == []").data(scope) == {"fetch": scope.tasks["fetch"]}
 
 
-def test_items_that_are_not_read_are_not_passed_on():
+def test_items_that_are_not_read_are_not_passed_on() -> None:
     rows = [{"name": f"n{number}", "text": "long"} for number in range(3)]
     assert compile_expression("rows[1].name").data(Scope(tasks={"rows": rows})) == {
         "rows": [None, {"name": "n1"}, None]
     }
 
 
-def test_more_data_than_cel_may_be_given_is_refused():
+def test_more_data_than_cel_may_be_given_is_refused() -> None:
     for tasks in ({"a": list(range(MAX_NODES + 1))}, {"a": "x" * (MAX_TEXT + 1)}, {"a": ["é" * (MAX_TEXT // 2)]}):
         with pytest.raises(LimitError) as caught:
             compile_expression("size(a) > 0").data(Scope(tasks=tasks))
@@ -114,17 +114,18 @@ def test_more_data_than_cel_may_be_given_is_refused():
     assert compile_expression("size(a) > 0").data(Scope(tasks={"a": list(range(MAX_NODES - 2))}))
 
 
-def test_deep_data_does_not_break_it():
+def test_deep_data_does_not_break_it() -> None:
     deep: Any = 1
     for _ in range(200):
         deep = [deep]
     assert value("size(a)", a=deep) == 1
 
 
-def test_evaluating_needs_neither_rich_nor_prompt_toolkit():
+def test_evaluating_needs_neither_rich_nor_prompt_toolkit() -> None:
     code = (
         "import sys; from gleitzeit.core.expressions import evaluate; assert 'cel' not in sys.modules\n"
         "assert evaluate('1 + x', {'x': 1}) == 2\n"
-        "wrong = {'rich', 'prompt_toolkit', 'typer', 'jsonschema', 'cel.cli'} & set(sys.modules); assert not wrong, wrong"
+        "wrong = {'rich', 'prompt_toolkit', 'typer', 'jsonschema', 'cel.cli'} & set(sys.modules)\n"
+        "assert not wrong, wrong"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

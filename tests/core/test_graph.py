@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
@@ -16,7 +17,7 @@ def workflow(**tasks: dict[str, Any]) -> Workflow:
     return Workflow.model_validate({"tasks": [{"id": name, "method": "a/b", **task} for name, task in tasks.items()]})
 
 
-def test_references_are_dependencies_too():
+def test_references_are_dependencies_too() -> None:
     found = edges(
         workflow(
             fetch={"name": "Fetch it"},
@@ -41,11 +42,11 @@ def test_references_are_dependencies_too():
     }
 
 
-def test_a_name_that_two_tasks_have_means_none_of_them():
+def test_a_name_that_two_tasks_have_means_none_of_them() -> None:
     assert edges(workflow(a={"name": "x"}, b={"name": "x"}, c={"dependencies": ["x"]}))["c"] == ()
 
 
-def test_waves_are_the_order_of_running():
+def test_waves_are_the_order_of_running() -> None:
     diamond = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c"), "e": ()}
     assert waves(diamond) == [["a", "e"], ["b", "c"], ["d"]]
     assert dependents(diamond)["a"] == ("b", "c")
@@ -53,7 +54,7 @@ def test_waves_are_the_order_of_running():
     assert cycle(diamond) is None
 
 
-def test_a_cycle_is_told_as_a_path():
+def test_a_cycle_is_told_as_a_path() -> None:
     assert cycle({"a": ("c",), "b": ("a",), "c": ("b",), "d": ("c",)}) in (
         ["a", "b", "c", "a"],
         ["b", "c", "a", "b"],
@@ -68,7 +69,7 @@ edge_lists = st.integers(1, 12).flatmap(
 
 
 @given(edge_lists)
-def test_either_every_task_has_a_wave_or_there_is_a_cycle(lists: list[list[int]]):
+def test_either_every_task_has_a_wave_or_there_is_a_cycle(lists: list[list[int]]) -> None:
     found = {str(index): tuple(map(str, needs)) for index, needs in enumerate(lists)}
     order = {task: number for number, wave in enumerate(waves(found)) for task in wave}
     path = cycle(found)
@@ -79,10 +80,10 @@ def test_either_every_task_has_a_wave_or_there_is_a_cycle(lists: list[list[int]]
         assert len(order) < len(found)
         assert path[0] == path[-1]
         assert len(set(path)) == len(path) - 1
-        assert all(before in found[after] for before, after in zip(path, path[1:], strict=False))
+        assert all(before in found[after] for before, after in pairwise(path))
 
 
-def test_thirty_thousand_tasks_are_no_trouble():
+def test_thirty_thousand_tasks_are_no_trouble() -> None:
     count = 30_000
     chain = {str(number): (str(number - 1),) if number else () for number in range(count)}
     started = time.process_time()
@@ -90,11 +91,12 @@ def test_thirty_thousand_tasks_are_no_trouble():
     assert cycle(chain) is None
     chain["0"] = (str(count - 1),)
     path = cycle(chain)
-    assert path is not None and len(path) == count + 1
+    assert path is not None
+    assert len(path) == count + 1
     assert time.process_time() - started < 5
 
 
-def test_a_drawing_shows_tasks_and_edges():
+def test_a_drawing_shows_tasks_and_edges() -> None:
     drawn = mermaid(
         workflow(a={"name": 'say "hi" <b>'}, b={"foreach": "${a.items}"}, c={"when": "a.ok", "dependencies": ["b"]})
     )

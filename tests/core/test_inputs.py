@@ -16,7 +16,7 @@ def workflow(inputs: Any) -> Workflow:
     return read({"inputs": inputs, "tasks": [{"id": "a", "method": "a/b"}]}).require()
 
 
-def test_defaults_are_filled_in():
+def test_defaults_are_filled_in() -> None:
     declared = workflow(
         {
             "topic": {"type": "string", "default": "tides"},
@@ -28,7 +28,7 @@ def test_defaults_are_filled_in():
     assert bind_inputs(declared, {"count": 3, "free": [1]}) == {"topic": "tides", "count": 3, "free": [1], "note": None}
 
 
-def test_everything_wrong_is_named_at_once():
+def test_everything_wrong_is_named_at_once() -> None:
     declared = workflow(
         {"topic": "string", "count": {"type": "integer", "minimum": 1}, "mode": {"enum": ["deep", "flat"]}}
     )
@@ -45,7 +45,7 @@ def test_everything_wrong_is_named_at_once():
         assert words in told
 
 
-def test_the_schema_of_all_inputs_says_what_is_required():
+def test_the_schema_of_all_inputs_says_what_is_required() -> None:
     schema = inputs_schema(workflow({"a": "string", "b": {"type": "integer", "default": 1}}))
     assert schema["required"] == ["a"]
     assert schema["properties"]["b"] == {"type": "integer", "default": 1}
@@ -67,7 +67,7 @@ def test_the_schema_of_all_inputs_says_what_is_required():
         ({}, "NaN", "NaN"),
     ],
 )
-def test_text_becomes_the_declared_type(schema: dict[str, Any], text: str, value: Any):
+def test_text_becomes_the_declared_type(schema: dict[str, Any], text: str, value: Any) -> None:
     assert coerce_text(schema, text) == value
     assert type(coerce_text(schema, text)) is type(value)
 
@@ -75,6 +75,6 @@ def test_text_becomes_the_declared_type(schema: dict[str, Any], text: str, value
 @pytest.mark.parametrize(
     ("kind", "text"), [("integer", "2.5"), ("integer", "x"), ("boolean", "maybe"), ("array", "{}"), ("number", "NaN")]
 )
-def test_text_that_is_not_of_the_type_is_refused(kind: str, text: str):
+def test_text_that_is_not_of_the_type_is_refused(kind: str, text: str) -> None:
     with pytest.raises(ValidationError, match=kind):
         coerce_text({"type": kind}, text)

@@ -66,7 +66,7 @@ def filled(value: Any, scope: Scope = SCOPE) -> Any:
         ("${secrets.TOKEN}", "s3cret"),
     ],
 )
-def test_a_whole_reference_keeps_its_type(text: str, value: Any):
+def test_a_whole_reference_keeps_its_type(text: str, value: Any) -> None:
     assert filled(text) == value
     assert type(filled(text)) is type(value)
 
@@ -88,11 +88,11 @@ def test_a_whole_reference_keeps_its_type(text: str, value: Any):
         ('${"{{ x }}"}', "{{ x }}"),
     ],
 )
-def test_inside_text_values_are_text_or_compact_json(text: str, value: Any):
+def test_inside_text_values_are_text_or_compact_json(text: str, value: Any) -> None:
     assert filled(text) == value
 
 
-def test_resolved_values_are_never_scanned_again():
+def test_resolved_values_are_never_scanned_again() -> None:
     scope = Scope(tasks={"evil": {"text": "${secrets.TOKEN} $${x}"}}, secrets={"TOKEN": "s3cret"})
     assert filled({"a": "${evil.text}", "b": ["<${evil.text}>"]}, scope) == {
         "a": "${secrets.TOKEN} $${x}",
@@ -100,20 +100,20 @@ def test_resolved_values_are_never_scanned_again():
     }
 
 
-def test_a_value_without_references_is_returned_as_it_is():
+def test_a_value_without_references_is_returned_as_it_is() -> None:
     value = {"a": [1, {"b": "text"}], "c": "$ { }"}
     template = compile_template(value)
     assert template.static
     assert template.resolve(SCOPE) is value
 
 
-def test_the_template_is_not_changed_by_resolving_it():
+def test_the_template_is_not_changed_by_resolving_it() -> None:
     value = {"list": ["${fetch.count}", {"deep": "${inputs.mode}"}], "same": [1]}
     assert filled(value) == {"list": [3, {"deep": "deep"}], "same": [1]}
     assert value == {"list": ["${fetch.count}", {"deep": "${inputs.mode}"}], "same": [1]}
 
 
-def test_roots_and_inputs_are_known_without_running():
+def test_roots_and_inputs_are_known_without_running() -> None:
     template = compile_template(
         ["${fetch.count}", "${size(plain) + inputs.limit}", '${tasks["my-task"].count > 1}', "${item}"]
     )
@@ -125,7 +125,7 @@ def test_roots_and_inputs_are_known_without_running():
     ]
 
 
-def test_the_whole_result_is_result_where_it_has_no_such_field():
+def test_the_whole_result_is_result_where_it_has_no_such_field() -> None:
     assert filled("${plain.result}") == [1, 2, 3]
     assert filled("${plain.result[2]}") == 3
     assert filled("${fetch.result.count}") == 3
@@ -134,7 +134,7 @@ def test_the_whole_result_is_result_where_it_has_no_such_field():
     assert filled("${fetch.result.count + fetch.count}") == 6
 
 
-def test_what_was_skipped_is_null_with_all_its_fields():
+def test_what_was_skipped_is_null_with_all_its_fields() -> None:
     assert filled("${skipped}") is None
     assert filled("${skipped.a.b[3]}") is None
     assert filled("x${skipped.a}") == "xnull"
@@ -154,7 +154,7 @@ def test_what_was_skipped_is_null_with_all_its_fields():
         ("${secrets.TOKE}", ['did you mean "TOKEN"?']),
     ],
 )
-def test_what_is_not_there_is_named_with_what_there_is(text: str, words: list[str]):
+def test_what_is_not_there_is_named_with_what_there_is(text: str, words: list[str]) -> None:
     with pytest.raises(ReferenceUnresolvedError) as caught:
         filled(text)
     told = f"{caught.value.message} {caught.value.hint}"
@@ -162,7 +162,7 @@ def test_what_is_not_there_is_named_with_what_there_is(text: str, words: list[st
     assert "s3cret" not in told
 
 
-def test_item_and_index_are_only_there_in_a_foreach():
+def test_item_and_index_are_only_there_in_a_foreach() -> None:
     for text in ("${item}", "${index}"):
         with pytest.raises(ReferenceUnresolvedError) as caught:
             filled(text, Scope())
@@ -192,7 +192,7 @@ def test_item_and_index_are_only_there_in_a_foreach():
         ("${" + "(" * 40 + "1" + ")" * 40 + "}", "limit"),
     ],
 )
-def test_a_malformed_reference_has_one_diagnostic(text: str, code: str):
+def test_a_malformed_reference_has_one_diagnostic(text: str, code: str) -> None:
     with pytest.raises(DocumentError) as caught:
         compile_template({"x": [text]})
     assert [item.code for item in caught.value.diagnostics] == [code]
@@ -211,7 +211,7 @@ def test_a_malformed_reference_has_one_diagnostic(text: str, code: str):
         ("skipped == null", True),
     ],
 )
-def test_a_condition_is_true_or_false(condition: str | bool, value: bool | None):
+def test_a_condition_is_true_or_false(condition: str | bool, value: bool | None) -> None:
     template = compile_condition(condition)
     if value is None:
         with pytest.raises(ExpressionError, match="neither true nor false"):
@@ -221,12 +221,12 @@ def test_a_condition_is_true_or_false(condition: str | bool, value: bool | None)
 
 
 @pytest.mark.parametrize("condition", ["fetch.none", "inputs.mode", "fetch.items"])
-def test_a_condition_that_is_no_truth_says_what_it_was(condition: str):
+def test_a_condition_that_is_no_truth_says_what_it_was(condition: str) -> None:
     with pytest.raises(ExpressionError, match="neither true nor false"):
         resolved(compile_condition(condition))
 
 
-def test_code_is_not_filled():
+def test_code_is_not_filled() -> None:
     template = compile_parameters(
         "python/execute", {"code": "print('${fetch.count}')", "args": "${fetch.count}"}, ["code"]
     )
@@ -234,7 +234,7 @@ def test_code_is_not_filled():
     assert resolved(template) == {"code": "print('${fetch.count}')", "args": 3}
 
 
-def test_the_references_of_an_inner_workflow_are_its_own():
+def test_the_references_of_an_inner_workflow_are_its_own() -> None:
     inner = {"tasks": [{"id": "x", "method": "a/b", "parameters": {"y": "${other.z}"}}]}
     template = compile_parameters("workflow/run", {"workflow": inner, "inputs": {"n": "${fetch.count}"}})
     assert template.roots == {"fetch"}
@@ -242,7 +242,7 @@ def test_the_references_of_an_inner_workflow_are_its_own():
     assert compile_parameters("workflow/run", {"workflow": "${plan.document}"}).roots == {"plan"}
 
 
-def test_a_failure_is_an_error_of_the_tree():
+def test_a_failure_is_an_error_of_the_tree() -> None:
     for text in ("${fetch.count / 0}", "${fetch.count + 'a'}", "${fetch.items[9].name + 'x'}"):
         with pytest.raises(GleitzeitError):
             filled(text)

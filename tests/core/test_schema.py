@@ -31,11 +31,11 @@ CHAT: dict[str, Any] = {
 }
 
 
-def test_what_fits_passes():
+def test_what_fits_passes() -> None:
     check_parameters("llm/chat", CHAT, {"model": "x", "messages": [{"content": "hi"}], "temperature": 1, "format": {}})
 
 
-def test_everything_that_does_not_fit_is_named():
+def test_everything_that_does_not_fit_is_named() -> None:
     with pytest.raises(ValidationError) as caught:
         check_parameters(
             "llm/chat",
@@ -59,7 +59,7 @@ def test_everything_that_does_not_fit_is_named():
     assert {problem["path"] for problem in caught.value.details["problems"]} >= {"model", "messages[0].content"}
 
 
-def test_values_do_not_show_in_errors():
+def test_values_do_not_show_in_errors() -> None:
     schema = {"type": "object", "properties": {"password": {"type": "string", "maxLength": 3, "pattern": "^a"}}}
     with pytest.raises(ValidationError) as caught:
         check_parameters("login", schema, {"password": "s3cret-value"})
@@ -67,12 +67,12 @@ def test_values_do_not_show_in_errors():
 
 
 @pytest.mark.parametrize("schema", [{}, {"type": "object"}, {"type": "object", "description": "anything"}])
-def test_trivial_schemas_take_anything(schema: dict[str, Any]):
+def test_trivial_schemas_take_anything(schema: dict[str, Any]) -> None:
     assert is_trivial(schema)
     check_parameters("x", schema, {"any": object()})
 
 
-def test_true_is_no_number():
+def test_true_is_no_number() -> None:
     assert schema_problems({"type": "integer"}, True)
     assert schema_problems({"enum": [1]}, True)
     assert not schema_problems({"type": "integer"}, 3.0)
@@ -95,30 +95,30 @@ def test_true_is_no_number():
         ({"uniqueItems": True}, [{"n": number} for number in range(20_000)] + [{"n": 0}]),
     ],
 )
-def test_hostile_schemas_end_soon(schema: dict[str, Any], value: Any):
+def test_hostile_schemas_end_soon(schema: dict[str, Any], value: Any) -> None:
     started = time.process_time()
     assert schema_problems(schema, value)
     assert time.process_time() - started < 3
 
 
-def test_nothing_remote_is_fetched():
+def test_nothing_remote_is_fetched() -> None:
     schema = {"type": "object", "properties": {"x": {"$ref": "http://localhost:9/schema.json"}}}
     assert schema_problems(schema, {"x": 1}) == []
     assert "nothing is fetched" in check_schema(schema)[0][1]
 
 
-def test_what_is_no_schema_is_told():
+def test_what_is_no_schema_is_told() -> None:
     assert check_schema({"type": "object", "properties": {"x": {"$ref": "#/$defs/y"}}, "$defs": {"y": {}}}) == []
     assert 'did you mean "string"?' in check_schema({"type": "strng"})[0][1]
     assert check_schema({"properties": {"x": 3}})[0][0] == "properties.x"
     assert check_schema("string")
 
 
-def test_loose_schemas_of_foreign_servers_are_borne():
+def test_loose_schemas_of_foreign_servers_are_borne() -> None:
     assert schema_problems({"type": "any", "properties": {"x": {"required": True}}}, {"x": 1}) == []
 
 
-def test_the_schema_of_documents_is_a_schema_and_fits_them():
+def test_the_schema_of_documents_is_a_schema_and_fits_them() -> None:
     schema = workflow_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["$id"]
@@ -126,5 +126,6 @@ def test_the_schema_of_documents_is_a_schema_and_fits_them():
     assert all("description" in item for item in schema["$defs"]["Task"]["properties"].values())
     text = "tasks:\n- {id: a, method: llm/chat, retry: 3, timeout: 5m}\ninputs: {x: string}\n"
     jsonschema.validate(read(text).require().canonical(), schema)
+    wrong: dict[str, Any] = {"tasks": [{"id": "a", "method": "b", "paramters": {}}]}
     with pytest.raises(jsonschema.ValidationError, match=re.escape("'paramters'")):
-        jsonschema.validate({"tasks": [{"id": "a", "method": "b", "paramters": {}}]}, schema)
+        jsonschema.validate(wrong, schema)

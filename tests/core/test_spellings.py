@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from gleitzeit.core.document import read
 from gleitzeit.core.durations import seconds
-from gleitzeit.core.spellings import HINTS, KEYS, KNOWN, MOVED
+from gleitzeit.core.spellings import HINTS, KEYS, KNOWN, MOVED, Place
 
 
 def of_task(**more: Any) -> dict[str, Any]:
-    return read({"tasks": [{"id": "a", "method": "x/y", **more}]}).require().canonical()["tasks"][0]
+    tasks: list[dict[str, Any]] = read({"tasks": [{"id": "a", "method": "x/y", **more}]}).require().canonical()["tasks"]
+    return tasks[0]
 
 
 def codes(**more: Any) -> list[str]:
@@ -54,7 +55,7 @@ def codes(**more: Any) -> list[str]:
     ],
     ids=range(26),
 )
-def test_other_words_say_the_same(written: dict[str, Any], read_as: dict[str, Any]):
+def test_other_words_say_the_same(written: dict[str, Any], read_as: dict[str, Any]) -> None:
     assert of_task(**written) == {"id": "a", "method": "x/y", **read_as}
 
 
@@ -71,31 +72,33 @@ def test_other_words_say_the_same(written: dict[str, Any], read_as: dict[str, An
     ],
     ids=range(7),
 )
-def test_two_spellings_of_one_key_are_an_error(written: dict[str, Any]):
+def test_two_spellings_of_one_key_are_an_error(written: dict[str, Any]) -> None:
     assert codes(**written) == ["duplicate_key"]
 
 
 @pytest.mark.parametrize(("place", "word"), [(place, word) for place, words in HINTS.items() for word in words])
-def test_words_of_other_systems_have_a_hint_and_no_meaning(place: str, word: str):
-    assert word not in KNOWN[place] and word not in KEYS[place] and word not in MOVED.get(place, {})  # type: ignore[index]
+def test_words_of_other_systems_have_a_hint_and_no_meaning(place: Place, word: str) -> None:
+    assert word not in KNOWN[place]
+    assert word not in KEYS[place]
+    assert word not in MOVED.get(place, {})
     around: dict[str, Any] = {"tasks": [{"id": "a", "method": "x/y"}]}
     inner = around if place == "document" else around["tasks"][0] if place == "task" else None
     if inner is None:
         holder = around if place == "settings" else around["tasks"][0]
         inner = holder[place] = {}
     inner[word] = "something"
-    assert [(item.code, item.hint) for item in read(around).diagnostics] == [("unknown_key", HINTS[place][word])]  # type: ignore[index]
+    assert [(item.code, item.hint) for item in read(around).diagnostics] == [("unknown_key", HINTS[place][word])]
 
 
-def test_every_other_word_stands_for_a_known_key():
+def test_every_other_word_stands_for_a_known_key() -> None:
     for place, words in KEYS.items():
         assert set(words.values()) <= set(KNOWN[place])
         assert not set(words) & set(KNOWN[place])
-    for words in MOVED.values():
-        assert all(key in KNOWN[section] for section, key in words.values())  # type: ignore[index]
+    for moved in MOVED.values():
+        assert all(key in KNOWN[cast("Place", section)] for section, key in moved.values())
 
 
-def test_only_known_references_are_respelled():
+def test_only_known_references_are_respelled() -> None:
     source = {
         "inputs": ["x"],
         "steps": {
@@ -131,7 +134,7 @@ def test_only_known_references_are_respelled():
     ],
     ids=range(7),
 )
-def test_inputs_in_other_forms(inputs: Any, schemas: dict[str, Any]):
+def test_inputs_in_other_forms(inputs: Any, schemas: dict[str, Any]) -> None:
     assert read({"inputs": inputs, "tasks": [{"id": "a", "method": "x/y"}]}).require().inputs == schemas
 
 
@@ -158,5 +161,5 @@ def test_inputs_in_other_forms(inputs: Any, schemas: dict[str, Any]):
         *(("", None), ("soon", None), ("5 parsecs", None), ("P", None), ("-5s", None), ("nan", None), ("1e999", None)),
     ],
 )
-def test_durations(text: str, value: float | None):
+def test_durations(text: str, value: float | None) -> None:
     assert seconds(text) == value

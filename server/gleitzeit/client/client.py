@@ -66,7 +66,7 @@ class GleitzeitClient:
         """
         from gleitzeit.client.session import Document  # see above
 
-        document = task.model_dump(mode="json", exclude_defaults=True) if isinstance(task, Task) else dict(task or {})
+        document = task.model_dump() if isinstance(task, Task) else dict(task or {})
         document = {"id": "task", **document, **fields}
         run = await self._finish(await self._session.submit(Document({"tasks": [document]}), {}), None)
         return next(iter(run.tasks.values()))

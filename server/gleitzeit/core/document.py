@@ -14,11 +14,11 @@ from gleitzeit.core.document_errors import problems_of
 from gleitzeit.core.errors import DocumentError
 from gleitzeit.core.json_data import as_json
 from gleitzeit.core.json_text import json_fault, json_marks, read_json
-from gleitzeit.core.marks import NOWHERE, Mark, Positions, Problem
+from gleitzeit.core.marks import NOWHERE, Mark, PathKey, Positions, Problem
 from gleitzeit.core.models import Workflow
 from gleitzeit.core.respell import respell
-from gleitzeit.core.spellings import HOLDERS
 from gleitzeit.core.source_text import MAX_BYTES, Source, SourceRefused, source_of
+from gleitzeit.core.spellings import HOLDERS
 from gleitzeit.core.yaml_text import Fault, Text, read_yaml
 
 __all__ = ["LARGE", "MAX_BYTES", "Reading", "read"]
@@ -49,7 +49,7 @@ def read(source: str | bytes | Mapping[str, Any] | Workflow, *, name: str | None
     `name` is its name where the document has none.
     """
     if isinstance(source, Workflow):
-        source = source.model_dump(mode="python", exclude_defaults=True)
+        source = source.model_dump()
     if is_mapping(source):
         return _from_data(source, name)
     if not isinstance(source, (str, bytes, bytearray)):
@@ -104,7 +104,9 @@ def _read(data: Any, marks: Positions, faults: tuple[Diagnostic, ...], name: str
     try:
         workflow = Workflow.model_validate(document)
     except ValidationError as error:
-        told = {problem.path for problem in problems} | ({("tasks",)} if HOLDERS & data.keys() else set())
+        told: set[tuple[PathKey, ...]] = {problem.path for problem in problems}
+        if HOLDERS & data.keys():
+            told.add(("tasks",))
         problems.extend(problem for problem in problems_of(error, document) if problem.path not in told)
     placed = [problem.placed(positions) for problem in dict.fromkeys(problems)]
     diagnostics = (*faults, *sorted(placed, key=_order))

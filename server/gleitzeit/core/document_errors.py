@@ -109,7 +109,7 @@ def _kind_wanted(kind: str) -> str:
     ):
         if kind.startswith(beginning):
             return words
-    return "an object" if kind.startswith(("dict", "model")) else "something else"
+    return "an object" if kind.startswith(("dict", "dataclass")) else "something else"
 
 
 def _type_hint(kind: str, value: Any) -> str | None:

@@ -33,14 +33,15 @@ _FUNCTIONS = frozenset(
     "getFullYear getMonth getDayOfYear getDayOfMonth getDate getDayOfWeek getHours getMinutes getSeconds "
     "getMilliseconds max min all exists exists_one map filter bool".split()
 )
-_COMMANDS = frozenset({"item", "index", "run", "inputs", "input"})
+_HEADS = frozenset({"item", "index", "run", "inputs", "input"})
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
     """One CEL expression: what it refers to, what that weighs, and what to pass to `evaluate`.
 
-    `roots` are the tasks it refers to, `inputs` the inputs; `types` among the roots may also name CEL's own types.
+    `roots` are the tasks it refers to, `inputs` the inputs. A root may also be one of CEL's own types, as in
+    `type(x) == int`, where there is no such task.
     """
 
     source: str
@@ -124,7 +125,7 @@ def _canonical(reading: Reading, source: str) -> Reading:
 def _roots(readings: tuple[Reading, ...]) -> Iterator[str]:
     for reading in readings:
         head = str(reading.keys[0])
-        if head not in _COMMANDS:
+        if head not in _HEADS:
             yield head
 
 
@@ -163,7 +164,7 @@ def _value(scope: Scope, name: str) -> Iterator[Any]:
 def _pruned(name: str, value: Any, branch: Branch) -> Any:
     if name in ("tasks", "steps"):
         return {key: prune_result(value[key], inner) for key, inner in branch.fields.items() if key in value}
-    return prune(value, branch) if name in _COMMANDS else prune_result(value, branch)
+    return prune(value, branch) if name in _HEADS else prune_result(value, branch)
 
 
 def _check_names(tree: Node) -> None:

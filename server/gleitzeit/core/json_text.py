@@ -14,7 +14,11 @@ _TOKEN = re.compile(r'[\[\]{},:]|"(?:[^"\\]|\\.)*"|[^\s\[\]{},:"]+', re.DOTALL)
 
 
 class _Refused(Exception):
-    pass
+    """What the YAML reader is left to explain."""
+
+
+class _Constant(Exception):
+    """`NaN` and its kin, which JSON has not."""
 
 
 def read_json(text: str) -> Text | None:
@@ -23,6 +27,8 @@ def read_json(text: str) -> Text | None:
         data = json.loads(
             text, object_pairs_hook=_object, parse_constant=_refuse, parse_int=_integer, parse_float=_float
         )
+    except _Constant as constant:
+        return Text(faults=(_constant_fault(text, str(constant)),))
     except (_Refused, ValueError, RecursionError):
         return None
     return Text(data)
@@ -87,7 +93,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> Any:
-    raise _Refused(constant)
+    raise _Constant(constant)
+
+
+def _constant_fault(text: str, constant: str) -> Fault:
+    line, column = next((line, column) for word, line, column in _tokens(text) if word == constant)
+    hint = "put it in quotes for the text, or leave it out"
+    return Fault("not_json", f"{constant} is not a number that JSON has", line, column, hint)
 
 
 def _integer(digits: str) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
+from gleitzeit.core.adapting import Pattern, from_data, to_data
 from gleitzeit.core.errors import GleitzeitError
 
 TaskState = Literal[
@@ -25,73 +26,102 @@ RESERVED_IDS: frozenset[str] = frozenset(
 )
 """Names that no task may have, for they mean something else inside `${...}`."""
 
-TaskId = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
-Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
+TaskId = Annotated[str, Pattern(r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
+Seconds = Annotated[float, Gt(0), Le(31_536_000)]
+Delay = Annotated[float, Ge(0), Le(86_400)]
+Parallel = Annotated[int, Ge(1), Le(10_000)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+class _Part:
+    """Part of a document: a dataclass that pydantic validates, under pydantic's own names.
+
+    The constructor itself checks nothing, so that a document shows all its problems at once when it is submitted.
+    """
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    @classmethod
+    def model_validate(cls, data: Any) -> Self:
+        """`data` as this part. Raises `pydantic.ValidationError` with everything that does not fit."""
+        return from_data(cls, data)
+
+    def model_dump(self) -> dict[str, Any]:
+        """JSON data, without what is at its default."""
+        return to_data(self)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retry(_Part):
     """How often and how soon a task is tried again; delays are in seconds."""
 
-    max_attempts: Annotated[int, Field(ge=1, le=1000)] = 1
-    delay: Annotated[float, Field(ge=0, le=86_400)] = 1.0
+    max_attempts: Annotated[int, Ge(1), Le(1000)] = 1
+    delay: Delay = 1.0
     exponential_backoff: bool = False
-    max_delay: Annotated[float, Field(ge=0, le=86_400)] = 60.0
+    max_delay: Delay = 60.0
     ambiguous: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cache(_Part):
     """How long, in seconds, a result may be used again for the same method and parameters."""
 
     ttl: Seconds
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task(_Part):
     """One step: a method, its parameters, and when and how it runs."""
 
     id: TaskId
-    method: Annotated[str, Field(min_length=1, max_length=256)]
+    method: Annotated[str, MinLen(1), MaxLen(256)]
     name: str | None = None
     description: str = ""
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict[str, Any])
     dependencies: tuple[str, ...] = ()
     when: str | bool | None = None
     trigger_rule: Literal["all_success", "all_done"] = "all_success"
     foreach: str | list[Any] | None = None
-    max_parallel: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    retry: Retry = Field(default_factory=Retry)
+    max_parallel: Parallel | None = None
+    retry: Retry = Retry()
     timeout: Seconds | None = None
     on_error: Literal["fail", "continue"] = "fail"
     retry_on_crash: bool | None = None
     calls: tuple[str, ...] = ()
     cache: Cache | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dependencies", tuple(self.dependencies))
+        object.__setattr__(self, "calls", tuple(self.calls))
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(_Part):
     """Limits of a whole run; times are in seconds."""
 
-    max_parallel_tasks: Annotated[int, Field(ge=1, le=10_000)] = 16
+    max_parallel_tasks: Parallel = 16
     default_timeout: Seconds = 300.0
     timeout: Seconds | None = None
     continue_on_error: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow(_Part):
     """A document as it is run and saved: tasks, their dependencies, inputs and outputs."""
 
-    name: Annotated[str, Field(min_length=1, max_length=128)] = "workflow"
+    name: Annotated[str, MinLen(1), MaxLen(128)] = "workflow"
     description: str = ""
-    inputs: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
+    inputs: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    tasks: Annotated[tuple[Task, ...], MinLen(1)]
     outputs: dict[str, Any] | None = None
-    settings: Settings = Field(default_factory=Settings)
+    settings: Settings = Settings()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tasks", tuple(self.tasks))
 
     def canonical(self) -> dict[str, Any]:
         """The document as JSON data, in the form it is saved in, without defaults."""
-        return self.model_dump(mode="json", exclude_defaults=True)
+        return self.model_dump()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +173,19 @@ class TaskResult:
 
     def __getitem__(self, key: str) -> Any:
         """A field of the result; the whole result under `result` where it has no such field."""
-        if isinstance(self.result, Mapping) and key in self.result:
-            return self.result[key]
-        if key == "result":
-            return self.result
-        raise KeyError(key)
+        fields = self._fields
+        return self.result if key == "result" and key not in fields else fields[key]
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(self.result, Mapping) and key in self.result
+        return key in self._fields
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.result if isinstance(self.result, Mapping) else ())
+        return iter(self._fields)
+
+    @property
+    def _fields(self) -> Mapping[str, Any]:
+        result: Any = self.result
+        return cast("Mapping[str, Any]", result) if isinstance(result, Mapping) else {}
 
     def get(self, key: str, default: Any = None) -> Any:
         """A field of the result, or `default` where there is none."""

@@ -8,10 +8,11 @@ from typing import Any
 from gleitzeit.core.data import is_mapping
 from gleitzeit.core.durations import seconds
 from gleitzeit.core.marks import Problem
+from gleitzeit.core.misfits import Misfit
 from gleitzeit.core.models import Task
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.core.references import slots_of
-from gleitzeit.core.schema import Misfit, misfits
+from gleitzeit.core.schema import misfits
 
 _CODES = {"unknown": "unknown_parameter", "missing": "missing_parameter", "value": "wrong_parameter"}
 

@@ -107,7 +107,7 @@ def _take(node: Node, place: Place, written: str, value: Any, mark: Mark | None,
 
 def _store(node: Node, key: str, written: str, value: Any, mark: Mark | None, problems: list[Problem]) -> None:
     if key in node.data:
-        first = node.written[key]
+        first = node.written.get(key, key)
         problems.append(
             Problem(
                 "duplicate_key",

@@ -4,31 +4,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from gleitzeit.core.errors import ValidationError
-
-if TYPE_CHECKING:
-    from gleitzeit.core.validators import Validator
-
-Kind = Literal["unknown", "missing", "value"]
-PathKey = str | int
+from gleitzeit.core.misfits import Judge, Misfit, PathKey
 
 _KEPT_VALIDATORS = 1024
 _TRIVIAL_KEYS = frozenset({"type", "title", "description", "$schema", "$id", "examples"})
 
-_validators: OrderedDict[int, tuple[Mapping[str, Any], Validator]] = OrderedDict()
-
-
-@dataclass(frozen=True, slots=True)
-class Misfit:
-    """One place where a value does not fit; `kind` tells a wrong name from a wrong value."""
-
-    path: tuple[PathKey, ...]
-    message: str
-    kind: Kind = "value"
-    hint: str | None = None
+_validators: OrderedDict[int, tuple[Mapping[str, Any], Judge]] = OrderedDict()
 
 
 def path_text(path: Sequence[PathKey]) -> str:
@@ -94,7 +78,7 @@ def _sentence(misfit: Misfit) -> str:
     return f"{place}: {misfit.message}" if place else misfit.message
 
 
-def _validator(schema: Mapping[str, Any]) -> Validator:
+def _validator(schema: Mapping[str, Any]) -> Judge:
     kept = _validators.get(id(schema))
     if kept is not None and kept[0] is schema:
         _validators.move_to_end(id(schema))

@@ -18,12 +18,12 @@ from referencing.jsonschema import DRAFT202012
 from gleitzeit.core.cel_cost import size_of
 from gleitzeit.core.data import is_list, is_mapping
 from gleitzeit.core.diagnostics import did_you_mean
-from gleitzeit.core.schema import Kind, Misfit
+from gleitzeit.core.misfits import Kind, Misfit
 from gleitzeit.core.schema_keywords import (
     FEWEST_STEPS,
+    STEPS_A_VALUE,
     TYPES,
     BoundedValidator,
-    STEPS_A_VALUE,
     Suggestion,
     TooManySteps,
     shown,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gleitzeit.core.adapting import schema_of
 from gleitzeit.core.data import is_list, is_object
 from gleitzeit.core.models import RESERVED_IDS, Workflow
 
@@ -55,7 +56,7 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
 
 def document_schema() -> dict[str, Any]:
     """The schema, with a description of every key."""
-    schema = Workflow.model_json_schema()
+    schema = schema_of(Workflow)
     definitions = schema.pop("$defs")
     for name, model in (("Workflow", schema), *definitions.items()):
         _describe(model, _DESCRIPTIONS.get(name, {}))

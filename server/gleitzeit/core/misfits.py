@@ -1,0 +1,27 @@
+"""Places where a value does not fit its schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+Kind = Literal["unknown", "missing", "value"]
+PathKey = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """One place where a value does not fit; `kind` tells a wrong name from a wrong value."""
+
+    path: tuple[PathKey, ...]
+    message: str
+    kind: Kind = "value"
+    hint: str | None = None
+
+
+class Judge(Protocol):
+    """One schema, ready to be applied."""
+
+    def misfits(self, value: Any) -> list[Misfit]:
+        """Where `value` does not fit."""
+        ...
