@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gleitzeit.core.check import check, methods_of
 from gleitzeit.core.document import MAX_BYTES, Reading, read
 from gleitzeit.core.models import Task, Workflow
-from gleitzeit.core.yaml_writer import write_yaml
+from gleitzeit.core.reading.yaml_writer import write_yaml
 
 SOON = 2.0
 UNHURRIED = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)

@@ -8,7 +8,7 @@ import pytest
 
 from gleitzeit.core.document import read
 from gleitzeit.core.durations import seconds
-from gleitzeit.core.spellings import HINTS, KEYS, KNOWN, MOVED, Place
+from gleitzeit.core.spelling.spellings import HINTS, KEYS, KNOWN, MOVED, Place
 
 
 def of_task(**more: Any) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from gleitzeit.cli.configuration import configured
 from gleitzeit.cli.options import ConfigOption, JsonOption
 from gleitzeit.cli.output import kept_for_results, print_json, print_result, say
 from gleitzeit.config import Configuration
-from gleitzeit.registry import ProtocolProviderRegistry, ProviderOverview
+from gleitzeit.providers.roster import ProviderOverview
+from gleitzeit.registry import ProtocolProviderRegistry
 
 application = typer.Typer(help="Look at the configuration.", no_args_is_help=True, rich_markup_mode=None)
 

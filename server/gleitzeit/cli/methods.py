@@ -17,7 +17,8 @@ from gleitzeit.config import Configuration
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import MethodNotFoundError
 from gleitzeit.core.protocol import MethodSpec
-from gleitzeit.registry import ProtocolProviderRegistry, ProviderOverview
+from gleitzeit.providers.roster import ProviderOverview
+from gleitzeit.registry import ProtocolProviderRegistry
 
 QueryArgument = Annotated[str, typer.Argument(metavar="[QUERY]", help="Words to look for in names and descriptions.")]
 ProviderOption = Annotated[str | None, typer.Option(help="Only methods of this provider or prefix.")]

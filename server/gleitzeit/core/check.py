@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from gleitzeit.core.checks.inputs import input_problems
+from gleitzeit.core.checks.parameters import parameter_problems
+from gleitzeit.core.checks.references import Surroundings, output_problems, task_problems
 from gleitzeit.core.data import is_mapping
 from gleitzeit.core.diagnostics import Diagnostic, did_you_mean
 from gleitzeit.core.document import Reading, read
 from gleitzeit.core.errors import MethodNotFoundError
 from gleitzeit.core.graph import cycle, edges, identify
-from gleitzeit.core.input_checks import input_problems
-from gleitzeit.core.marks import Problem
 from gleitzeit.core.models import RESERVED_IDS, Task, Workflow
-from gleitzeit.core.parameter_checks import parameter_problems
 from gleitzeit.core.protocol import MethodSpec
-from gleitzeit.core.reference_checks import Surroundings, output_problems, task_problems
+from gleitzeit.core.reading.marks import Problem
 
 Specs = Mapping[str, MethodSpec | MethodNotFoundError | None]
 

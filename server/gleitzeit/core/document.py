@@ -10,16 +10,16 @@ from pydantic import ValidationError
 
 from gleitzeit.core.data import is_list, is_mapping, is_object, kind_of
 from gleitzeit.core.diagnostics import Diagnostic
-from gleitzeit.core.document_errors import problems_of
 from gleitzeit.core.errors import DocumentError
 from gleitzeit.core.json_data import as_json
-from gleitzeit.core.json_text import json_fault, json_marks, read_json
-from gleitzeit.core.marks import NOWHERE, Mark, PathKey, Positions, Problem
 from gleitzeit.core.models import Workflow
-from gleitzeit.core.respell import respell
-from gleitzeit.core.source_text import MAX_BYTES, Source, SourceRefused, source_of
-from gleitzeit.core.spellings import HOLDERS
-from gleitzeit.core.yaml_text import Fault, Text, read_yaml
+from gleitzeit.core.reading.document_errors import problems_of
+from gleitzeit.core.reading.json_text import json_fault, json_marks, read_json
+from gleitzeit.core.reading.marks import NOWHERE, Mark, PathKey, Positions, Problem
+from gleitzeit.core.reading.source_text import MAX_BYTES, Source, SourceRefused, source_of
+from gleitzeit.core.reading.yaml_text import Fault, Text, read_yaml
+from gleitzeit.core.spelling.respell import respell
+from gleitzeit.core.spelling.spellings import HOLDERS
 
 __all__ = ["LARGE", "MAX_BYTES", "Reading", "read"]
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from gleitzeit.core.cel_cost import size_of, weigh
-from gleitzeit.core.cel_parser import parse
-from gleitzeit.core.cel_paths import Reading, accesses
-from gleitzeit.core.cel_syntax import Access, Call, MethodStep, Node, walk
-from gleitzeit.core.cel_tokens import CelSyntaxError
-from gleitzeit.core.cel_values import evaluate
+from gleitzeit.core.cel.cost import size_of, weigh
+from gleitzeit.core.cel.parser import parse
+from gleitzeit.core.cel.paths import Reading, accesses
+from gleitzeit.core.cel.pruning import Branch, prune, prune_result, tree_of
+from gleitzeit.core.cel.syntax import Access, Call, MethodStep, Node, walk
+from gleitzeit.core.cel.tokens import CelSyntaxError
+from gleitzeit.core.cel.values import evaluate
 from gleitzeit.core.diagnostics import Diagnostic, did_you_mean
 from gleitzeit.core.errors import DocumentError, LimitError
-from gleitzeit.core.pruning import Branch, prune, prune_result, tree_of
 from gleitzeit.core.scope import ABSENT, Scope
 
 __all__ = ["LIGHT", "MAX_NODES", "MAX_TEXT", "Expression", "compile_expression", "evaluate"]

@@ -9,9 +9,9 @@ from typing import Any
 from gleitzeit.core.data import is_list
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import ValidationError
-from gleitzeit.core.misfits import Misfit
 from gleitzeit.core.models import Workflow
 from gleitzeit.core.schema import misfits, refusal
+from gleitzeit.core.schemas.misfits import Misfit
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})

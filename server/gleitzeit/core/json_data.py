@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from gleitzeit.core.data import is_mapping, is_sequence, kind_of
-from gleitzeit.core.marks import PathKey, Problem
+from gleitzeit.core.reading.marks import PathKey, Problem
 
 MAX_DEPTH = 64
 _HINT = "pass text, numbers, true, false, null, lists and objects"

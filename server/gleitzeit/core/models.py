@@ -11,9 +11,7 @@ from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from gleitzeit.core.adapting import Pattern, from_data, to_data
 from gleitzeit.core.errors import GleitzeitError
 
-TaskState = Literal[
-    "pending", "ready", "running", "waiting", "completed", "failed", "skipped", "cancelled", "unknown"
-]
+TaskState = Literal["pending", "ready", "running", "waiting", "completed", "failed", "skipped", "cancelled", "unknown"]
 RunState = Literal["pending", "running", "waiting", "completed", "failed", "cancelled"]
 
 OVER: frozenset[str] = frozenset({"completed", "failed", "skipped", "cancelled"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from gleitzeit.core.errors import ConfigurationError
 
@@ -76,7 +76,8 @@ def _specs(
     protocol_id: str, methods: Iterable[str | MethodSpec] | Mapping[str, MethodSpec | Mapping[str, Any]]
 ) -> list[MethodSpec]:
     if isinstance(methods, Mapping):
-        return [_named(protocol_id, name, _spec(name, value)) for name, value in methods.items()]
+        named = cast("Mapping[str, MethodSpec | Mapping[str, Any]]", methods)
+        return [_named(protocol_id, name, _spec(name, value)) for name, value in named.items()]
     specs = [method if isinstance(method, MethodSpec) else MethodSpec(name=method) for method in methods]
     return [_named(protocol_id, spec.name, spec) for spec in specs]
 
@@ -106,8 +107,12 @@ def object_schema(parameters: Mapping[str, Any]) -> dict[str, Any]:
     if not parameters or isinstance(parameters.get("type"), str) or "$ref" in parameters or "$schema" in parameters:
         return dict(parameters) or {"type": "object"}
     properties = {name: _property(value) for name, value in parameters.items()}
-    required = [name for name, value in parameters.items() if isinstance(value, Mapping) and value.get("required") is True]
+    required = [name for name, value in parameters.items() if _is_required(value)]
     return {"type": "object", "properties": properties, **({"required": required} if required else {})}
+
+
+def _is_required(value: Any) -> bool:
+    return isinstance(value, Mapping) and cast("Mapping[str, Any]", value).get("required") is True
 
 
 def _property(value: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gleitzeit.core.errors import ValidationError
-from gleitzeit.core.misfits import Judge, Misfit, PathKey
+from gleitzeit.core.schemas.misfits import Judge, Misfit, PathKey
 
 _KEPT_VALIDATORS = 1024
 _TRIVIAL_KEYS = frozenset({"type", "title", "description", "$schema", "$id", "examples"})
@@ -61,14 +61,14 @@ def refusal(subject: str, found: Sequence[Misfit]) -> ValidationError:
 
 def check_schema(schema: Any) -> list[tuple[str, str]]:
     """What keeps `schema` from being a JSON Schema, as path and message; nothing where it is one."""
-    from gleitzeit.core.validators import schema_misfits  # imports jsonschema, which start-up must not
+    from gleitzeit.core.schemas.validators import schema_misfits  # imports jsonschema, which start-up must not
 
     return [(path_text(misfit.path), misfit.message) for misfit in schema_misfits(schema)]
 
 
 def workflow_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a workflow document."""
-    from gleitzeit.core.workflow_schema import document_schema  # builds schemas of every model, which few need
+    from gleitzeit.core.schemas.workflow import document_schema  # builds schemas of every model, which few need
 
     return document_schema()
 
@@ -83,7 +83,7 @@ def _validator(schema: Mapping[str, Any]) -> Judge:
     if kept is not None and kept[0] is schema:
         _validators.move_to_end(id(schema))
         return kept[1]
-    from gleitzeit.core.validators import Validator  # imports jsonschema, which start-up must not
+    from gleitzeit.core.schemas.validators import Validator  # imports jsonschema, which start-up must not
 
     validator = Validator(schema)
     _validators[id(schema)] = (schema, validator)

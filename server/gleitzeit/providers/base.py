@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol as Interface
+from typing import Any, ClassVar
+from typing import Protocol as Interface
 
 from pydantic import BaseModel
 
@@ -196,7 +197,7 @@ class ProtocolProvider(abc.ABC):
 
     async def list_methods(self) -> Sequence[MethodSpec]:
         """All methods it can describe now, those found at run time among them."""
-        specs = self.protocol.methods if self.protocol is not None else {}
+        specs: Mapping[str, MethodSpec] = self.protocol.methods if self.protocol is not None else {}
         return [specs.get(name) or MethodSpec(name=name) for name in self.get_supported_methods()]
 
     async def validate_request(self, method: str, parameters: dict[str, Any]) -> None:

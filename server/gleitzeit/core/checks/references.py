@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gleitzeit.core.cel_values import program
+from gleitzeit.core.cel.values import program
 from gleitzeit.core.data import is_mapping, is_sequence
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import DocumentError, ExpressionError, MethodNotFoundError
 from gleitzeit.core.expressions import Expression, compile_expression, is_type_name
 from gleitzeit.core.graph import identify
-from gleitzeit.core.marks import PathKey, Problem
 from gleitzeit.core.models import Task, Workflow
 from gleitzeit.core.protocol import MethodSpec
+from gleitzeit.core.reading.marks import PathKey, Problem
 from gleitzeit.core.references import Path, Reference, compile_reference, condition_source, opaque_parameters, slots_of
 from gleitzeit.core.slots import Slot, scan, split
 

@@ -6,12 +6,23 @@ from typing import Any
 
 import yaml
 
-from gleitzeit.core.yaml_scalars import NUMBER
+from gleitzeit.core.reading.yaml_scalars import NUMBER
 
 
 class _Dumper(yaml.SafeDumper):
     """Quotes what YAML 1.2 reads as a number, too: the library itself only knows those of YAML 1.1."""
 
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """Text as a scalar; only double quotes keep the line breaks that ASCII does not have."""
+        style = '"' if _LINE_BREAKS & set(text) else None
+        scalar: yaml.ScalarNode = self.represent_scalar(  # pyright: ignore[reportUnknownMemberType]  # untyped stub
+            "tag:yaml.org,2002:str", text, style=style
+        )
+        return scalar
+
+
+_LINE_BREAKS = frozenset("\x85\u2028\u2029")
+_Dumper.add_representer(str, _Dumper.represent_text)
 
 _Dumper.add_implicit_resolver(  # pyright: ignore[reportUnknownMemberType]  # its stub has no types
     "tag:yaml.org,2002:float", NUMBER, list("-+.0123456789")

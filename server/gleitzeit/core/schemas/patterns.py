@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from gleitzeit.core.cel_values import program
+from gleitzeit.core.cel.values import program
 from gleitzeit.core.errors import ExpressionError
 
 MAX_TEXT = 100_000

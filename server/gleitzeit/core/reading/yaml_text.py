@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from gleitzeit.core.data import is_object, is_sequence
-from gleitzeit.core.marks import Mark
-from gleitzeit.core.yaml_errors import explain
-from gleitzeit.core.yaml_scalars import Unreadable, key_text, scalar
+from gleitzeit.core.reading.marks import Mark
+from gleitzeit.core.reading.yaml_errors import explain
+from gleitzeit.core.reading.yaml_scalars import Unreadable, key_text, scalar
 
 MAX_DEPTH = 64
 MAX_ALIASED = 10_000

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from gleitzeit.core.marks import Mark
-from gleitzeit.core.yaml_text import MAX_DEPTH, Fault, Text
+from gleitzeit.core.reading.marks import Mark
+from gleitzeit.core.reading.yaml_text import MAX_DEPTH, Fault, Text
 
 _TOKEN = re.compile(r'[\[\]{},:]|"(?:[^"\\]|\\.)*"|[^\s\[\]{},:"]+', re.DOTALL)
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from gleitzeit.core.data import is_mapping
 from gleitzeit.core.durations import seconds
-from gleitzeit.core.marks import Problem
-from gleitzeit.core.misfits import Misfit
 from gleitzeit.core.models import Task
 from gleitzeit.core.protocol import MethodSpec
+from gleitzeit.core.reading.marks import Problem
 from gleitzeit.core.references import slots_of
 from gleitzeit.core.schema import misfits
+from gleitzeit.core.schemas.misfits import Misfit
 
 _CODES = {"unknown": "unknown_parameter", "missing": "missing_parameter", "value": "wrong_parameter"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gleitzeit.core.marks import Problem
 from gleitzeit.core.models import Workflow
+from gleitzeit.core.reading.marks import Problem
 from gleitzeit.core.schema import check_schema, misfits
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")

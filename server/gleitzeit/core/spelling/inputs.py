@@ -6,8 +6,8 @@ from typing import Any
 
 from gleitzeit.core.data import is_list, is_object, kind_of
 from gleitzeit.core.diagnostics import did_you_mean
-from gleitzeit.core.marks import Mark, PathKey, Problem
-from gleitzeit.core.spellings import TYPES
+from gleitzeit.core.reading.marks import Mark, PathKey, Problem
+from gleitzeit.core.spelling.spellings import TYPES
 
 
 def respell_inputs(inputs: Any, mark: Mark | None, problems: list[Problem]) -> tuple[Any, Mark | None]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gleitzeit.core.cel_parser import parse
-from gleitzeit.core.cel_syntax import (
+from gleitzeit.core.cel.parser import parse
+from gleitzeit.core.cel.syntax import (
     Access,
     Call,
     Chain,
@@ -22,7 +22,7 @@ from gleitzeit.core.cel_syntax import (
     Unary,
     walk,
 )
-from gleitzeit.core.cel_tokens import CelSyntaxError
+from gleitzeit.core.cel.tokens import CelSyntaxError
 from gleitzeit.core.data import is_list, is_mapping
 
 _EXACT = 2**53

@@ -15,11 +15,10 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
-from gleitzeit.core.cel_cost import size_of
+from gleitzeit.core.cel.cost import size_of
 from gleitzeit.core.data import is_list, is_mapping
 from gleitzeit.core.diagnostics import did_you_mean
-from gleitzeit.core.misfits import Kind, Misfit
-from gleitzeit.core.schema_keywords import (
+from gleitzeit.core.schemas.keywords import (
     FEWEST_STEPS,
     STEPS_A_VALUE,
     TYPES,
@@ -29,6 +28,7 @@ from gleitzeit.core.schema_keywords import (
     shown,
     steps_left,
 )
+from gleitzeit.core.schemas.misfits import Kind, Misfit
 
 _MOST = 50
 _LOCAL: Registry[Any] = Registry()

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Protocol, cast
 
-from gleitzeit.core.cel_doubles import as_doubles, with_doubles
-from gleitzeit.core.cel_parser import parse
-from gleitzeit.core.cel_paths import accesses, follow
-from gleitzeit.core.cel_tokens import CelSyntaxError
+from gleitzeit.core.cel.doubles import as_doubles, with_doubles
+from gleitzeit.core.cel.parser import parse
+from gleitzeit.core.cel.paths import accesses, follow
+from gleitzeit.core.cel.tokens import CelSyntaxError
 from gleitzeit.core.data import is_list, is_object, is_sequence, kind_of
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import ExpressionError

@@ -10,10 +10,10 @@ from typing import Any
 from gleitzeit.core.data import is_list, is_object, kind_of
 from gleitzeit.core.diagnostics import nearest
 from gleitzeit.core.durations import seconds
-from gleitzeit.core.marks import Mark, PathKey, Problem
-from gleitzeit.core.respell_inputs import respell_inputs
-from gleitzeit.core.respell_references import respell_references
-from gleitzeit.core.spellings import (
+from gleitzeit.core.reading.marks import Mark, PathKey, Problem
+from gleitzeit.core.spelling.inputs import respell_inputs
+from gleitzeit.core.spelling.references import respell_references
+from gleitzeit.core.spelling.spellings import (
     CONTINUES,
     HINTS,
     KEYS,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from gleitzeit.core.cel_syntax import Access, Call, FieldStep, KeyStep, Literal, Macro, Name, Node, Step, children
+from gleitzeit.core.cel.syntax import Access, Call, FieldStep, KeyStep, Literal, Macro, Name, Node, Step, children
 from gleitzeit.core.data import is_list, is_object
 
 PathKey = str | int

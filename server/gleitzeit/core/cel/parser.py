@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from gleitzeit.core.cel_syntax import (
+from gleitzeit.core.cel.syntax import (
     MACROS,
     Access,
     Call,
@@ -23,7 +23,7 @@ from gleitzeit.core.cel_syntax import (
     Step,
     Unary,
 )
-from gleitzeit.core.cel_tokens import CelSyntaxError, Token, tokens
+from gleitzeit.core.cel.tokens import CelSyntaxError, Token, tokens
 
 MAX_SOURCE = 1024
 MAX_NESTING = 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from gleitzeit.core.yaml_text import Fault
+from gleitzeit.core.reading.yaml_text import Fault
 
 MAX_BYTES = 16 * 1024 * 1024
 

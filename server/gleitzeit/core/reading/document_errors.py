@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from gleitzeit.core.data import is_list, is_object, kind_of
 from gleitzeit.core.diagnostics import did_you_mean
-from gleitzeit.core.marks import PathKey, Problem
+from gleitzeit.core.reading.marks import PathKey, Problem
 
 _WANTED = {
     "when": "a condition (text) or true or false",

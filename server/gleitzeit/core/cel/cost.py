@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gleitzeit.core.cel_syntax import (
+from gleitzeit.core.cel.syntax import (
     Access,
     Call,
     Chain,

@@ -14,7 +14,7 @@ from referencing.exceptions import Unresolvable
 
 from gleitzeit.core.data import is_list, is_mapping, kind_of
 from gleitzeit.core.diagnostics import did_you_mean
-from gleitzeit.core.patterns import MAX_TEXT, matches
+from gleitzeit.core.schemas.patterns import MAX_TEXT, matches
 
 FEWEST_STEPS = 10_000
 STEPS_A_VALUE = 50

@@ -1,0 +1,1 @@
+"""CEL expressions: read, bounded, weighed and evaluated."""

@@ -1,0 +1,1 @@
+"""JSON Schema: checking values against it, within bounds, and the schema of the document itself."""

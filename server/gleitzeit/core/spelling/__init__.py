@@ -1,0 +1,1 @@
+"""What people and models write instead, read as the one form there is."""
