@@ -20,8 +20,8 @@ _LARGEST_LINE = 64 * 1024 * 1024
 _KEPT_STDERR = 8 * 1024
 _SHOWN_LINES = 10
 _SHOWN_STRAY = 200
-_EXIT_GRACE = 2.0
-_KILL_GRACE = 2.0
+_EXIT_GRACE = 0.5
+_KILL_GRACE = 0.5
 _DRAIN = 0.2
 
 Incoming = SessionMessage | Exception
@@ -69,12 +69,13 @@ class Child:
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator[Streams, None]:
         """Start the process and exchange messages with it; at the end it and all its descendants are gone."""
-        process = self._process = await anyio.open_process(
-            self.command.argv,
-            cwd=self.command.folder,
-            env=self.command.environment,
-            start_new_session=True,
-        )
+        with anyio.CancelScope(shield=True):  # asyncio leaks a process whose start is cancelled half-way
+            process = self._process = await anyio.open_process(
+                self.command.argv,
+                cwd=self.command.folder,
+                env=self.command.environment,
+                start_new_session=True,
+            )
         # No await may stand between the start and the shielded stop below, or a cancelled start would leak it.
         incoming_end, incoming = anyio.create_memory_object_stream[Incoming](0)
         outgoing, outgoing_end = anyio.create_memory_object_stream[SessionMessage](0)

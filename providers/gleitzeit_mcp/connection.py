@@ -30,6 +30,9 @@ Progress = Callable[[float, float | None, str | None], Awaitable[None]]
 START_LIMIT = 60.0
 """Seconds a server without a `timeout` of its own has to become ready; the first `npx -y` downloads a package."""
 
+ROOTS_PAUSE = 0.25
+"""Seconds that a server gets to take in the roots it asked for, before it counts as ready."""
+
 RETRY_AFTER = 1.0
 """Seconds that must lie between a failed start and the next one that a call may bring about."""
 
@@ -135,8 +138,9 @@ class Connection:
             async with Client(link.connect(), mode=filled.mode, list_roots_callback=roots, cache=None) as client:
                 self.tools, problem = await _listed(client, self.server)
                 if roots is not None and roots.asked:
-                    # Once initialised, a server of the older era asks for the roots, and refuses calls until it has
-                    # looked at them: its answer to one more request comes after that.
+                    # A server of the older era refuses calls until it has looked at the roots it asked for, and
+                    # nothing in the protocol says that it has.
+                    await anyio.sleep(ROOTS_PAUSE)
                     self.tools, problem = await _listed(client, self.server)
                 self.protocol_version = client.protocol_version
                 # The limit is that of the start alone: from here on it lives as long as it can.

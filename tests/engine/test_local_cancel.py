@@ -156,9 +156,8 @@ async def test_an_error_in_the_body_of_an_engine_comes_out_as_it_is(bench: Any) 
             await method.running.wait()
             raise LookupError("the body")
 
-    with anyio.fail_after(5), pytest.raises(BaseExceptionGroup) as raised:
+    with anyio.fail_after(5), pytest.raises(LookupError, match="the body"):
         await body()
-    assert [str(error) for error in raised.value.exceptions] == ["the body"]
 
 
 async def test_cancelling_while_the_scope_around_the_engine_is_cancelled_ends_everything(bench: Any) -> None:

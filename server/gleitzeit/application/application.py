@@ -122,16 +122,10 @@ async def open_application(
     # Providers' modules take a while to import, which should hold up nobody else in this event loop.
     await anyio.to_thread.run_sync(load_providers, chosen, config)
     children = child_runs(chosen)
-    failure: Exception | None = None
     async with chosen.running(), _engine(config, chosen) as engine:
         with children.of(engine):
             await chosen.warm()
-            try:
-                yield Application(engine, chosen, config, folders)
-            except Exception as error:  # noqa: BLE001 - raised below, outside of the engine's group, which would wrap it
-                failure = error
-    if failure is not None:
-        raise failure
+            yield Application(engine, chosen, config, folders)
 
 
 def _engine(config: Configuration, registry: ProtocolProviderRegistry) -> LocalEngine:

@@ -93,7 +93,9 @@ class _Worker:
     @classmethod
     async def start(cls) -> _Worker:
         command = [sys.executable, "-m", "gleitzeit.engine.expression_worker"]
-        worker = cls(await anyio.open_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None))
+        with anyio.CancelScope(shield=True):  # asyncio leaks a process whose start is cancelled half-way
+            process = await anyio.open_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None)
+        worker = cls(process)
         try:
             with anyio.fail_after(_START_DEADLINE):
                 await worker._answer()

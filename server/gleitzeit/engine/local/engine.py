@@ -76,10 +76,10 @@ class LocalEngine(Engine):
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool | None:
+    ) -> None:
         self._open = False
         self._group.cancel_scope.cancel()
-        return await self._stack.__aexit__(kind, error, traceback)
+        await self._stack.aclose()  # the body's own error stays out of it: a task group would wrap it
 
     async def submit(self, submission: Submission) -> Run:
         """Accept a run, record it, and start it. A child run belongs to its parent's caller."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gleitzeit.core.models import Event, Run, TaskResult
-from gleitzeit.mcp_server.tools.answer import Answer, compact, cut, fitting, plain, size
+from gleitzeit.mcp_server.tools.answer import Answer, compact, cut, fitting, plain, preview, size
 from gleitzeit.mcp_server.tools.call import Call
 from gleitzeit.mcp_server.tools.outcome import run_answer, summary
 from gleitzeit.mcp_server.tools.watch import watch, words
@@ -95,7 +95,8 @@ def _task(task: TaskResult) -> dict[str, Any]:
 async def _events(call: Call, run: Run) -> Answer:
     after = call.arguments["after_seq"]
     found = await _recorded(call, run, after)
-    shown = fitting([event.to_dict() for event in found], call.budget)
+    told = [event.to_dict() for event in found]
+    shown = fitting(told, call.budget) or [_shortened(event, call.budget) for event in told[:1]]
     last = shown[-1]["seq"] if shown else after
     lines = [summary(run), *(f"{event.seq}. {words(event)}" for event in found[: len(shown)])]
     data: dict[str, Any] = {"run_id": run.id, "status": run.status, "events": shown, "last_seq": last}
@@ -103,6 +104,11 @@ async def _events(call: Call, run: Run) -> Answer:
         data["next"] = f"there are more events: call inspect_run again with after_seq {last}"
         lines.append(f"Next: {data['next']}")
     return Answer(cut("\n".join(lines), call.budget), plain(data))
+
+
+def _shortened(event: dict[str, Any], budget: int) -> dict[str, Any]:
+    """An event that is too large to be shown whole; whoever reads on must get past it."""
+    return {**event, "data": preview(event["data"], budget)}
 
 
 async def _recorded(call: Call, run: Run, after: int) -> list[Event]:
