@@ -36,7 +36,7 @@ check: $(VENV)/dev.stamp ## format, lint, types, imports, sizes
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
 	$(BIN)/pyright
-	$(BIN)/lint-imports --no-logo
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m pytest -q tests/frame/test_ratchet.py
 
 format: $(VENV)/dev.stamp ## rewrite the sources as `check` wants them
