@@ -12,9 +12,11 @@ from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.os.posix.utilities import terminate_posix_process_tree
 from mcp.shared.message import SessionMessage
-from mcp_types import jsonrpc_message_adapter
 
+from gleitzeit_mcp import leash
 from gleitzeit_mcp.command import Command
+from gleitzeit_mcp.incoming import message_of
+from gleitzeit_mcp.lines import LineBuffer
 
 _LARGEST_LINE = 64 * 1024 * 1024
 _KEPT_STDERR = 8 * 1024
@@ -30,6 +32,9 @@ Streams = tuple[MemoryObjectReceiveStream[Incoming], MemoryObjectSendStream[Sess
 
 class Child:
     """One life of a server process. It leads its own process group, and the whole group ends with the connection.
+
+    A descendant that left the group is beyond reach. If this process is killed, the kernel ends the server on Linux;
+    its descendants, and all of them elsewhere, see the end of their stdin.
 
     `ended` is set when its stdout closes. Lines on its stdout that are no messages are counted in `junk` and skipped.
     """
@@ -68,14 +73,8 @@ class Child:
 
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator[Streams, None]:
-        """Start the process and exchange messages with it; at the end it and all its descendants are gone."""
-        with anyio.CancelScope(shield=True):  # asyncio leaks a process whose start is cancelled half-way
-            process = self._process = await anyio.open_process(
-                self.command.argv,
-                cwd=self.command.folder,
-                env=self.command.environment,
-                start_new_session=True,
-            )
+        """Start the process and exchange messages with it; at the end it and its whole process group are gone."""
+        process = self._process = await _started(self.command)
         # No await may stand between the start and the shielded stop below, or a cancelled start would leak it.
         incoming_end, incoming = anyio.create_memory_object_stream[Incoming](0)
         outgoing, outgoing_end = anyio.create_memory_object_stream[SessionMessage](0)
@@ -99,14 +98,11 @@ class Child:
 
     async def _receive(self, stdout: ByteReceiveStream, incoming: MemoryObjectSendStream[Incoming]) -> None:
         with incoming:
-            buffer = bytearray()
+            buffer = LineBuffer()
             with suppress(anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
                 while self._fault is None:
-                    buffer += await stdout.receive()
-                    *lines, rest = buffer.split(b"\n")
-                    for line in lines:
-                        await self._deliver(bytes(line), incoming)
-                    buffer = rest
+                    for line in buffer.take(await stdout.receive()):
+                        await self._deliver(line, incoming)
                     if len(buffer) > _LARGEST_LINE:
                         self._fault = f"it sent a message of more than {_LARGEST_LINE // 2**20} MiB"
             self.ended.set()
@@ -114,9 +110,8 @@ class Child:
     async def _deliver(self, line: bytes, incoming: MemoryObjectSendStream[Incoming]) -> None:
         if not line.strip():
             return
-        try:
-            message = jsonrpc_message_adapter.validate_json(line, by_name=False)
-        except ValueError:
+        message = message_of(line)
+        if message is None:
             self.junk += 1
             self._stray = line[:_SHOWN_STRAY].decode("utf-8", "replace").strip()
             return
@@ -147,6 +142,26 @@ class Child:
             await process.wait()
         with anyio.move_on_after(_DRAIN):
             await self._stderr_closed.wait()
+
+
+async def _started(command: Command) -> Process:
+    process: Process | None = None
+    with anyio.CancelScope(shield=True):  # asyncio leaks a process whose start is cancelled half-way
+        process = await anyio.open_process(
+            [*_leash(command), *command.argv],
+            cwd=command.folder,
+            env=command.environment,
+            start_new_session=True,
+        )
+    assert process is not None
+    return process
+
+
+def _leash(command: Command) -> tuple[str, ...]:
+    if sys.platform != "linux" or not sys.executable:
+        return ()
+    locale = command.environment.get("LC_CTYPE", "")
+    return (sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), locale)
 
 
 async def _end_group(process: Process) -> None:

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mcp.client.stdio import get_default_environment
-
 from gleitzeit.core.errors import ConfigurationError
 from gleitzeit_mcp.config import Server
+from gleitzeit_mcp.inherited import inherited
 
 _NODE = "install Node.js (https://nodejs.org), which brings it, or give its full path in `command`"
 _UV = "install uv (https://docs.astral.sh/uv), which brings it, or give its full path in `command`"
@@ -40,7 +39,7 @@ def find_command(server: Server) -> Command:
 
     Raises `ConfigurationError` saying what to install or to change where it cannot be started.
     """
-    environment = {**get_default_environment(), **server.env}
+    environment = {**inherited(os.environ), **server.env}
     folder = _folder(server)
     program, *arguments = _words(server)
     found = shutil.which(_located(program, folder), path=environment.get("PATH"))

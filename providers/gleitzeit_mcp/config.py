@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from itertools import combinations
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from gleitzeit.core.data import is_mapping
 
 ConnectionType = Literal["stdio", "http", "sse", "websocket"]
 Mode = Literal["auto", "legacy"]
@@ -62,11 +63,10 @@ class Server(_Section):
     @model_validator(mode="before")
     @classmethod
     def _infer_connection_type(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping):
+        if not is_mapping(values):
             return values
-        section = cast("Mapping[str, Any]", values)
-        inferred = {"connection_type": "http"} if "url" in section and not section.get("command") else {}
-        return {**inferred, **section}
+        inferred = {"connection_type": "http"} if "url" in values and not values.get("command") else {}
+        return {**inferred, **values}
 
     @model_validator(mode="after")
     def _check_address(self) -> Self:
@@ -99,11 +99,9 @@ class HubConfig(_Section):
     @model_validator(mode="before")
     @classmethod
     def _read_host_servers(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping):
+        if not is_mapping(values) or "mcpServers" not in values:
             return values
-        section = dict(cast("Mapping[str, Any]", values))
-        if "mcpServers" not in section:
-            return section
+        section = dict(values)
         servers = _from_hosts(section.pop("mcpServers"))
         return {**section, "servers": [*(section.get("servers") or ()), *servers]}
 
@@ -115,25 +113,23 @@ class HubConfig(_Section):
 
 
 def _from_hosts(servers: Any) -> list[Any]:
-    if not isinstance(servers, Mapping):
-        raise ValueError(  # noqa: TRY004  # pydantic gathers ValueErrors alone
+    if not is_mapping(servers):
+        raise ValueError(  # pydantic gathers ValueErrors alone
             "mcpServers is a mapping from a server's name to its command, args and env"
         )
-    entries = cast("Mapping[str, Any]", servers)
-    return [_from_host(name, entry) for name, entry in entries.items() if not _is_disabled(entry)]
+    return [_from_host(name, entry) for name, entry in servers.items() if not _is_disabled(entry)]
 
 
 def _is_disabled(entry: Any) -> bool:
-    return isinstance(entry, Mapping) and cast("Mapping[str, Any]", entry).get("disabled") is True
+    return is_mapping(entry) and entry.get("disabled") is True
 
 
 def _from_host(name: str, entry: Any) -> Any:
-    if not isinstance(entry, Mapping):
-        raise ValueError(  # noqa: TRY004  # as above
+    if not is_mapping(entry):
+        raise ValueError(  # as above
             f'mcpServers: "{name}" is a mapping with command, args and env, or a url'
         )
-    keys = cast("Mapping[str, Any]", entry)
-    server = {_HOST_KEYS.get(key, key): value for key, value in keys.items() if key not in _HOST_ONLY}
+    server = {_HOST_KEYS.get(key, key): value for key, value in entry.items() if key not in _HOST_ONLY}
     connection_type = server.get("connection_type")
     if isinstance(connection_type, str):
         server["connection_type"] = _HOST_TYPES.get(connection_type, connection_type)

@@ -9,19 +9,22 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import anyio
+import pydantic
 from mcp import Client, MCPError
 from mcp_types import METHOD_NOT_FOUND
 from mcp_types import Tool as WireTool
 
 from gleitzeit.core import errors
 from gleitzeit.core.errors import GleitzeitError, ProviderUnavailableError
+from gleitzeit.core.groups import unwrapped
 from gleitzeit.core.models import Failure
 from gleitzeit_mcp.config import Server
 from gleitzeit_mcp.environment import fill_server
-from gleitzeit_mcp.failures import call_failure, is_closed, loss, start_failure
+from gleitzeit_mcp.failures import call_failure, is_closed, loss, malformed, start_failure
 from gleitzeit_mcp.links import Link, link_to
 from gleitzeit_mcp.restarts import RestartPolicy
 from gleitzeit_mcp.roots import OfferedRoots
+from gleitzeit_mcp.sieve import Sieve
 from gleitzeit_mcp.tools import Tool, method_of
 
 State = Literal["starting", "ready", "degraded", "restarting", "stopped", "failed"]
@@ -132,28 +135,53 @@ class Connection:
 
     async def _hold(self, filled: Server, link: Link, lost: anyio.Event) -> None:
         limit = filled.timeout or START_LIMIT
-        roots = OfferedRoots(filled.roots) if filled.roots else None
-        with anyio.CancelScope(deadline=anyio.current_time() + limit) as scope:
-            # The SDK's own cache would hide tools that changed.
-            async with Client(link.connect(), mode=filled.mode, list_roots_callback=roots, cache=None) as client:
-                self.tools, problem = await _listed(client, self.server)
-                if roots is not None and roots.asked:
-                    # A server of the older era refuses calls until it has looked at the roots it asked for, and
-                    # nothing in the protocol says that it has.
-                    await anyio.sleep(ROOTS_PAUSE)
-                    self.tools, problem = await _listed(client, self.server)
-                self.protocol_version = client.protocol_version
-                # The limit is that of the start alone: from here on it lives as long as it can.
-                scope.deadline = math.inf
-                self._session = _Session(client, link, lost)
-                self.error = problem
-                self._enter("degraded" if problem else "ready")
-                await lost.wait()
+        timer = anyio.CancelScope()
+        async with unwrapped(anyio.create_task_group()) as tasks:
+            tasks.start_soon(self._expire, limit, timer, link)
+            with anyio.CancelScope(deadline=anyio.current_time() + limit) as scope:
+                try:
+                    await self._connected(filled, link, lost, scope, timer)
+                finally:
+                    timer.cancel()
         if scope.cancelled_caught:
-            raise errors.TimeoutError(
-                f'server "{filled.name}" did not answer within {limit:g} s of its start ({link.diagnosis()})',
-                hint="see what it does when started by hand, or give it a longer `timeout`",
-            )
+            raise self._late(limit, link)
+
+    async def _connected(
+        self, filled: Server, link: Link, lost: anyio.Event, start: anyio.CancelScope, timer: anyio.CancelScope
+    ) -> None:
+        roots = OfferedRoots(filled.roots) if filled.roots else None
+        sieve = Sieve()
+        transport = sieve.before(link.connect())
+        # The SDK's own cache would hide tools that changed.
+        async with Client(transport, mode=filled.mode, list_roots_callback=roots, cache=None) as client:
+            self.tools, problem = await _listed(client, self.server, sieve)
+            if roots is not None and roots.asked:
+                # A server of the older era refuses calls until it has looked at the roots it asked for, and
+                # nothing in the protocol says that it has.
+                await anyio.sleep(ROOTS_PAUSE)
+                self.tools, problem = await _listed(client, self.server, sieve)
+            self.protocol_version = client.protocol_version
+            # The limit is that of the start alone: from here on it lives as long as it can.
+            start.deadline = math.inf
+            timer.cancel()
+            self._session = _Session(client, link, lost)
+            self.error = problem
+            self._enter("degraded" if problem else "ready")
+            await lost.wait()
+
+    async def _expire(self, limit: float, timer: anyio.CancelScope, link: Link) -> None:
+        """Tell that the start has failed when its time is over, and not only when its remains are put away."""
+        with timer:
+            await anyio.sleep(limit)
+            self.error = start_failure(self.server.name, self._late(limit, link), "")
+            self._failed_at = anyio.current_time()
+            self._enter("failed")
+
+    def _late(self, limit: float, link: Link) -> errors.TimeoutError:
+        return errors.TimeoutError(
+            f'server "{self.server.name}" did not answer within {limit:g} s of its start ({link.diagnosis()})',
+            hint="see what it does when started by hand, or give it a longer `timeout`",
+        )
 
     def _enter(self, state: State) -> None:
         self.state = state
@@ -223,22 +251,33 @@ class Connection:
         )
 
 
-async def _listed(client: Client, server: Server) -> tuple[Mapping[str, Tool], GleitzeitError | None]:
-    tools: list[WireTool] = []
-    cursor: str | None = None
+async def _listed(client: Client, server: Server, sieve: Sieve) -> tuple[Mapping[str, Tool], GleitzeitError | None]:
     try:
-        while True:
-            page = await client.list_tools(cursor=cursor)
-            tools += page.tools
-            cursor = page.next_cursor
-            if cursor is None:
-                break
+        tools = await _pages(client, sieve)
     except MCPError as error:
         if is_closed(error):
             raise
         problem = None if error.code == METHOD_NOT_FOUND else call_failure(server.name, "tools/list", error)
         return {}, problem
-    return {tool.name: _tool(server, tool) for tool in tools if server.offers(tool.name)}, None
+    offered = {tool.name: _tool(server, tool) for tool in tools if server.offers(tool.name)}
+    return offered, malformed(server.name, sieve.dropped) if sieve.dropped else None
+
+
+async def _pages(client: Client, sieve: Sieve) -> list[WireTool]:
+    tools: list[WireTool] = []
+    cursor: str | None = None
+    while True:
+        try:
+            page = await client.list_tools(cursor=cursor)
+        except pydantic.ValidationError:
+            if sieve.version is not None:
+                raise
+            sieve.version = client.protocol_version
+            page = await client.list_tools(cursor=cursor)
+        tools += page.tools
+        cursor = page.next_cursor
+        if cursor is None:
+            return tools
 
 
 def _tool(server: Server, tool: WireTool) -> Tool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import cast
 
 import pydantic
 from mcp import MCPError
-from mcp_types import CONNECTION_CLOSED, INVALID_PARAMS, METHOD_NOT_FOUND, REQUEST_TIMEOUT
+from mcp_types import CONNECTION_CLOSED, INVALID_PARAMS, METHOD_NOT_FOUND, PARSE_ERROR, REQUEST_TIMEOUT
 
 from gleitzeit.core import errors
 from gleitzeit.core.errors import (
@@ -19,6 +20,7 @@ from gleitzeit.core.errors import (
     ValidationError,
 )
 
+_SHOWN_TOOLS = 5
 _QUERY = re.compile(r"(https?://[^\s'\"?]+)\?[^\s'\"]*")
 
 
@@ -56,7 +58,9 @@ def _refusal(subject: str, error: MCPError) -> GleitzeitError:
         return ValidationError(f"{subject}: {error.message}")
     if error.code == METHOD_NOT_FOUND:
         return UnsupportedError(f"{subject}: {error.message}")
-    return ProviderError(f"{subject}: {error.message}", details={"mcp_code": error.code})
+    # What cannot be read was carried out, or will not be read the next time either.
+    retryable = None if error.code != PARSE_ERROR else False
+    return ProviderError(f"{subject}: {error.message}", retryable=retryable, details={"mcp_code": error.code})
 
 
 def start_failure(server: str, error: BaseException, diagnosis: str) -> ProviderUnavailableError:
@@ -72,6 +76,13 @@ def start_failure(server: str, error: BaseException, diagnosis: str) -> Provider
         hint=f'correct the settings of "{server}" under mcp.servers; the next call tries again',
         details={"server": server},
     )
+
+
+def malformed(server: str, tools: Mapping[str, str]) -> ProviderError:
+    """Which tools of a server cannot be used, each with the reason, while its others can."""
+    shown = "; ".join(f'tool "{name}" is malformed: {reason}' for name, reason in list(tools.items())[:_SHOWN_TOOLS])
+    more = f"; and {len(tools) - _SHOWN_TOOLS} more" if len(tools) > _SHOWN_TOOLS else ""
+    return ProviderError(f'server "{server}": {shown}{more}', retryable=False, details={"server": server})
 
 
 def loss(server: str, diagnosis: str) -> ProviderUnavailableError:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import anyio
-import pydantic
 from pydantic import BaseModel
 
 from gleitzeit.core.diagnostics import did_you_mean
-from gleitzeit.core.errors import (
-    ConfigurationError,
-    MethodNotFoundError,
-    ProviderUnavailableError,
-)
+from gleitzeit.core.errors import MethodNotFoundError, ProviderUnavailableError
 from gleitzeit.core.protocol import MethodSpec, Protocol
 from gleitzeit.core.schema import check_parameters
+from gleitzeit.core.sections import read_section
 from gleitzeit.providers.base import ProtocolProvider, Readiness, current_task
 from gleitzeit_mcp.config import HubConfig, Server
 from gleitzeit_mcp.results import result_of
@@ -55,19 +51,17 @@ class MCPHubProvider(ProtocolProvider):
 
     protocol = PROTOCOL
     config_model: ClassVar[type[BaseModel] | None] = HubConfig
-    config_section: ClassVar[str | None] = "mcp"
 
-    def __init__(self, provider_id: str, config: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
-        super().__init__(
-            provider_id,
-            PROTOCOL.id,
-            name=kwargs.get("name"),
-            description=kwargs.get("description") or PROTOCOL.description,
-            resource_manager=kwargs.get("resource_manager"),
-            hub=kwargs.get("hub"),
-        )
-        self.servers = _servers(config or {})
+    def __init__(self, provider_id: str, config: HubConfig | Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(provider_id, PROTOCOL.id, **{"description": PROTOCOL.description, **kwargs})
+        section = read_section(HubConfig, config or {}, "mcp")
+        self.servers = tuple(_with_roots(server, section.roots) for server in section.servers)
         self._connections: dict[str, Connection] = {}
+
+    @classmethod
+    def from_config(cls, provider_id: str, config: BaseModel | Mapping[str, Any]) -> Self:
+        """The hub with the servers of its section."""
+        return cls(provider_id, read_section(HubConfig, config, "mcp"))
 
     async def serve(self, *, task_status: Readiness) -> None:
         """Hold every server open, all of them started at once, until cancelled."""
@@ -96,11 +90,8 @@ class MCPHubProvider(ProtocolProvider):
         if method == "mcp/servers":
             return await self._list_servers()
         task = current_task()
-        limit = task.remaining if task.remaining is not None else CALL_LIMIT
-        connection, tool = await self._find(method, limit, retry=True)
-        await connection.ready(limit)
+        connection, tool = await self._reach(method)
         arguments = arguments_of(tool, parameters)
-        check_parameters(method, tool.input_schema, arguments)
         task.record(server=tool.server, protocol_version=connection.protocol_version)
         # The SDK calls back from a task of its own, where `current_task` is another one.
         answer = await connection.call(tool.name, arguments, task.report_progress)
@@ -126,7 +117,7 @@ class MCPHubProvider(ProtocolProvider):
         if not method.startswith(TOOL_METHOD):
             await super().validate_request(method, parameters)
             return
-        _, tool = await self._find(method, SETTLE_LIMIT)
+        _, tool = await self._reach(method)
         check_parameters(method, tool.input_schema, arguments_of(tool, parameters))
 
     async def health_check(self) -> dict[str, Any]:
@@ -150,6 +141,14 @@ class MCPHubProvider(ProtocolProvider):
         with anyio.move_on_after(limit):
             for connection in connections:
                 await connection.settled()
+
+    async def _reach(self, method: str) -> tuple[Connection, Tool]:
+        """The tool, on a server that is up before the task's time is over."""
+        remaining = current_task().remaining
+        limit = remaining if remaining is not None else CALL_LIMIT
+        connection, tool = await self._find(method, limit, retry=True)
+        await connection.ready(limit)
+        return connection, tool
 
     async def _find(self, method: str, limit: float, *, retry: bool = False) -> tuple[Connection, Tool]:
         """The tool that a method's name means; `retry` gives a server that failed another chance.
@@ -201,19 +200,5 @@ class MCPHubProvider(ProtocolProvider):
         return spec
 
 
-def _servers(config: Mapping[str, Any]) -> tuple[Server, ...]:
-    try:
-        section = HubConfig.model_validate(config)
-    except pydantic.ValidationError as error:
-        raise ConfigurationError(_problems(error), hint="correct the section mcp of the configuration") from None
-    return tuple(_with_roots(server, section.roots) for server in section.servers)
-
-
 def _with_roots(server: Server, roots: tuple[str, ...]) -> Server:
     return server if server.roots is not None else server.model_copy(update={"roots": roots})
-
-
-def _problems(error: pydantic.ValidationError) -> str:
-    """Each problem with its place, and without the value, which may be a secret."""
-    problems = error.errors(include_url=False, include_input=False)
-    return "; ".join(f"{'.'.join(['mcp', *map(str, one['loc'])])}: {one['msg']}" for one in problems)

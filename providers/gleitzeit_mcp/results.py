@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
+from gleitzeit.core.data import is_mapping, is_object
 from gleitzeit.core.errors import ToolFailedError
 
 _SHOWN_WORDS = 4_000
@@ -27,8 +28,8 @@ def result_of(server: str, tool: str, answer: Mapping[str, Any]) -> dict[str, An
 
 def _fields(answer: Mapping[str, Any], text: str) -> Mapping[str, Any]:
     structured = answer["structuredContent"] if "structuredContent" in answer else _json_object(text)
-    if isinstance(structured, Mapping):
-        return cast("Mapping[str, Any]", structured)
+    if is_mapping(structured):
+        return structured
     return {} if structured is None else {"result": structured}
 
 
@@ -39,7 +40,7 @@ def _json_object(text: str) -> Mapping[str, Any] | None:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return None  # it only looked like JSON; it stays in `text`
-    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else None
+    return value if is_object(value) else None
 
 
 def _failure(server: str, tool: str, text: str) -> ToolFailedError:

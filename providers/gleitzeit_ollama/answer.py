@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gleitzeit.core.data import is_list, is_object
 from gleitzeit.core.errors import LimitError, ProviderError
 from gleitzeit.core.schema import schema_problems
-from gleitzeit_ollama.foreign_json import is_list, is_object, json_value
+from gleitzeit_ollama.foreign_json import json_value
 
 TEXT_LIMIT = 64 * 1024 * 1024
 

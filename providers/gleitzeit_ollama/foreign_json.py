@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TypeGuard
+from typing import Any
+
+from gleitzeit.core.data import is_object
 
 JSON = dict[str, Any]
-
-
-def is_object(value: Any) -> TypeGuard[JSON]:
-    """Whether it is a JSON object."""
-    return isinstance(value, dict)
-
-
-def is_list(value: Any) -> TypeGuard[list[Any]]:
-    """Whether it is a JSON array."""
-    return isinstance(value, list)
 
 
 def json_value(text: str | bytes) -> Any:

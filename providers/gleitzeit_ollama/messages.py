@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gleitzeit.core.data import is_list, is_object
 from gleitzeit.core.errors import ValidationError
-from gleitzeit_ollama.foreign_json import is_list, is_object
 
 _PART_TYPES = ("text", "input_text", "image_url", "input_image")
 

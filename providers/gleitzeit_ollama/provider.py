@@ -5,19 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import anyio
+from pydantic import BaseModel
 
 from gleitzeit.core import errors
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.protocol import Protocol
+from gleitzeit.core.sections import read_section
 from gleitzeit.providers.base import ProtocolProvider, current_task
 from gleitzeit_ollama.answer import Answer
 from gleitzeit_ollama.chat import CHAT, ChatRequest, llm_protocol
 from gleitzeit_ollama.endpoint import Endpoint
 from gleitzeit_ollama.progress import TokenProgress
-from gleitzeit_ollama.settings import OllamaSettings
+from gleitzeit_ollama.settings import SECTION, OllamaSettings
 
 if TYPE_CHECKING:  # importing the wire imports httpx2, which start-up must not
     from gleitzeit_ollama.wire import Patience, Wire
@@ -34,13 +36,20 @@ class OllamaProvider(ProtocolProvider):
     protocol: Protocol | None = llm_protocol({})
     config_model = OllamaSettings
 
-    def __init__(self, provider_id: str, config: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
-        self.settings = OllamaSettings.read(config)
+    def __init__(
+        self, provider_id: str, config: OllamaSettings | Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        self.settings = read_section(OllamaSettings, config or {}, SECTION)
         self.endpoint = Endpoint.parse(self.settings.endpoint)
-        kwargs.setdefault("description", f"Language models of the Ollama at {self.endpoint.shown}")
-        super().__init__(provider_id, "llm/v1", **kwargs)
+        description = f"Language models of the Ollama at {self.endpoint.shown}"
+        super().__init__(provider_id, "llm/v1", **{"description": description, **kwargs})
         self.protocol = llm_protocol(self.settings.models)
         self._wire: Wire | None = None
+
+    @classmethod
+    def from_config(cls, provider_id: str, config: BaseModel | Mapping[str, Any]) -> Self:
+        """The provider of the server that its section names."""
+        return cls(provider_id, read_section(OllamaSettings, config, SECTION))
 
     async def initialize(self) -> None:
         """Make room for connections in this event loop; none is opened before the first request."""
@@ -65,14 +74,13 @@ class OllamaProvider(ProtocolProvider):
                 await wire.aclose()
 
     async def handle_request(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Carry out `llm/chat`.
+        """Carry out `llm/chat`, whose parameters `validate_request` has found to be right.
 
-        Raises `ValidationError` for wrong parameters, `ProviderUnavailableError` where no server runs, else
+        Raises `ValidationError` where they contradict each other, `ProviderUnavailableError` where no server runs, else
         `ProviderError` or `TimeoutError`.
         """
         if method != CHAT:
             raise errors.MethodNotFoundError(f'no provider serves "{method}"', hint=did_you_mean(method, [CHAT]))
-        await self.validate_request(method, parameters)
         request = ChatRequest.of(parameters, self.settings.models, self.settings.keep_alive)
         with _limit(request.timeout):
             return await self._chat(request)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gleitzeit.core.data import is_object
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import GleitzeitError, LimitError, ProviderError, ValidationError
-from gleitzeit_ollama.foreign_json import is_object, json_object
+from gleitzeit_ollama.foreign_json import json_object
 
 WHERE = "providers.ollama.endpoint in the configuration, or GLEITZEIT_PROVIDERS__OLLAMA__ENDPOINT, says where it is"
 START = f"start it with `ollama serve`; {WHERE}"

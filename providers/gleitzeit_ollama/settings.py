@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic import ValidationError as Misfit
 from pydantic_core import PydanticCustomError
 
-from gleitzeit.core.diagnostics import did_you_mean
-from gleitzeit.core.errors import ConfigurationError
+from gleitzeit.core.data import is_object
 from gleitzeit_ollama.endpoint import Endpoint
-from gleitzeit_ollama.foreign_json import is_object
 
 DEFAULT_ENDPOINT = "http://localhost:11434"
 SECTION = "providers.ollama"
@@ -63,23 +59,3 @@ class OllamaSettings(BaseModel):
         except ValueError as error:
             raise PydanticCustomError("not_an_endpoint", "{said}", {"said": str(error)}) from None
         return endpoint
-
-    @classmethod
-    def read(cls, section: Mapping[str, Any] | None) -> OllamaSettings:
-        """The settings that `section` says; raises `ConfigurationError` naming every key that is wrong."""
-        try:
-            return cls.model_validate(dict(section or {}))
-        except Misfit as misfit:
-            problems = [_sentence(dict(error)) for error in misfit.errors(include_url=False, include_context=False)]
-            raise ConfigurationError("; ".join(problems), hint=_nearest_keys(misfit)) from None
-
-
-def _sentence(error: Mapping[str, Any]) -> str:
-    key = ".".join(str(part) for part in (SECTION, *error["loc"]))
-    return f"{key}: {error['msg']}"
-
-
-def _nearest_keys(misfit: Misfit) -> str | None:
-    unknown = [str(error["loc"][-1]) for error in misfit.errors() if error["type"] == "extra_forbidden"]
-    hints = [did_you_mean(name, OllamaSettings.model_fields) for name in unknown]
-    return "; ".join(hint for hint in hints if hint) or None

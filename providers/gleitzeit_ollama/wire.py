@@ -11,10 +11,11 @@ from typing import Any
 import anyio
 import httpx2
 
+from gleitzeit.core.data import is_list, is_object
 from gleitzeit.core.errors import GleitzeitError, ProviderUnavailableError, ValidationError
 from gleitzeit_ollama.endpoint import Endpoint
 from gleitzeit_ollama.faults import translated, within
-from gleitzeit_ollama.foreign_json import JSON, is_list, is_object, json_object
+from gleitzeit_ollama.foreign_json import JSON, json_object
 from gleitzeit_ollama.refusals import Refusal, model_missing, not_ollama, refused, snippet
 from gleitzeit_ollama.stream import Stream
 

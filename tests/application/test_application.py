@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from gleitzeit.application import Application, open_application
@@ -180,3 +181,49 @@ async def test_leaving_cancels_what_runs_and_lets_errors_through(
 
     with anyio.fail_after(5), pytest.raises(ZeroDivisionError):
         await break_down()
+
+
+async def test_what_was_checked_is_not_checked_again(application: Application) -> None:
+    checked = await application.check(CHAIN, {"word": "hi"}, name="shout")
+    run = await finished(application, await application.submit(checked))
+    assert (run.status, run.name, run.inputs) == ("completed", "shout", {"word": "hi"})
+    with pytest.raises(DocumentError, match="text/upper"):
+        await application.submit(await application.check("tasks: [{id: a, method: text/uper}]"))
+
+
+async def test_the_plan_has_each_task_with_its_provider_and_conditions(application: Application) -> None:
+    task = {"id": "a", "method": "text/upper", "foreach": ["x"], "when": "1 < 2", "parameters": {"text": "${item}"}}
+    assert (await application.check({"tasks": [task]})).plan == [
+        [{"task_id": "a", "method": "text/upper", "provider": "text", "foreach": ["x"], "when": "1 < 2"}]
+    ]
+    assert (await application.check("tasks: []")).plan == []
+
+
+async def test_what_may_not_be_used_is_not_shown(registry: ProtocolProviderRegistry, home: Path) -> None:
+    config = load_configuration(None, {"GLEITZEIT_HOME": str(home)}, {"policy.deny": ["text/r*", "mcp/servers"]})
+    async with open_application(config, registry=registry) as application:
+        names = {spec.name for spec in await application.methods()}
+        assert names >= {"text/upper", "text/call", "workflow/run"}
+        assert names.isdisjoint({"text/run", "text/roots", "mcp/servers"})
+        assert await application.servers() == []
+        with pytest.raises(ForbiddenError, match=r"policy\.deny"):
+            await application.describe("text/run")
+
+
+async def test_a_heavy_document_leaves_the_event_loop_alone(application: Application) -> None:
+    parameters = {"text": "x", "deep": [{"a": [number] * 5} for number in range(4_000)]}
+    document = {"tasks": [{"id": f"t{number}", "method": "text/run", "parameters": parameters} for number in range(10)]}
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await anyio.lowlevel.checkpoint()
+            turns += 1
+
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as group:
+            group.start_soon(count)
+            assert (await application.check(document)).valid
+            group.cancel_scope.cancel()
+    assert turns > 100

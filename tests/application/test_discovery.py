@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,13 @@ from typing import Any
 import pytest
 
 Explore = Callable[..., dict[str, Any]]
+Call = tuple[str, dict[str, Any]]
+
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "providers.md"
 
 PLUG = """
 from pydantic import BaseModel, ConfigDict
+from gleitzeit.core.errors import ConfigurationError
 from gleitzeit.core.protocol import Protocol
 from gleitzeit.providers.base import ProtocolProvider
 from gleitzeit.registry import ProtocolProviderRegistry
@@ -35,6 +41,33 @@ class Plug(ProtocolProvider):
 
     async def handle_request(self, method, parameters):
         return {"config": self.config, "id": self.provider_id}
+
+class Minimal(ProtocolProvider):
+    protocol = Protocol("plug/v1", methods=["plug/in"])
+
+    def __init__(self, provider_id, connection_string):
+        super().__init__(provider_id, "plug/v1")
+        self.connection_string = connection_string
+
+    async def handle_request(self, method, parameters):
+        return {"connection": self.connection_string, "id": self.provider_id}
+
+class Overriding(Minimal):
+    @classmethod
+    def from_config(cls, provider_id, config):
+        return cls(provider_id, config["connection"])
+
+class Whole(Plug):
+    @classmethod
+    def from_config(cls, provider_id, config):
+        assert isinstance(config, Section)
+        return cls(provider_id, {"whole": config.endpoint})
+
+class Strict(Plug):
+    config_model = None
+
+    def __init__(self, provider_id, config=None):
+        raise ConfigurationError("the licence is missing")
 
 class Unbuildable(Plug):
     def __init__(self, provider_id, config=None):
@@ -61,8 +94,9 @@ async def main():
         async with open_application(load_configuration()) as application:
             overview = {p.provider_id: [p.state, p.error] for p in application.registry.overview()}
             result = None
-            if "plug/in" in application.registry.known_methods():
-                result = await application.registry.execute("plug/in", {})
+            method, parameters = sys.argv[1], json.loads(sys.argv[2])
+            if method in application.registry.known_methods():
+                result = await application.registry.execute(method, parameters)
             print(json.dumps({"overview": overview, "result": result}))
     except GleitzeitError as error:
         print(json.dumps({"error": str(error), "hint": error.hint, "code": error.code}))
@@ -76,7 +110,9 @@ anyio.run(main)
 def explore(tmp_path: Path) -> Explore:
     """Open an application where a distribution has these entry points, and tell what came of it."""
 
-    def explored(entry_points: dict[str, str], config: str = "", **files: str) -> dict[str, Any]:
+    def explored(
+        entry_points: dict[str, str], config: str = "", call: Call = ("plug/in", {}), **files: str
+    ) -> dict[str, Any]:
         site, home = tmp_path / "site", tmp_path / "home"
         metadata = site / "plug-1.0.dist-info"
         for folder in (metadata, home):
@@ -90,7 +126,7 @@ def explore(tmp_path: Path) -> Explore:
             (home / f"{name}.py").write_text(text)
         environ = {**os.environ, "PYTHONPATH": str(site), "GLEITZEIT_HOME": str(home)}
         process = subprocess.run(
-            [sys.executable, "-W", "error", "-c", PROGRAM],
+            [sys.executable, "-W", "error", "-c", PROGRAM, call[0], json.dumps(call[1])],
             check=False,
             env=environ,
             capture_output=True,
@@ -111,6 +147,37 @@ def test_a_class_is_built_from_its_section(explore: Explore) -> None:
     assert {"mcp", "ollama", "workflow"} <= set(found["overview"])
 
 
+def test_a_class_gets_the_defaults_of_its_model(explore: Explore) -> None:
+    assert explore({"socket": "plug:Plug"})["result"]["config"] == {"endpoint": "nowhere", "retries": 1}
+
+
+def test_a_class_says_itself_how_it_is_built(explore: Explore) -> None:
+    found = explore({"socket": "plug:Overriding"}, "providers: {socket: {connection: here}}")
+    assert found["result"] == {"connection": "here", "id": "socket"}
+
+
+def test_a_class_that_says_so_gets_its_model(explore: Explore) -> None:
+    found = explore({"socket": "plug:Whole"}, "providers: {socket: {endpoint: here}}")
+    assert found["result"]["config"] == {"whole": "here"}
+
+
+def test_a_section_that_its_class_refuses_is_an_error(explore: Explore) -> None:
+    found = explore({"socket": "plug:Strict"}, "providers: {socket: {key: wrong}}")
+    assert (found["code"], found["error"]) == ("configuration_invalid", "the licence is missing")
+
+
+def test_the_class_of_the_documentation_enters_by_its_entry_point(explore: Explore) -> None:
+    (block,) = re.findall(r"^  ```python\n(.*?)^  ```$", DOCUMENTATION.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    found = explore(
+        {"greeting": "gleitzeit_greeting:GreetingProvider"},
+        "providers: {path: [.], greeting: {words: Good day}}",
+        call=("greeting/say", {"name": "Ada"}),
+        gleitzeit_greeting=textwrap.dedent(block),
+    )
+    assert found["result"] == {"text": "Good day, Ada!"}
+    assert found["overview"]["greeting"] == ["registered", None]
+
+
 def test_a_function_registers_by_itself(explore: Explore) -> None:
     assert explore({"socket": "plug:register"})["result"]["id"] == "by-function"
 
@@ -121,6 +188,8 @@ def test_a_function_registers_by_itself(explore: Explore) -> None:
         ("missing_module:Plug", "ModuleNotFoundError"),
         ("plug:Missing", "AttributeError"),
         ("plug:Unbuildable", "RuntimeError: no licence"),
+        ("plug:Strict", "the licence is missing"),
+        ("plug:Minimal", "Minimal can't be built with provider_id and config: missing a required argument"),
         ("plug:fail", "RuntimeError: no luck"),
         ("plug:number", "neither a ProtocolProvider nor a function"),
     ],
@@ -138,7 +207,7 @@ def test_a_broken_entry_point_is_told_and_stops_nobody(explore: Explore, target:
     ("section", "error", "hint"),
     [
         ("socket: {endpont: x}", "providers.socket.endpont (config.yaml, line 2): unknown key", 'mean "endpoint"?'),
-        ("socket: {retries: x}", "providers.socket.retries (config.yaml, line 2): input should be a valid", None),
+        ("socket: {retries: x}", "providers.socket.retries (config.yaml, line 2): must be a whole number", None),
         ("sockt: {}", "providers.sockt (config.yaml, line 2): no such provider is installed", 'mean "socket"?'),
     ],
 )
@@ -162,10 +231,21 @@ def test_a_module_registers_when_it_is_named(explore: Explore) -> None:
 
 def test_a_broken_module_is_told_and_stops_nobody(explore: Explore) -> None:
     config = "providers: {modules: [mine, nowhere], path: [.]}"
-    found = explore({"good": "plug:Plug"}, config, mine="1 / 0\n")
-    assert found["overview"]["mine"] == ["broken", "ZeroDivisionError: division by zero"]
+    found = explore({"good": "plug:Plug"}, config, mine="import os\n1 / 0\n")
+    state, error = found["overview"]["mine"]
+    assert state == "broken"
+    assert error.startswith("ZeroDivisionError: division by zero (")
+    assert error.endswith("mine.py, line 2)")
     assert 'there is no module "nowhere"' in found["overview"]["nowhere"][1]
     assert found["result"]["id"] == "good"
+
+
+def test_a_module_that_lacks_another_is_told_with_the_line_that_imports_it(explore: Explore) -> None:
+    config = "providers: {modules: [mine], path: [.]}"
+    state, error = explore({}, config, mine="import missing_module\n")["overview"]["mine"]
+    assert state == "broken"
+    assert error.startswith("ModuleNotFoundError: No module named 'missing_module' (")
+    assert error.endswith("mine.py, line 1)")
 
 
 def test_a_documented_provider_that_comes_later_is_no_error(explore: Explore) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gleitzeit.application.document_files import MAXIMUM_BYTES, read_document
+from gleitzeit.application.document_files import MAX_BYTES, read_document, read_file
 from gleitzeit.core.errors import ForbiddenError, LimitError, WorkflowNotFoundError
 
 pytestmark = pytest.mark.anyio
@@ -74,7 +74,7 @@ async def test_a_pipe_is_no_document(root: Path) -> None:
 
 async def test_an_oversized_file_is_not_read(root: Path) -> None:
     with (root / "big.yaml").open("wb") as file:
-        file.truncate(MAXIMUM_BYTES + 1)
+        file.truncate(MAX_BYTES + 1)
     with pytest.raises(LimitError, match="at most"):
         await read_document("big.yaml", [root])
 
@@ -82,3 +82,25 @@ async def test_an_oversized_file_is_not_read(root: Path) -> None:
 async def test_a_path_with_a_null_character_is_refused(root: Path) -> None:
     with pytest.raises(ForbiddenError, match="null"):
         await read_document("a\0b", [root])
+
+
+@pytest.mark.parametrize("name", ["x" * 5_000, "circle.yaml", "a\0b"])
+async def test_what_can_be_no_path_is_no_defect(root: Path, name: str) -> None:
+    (root / "circle.yaml").symlink_to(root / "circle.yaml")
+    with pytest.raises((ForbiddenError, WorkflowNotFoundError)):
+        await read_document(name, [root])
+    with pytest.raises(WorkflowNotFoundError):
+        read_file(root / name)
+
+
+def test_a_file_anywhere_is_read_and_a_missing_one_names_the_nearest(root: Path) -> None:
+    assert read_file(root / "report.yaml") == b"tasks: []"
+    for name, hint in {
+        "reprot.yaml": 'did you mean "report.yaml"?',
+        "nowhere/at.yaml": "there is no folder",
+        "sub": "deep.yaml",
+        "zzz": "looked for in",
+    }.items():
+        with pytest.raises(WorkflowNotFoundError) as caught:
+            read_file(root / name)
+        assert hint in (caught.value.hint or "")

@@ -97,7 +97,7 @@ def test_a_missing_file_names_the_nearest(gleitzeit: Command, workplace: Path) -
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["-i", "n=many"], 4, ["n", "many", "integer"]),
+        (["-i", "n=many"], 4, ["n", "many", "whole number"]),
         (["-i", "m=1"], 4, ["m", "there is no such input"]),
         ([], 4, ["n", "missing"]),
         (["-i", "n"], 2, ["KEY=VALUE"]),

@@ -34,7 +34,7 @@ def test_items_of_a_foreach_are_counted_on_one_row() -> None:
     board.apply(event("task.failed", "each[1]", error={"message": "no\nluck"}))
     assert list(board.rows) == ["each"]
     assert board.rows["each"].state == "running"
-    assert board.rows["each"].words == "2/3 luck"
+    assert board.rows["each"].words == "2/3 no"
 
 
 def test_a_retried_task_runs_again() -> None:

@@ -82,6 +82,29 @@ def test_inputs_come_from_a_file_and_single_ones_go_before(
     assert gleitzeit("run", doubled, "--inputs", name, "-i", "start=1").stdout.startswith("number: 4\n")
 
 
+def test_inputs_in_a_file_are_read_as_documents_are(gleitzeit: Command, workplace: Path) -> None:
+    path = written(
+        workplace, "inputs: {a: string, b: string}\ntasks: [{id: t, method: play/echo}]\noutputs: {x: '${inputs}'}"
+    )
+    (workplace / "in.yaml").write_text("a: no\nb: 2024-01-01\n")
+    assert gleitzeit("run", path, "--inputs", "in.yaml", "--json").json["outputs"] == {
+        "x": {"a": "no", "b": "2024-01-01"}
+    }
+
+
+def test_a_server_that_cannot_be_reached_has_an_exit_code_of_its_own(
+    gleitzeit: Command, workplace: Path, play: Path
+) -> None:
+    (play / "config.yaml").write_text("mcp: {servers: [{name: bad, command: [no-such-command]}]}\n")
+    path = written(workplace, "tasks: [{id: a, method: mcp/tool.bad.x}]")
+    outcome = gleitzeit("run", path)
+    assert outcome.code == 6
+    assert outcome.stderr.count("error[provider_unavailable]") == 1
+    listed = gleitzeit("methods")
+    assert listed.code == 0
+    assert "warning: server bad is failed" in listed.stderr
+
+
 def test_a_workflow_comes_from_standard_input(gleitzeit: Command) -> None:
     outcome = gleitzeit("run", "-", "--json", stdin=DOUBLED)
     assert outcome.json["outputs"] == {"twice": {"value": 16}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -48,6 +49,17 @@ async def test_a_host_is_served_on_a_free_port_until_an_interrupt(
         process.send_signal(signal.SIGINT)
         assert await anyio.to_thread.run_sync(process.wait) == 0
     assert "submit_workflow" in [tool.name for tool in tools.tools]
+
+
+def test_its_address_is_the_one_line_on_standard_output(environment: dict[str, str], workplace: Path) -> None:
+    command = [sys.executable, "-m", "gleitzeit", "serve", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=workplace) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.terminate()
+        rest = process.stdout.read()
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/mcp\n", line)
+    assert rest == ""
 
 
 def test_an_address_that_others_reach_is_refused(gleitzeit: Command) -> None:

@@ -107,10 +107,33 @@ async def test_the_same_client_works_against_a_server(client: GleitzeitClient) -
             listed = await client.list_runs()
             assert listed.runs[0].id == run.id
             assert listed.runs[0].created_at > 0
-            assert (await client.get_run(run.id)).outputs == run.outputs
+            again = await client.get_run(run.id)
+            assert again.outputs == run.outputs
+            assert again.created_at == pytest.approx(listed.runs[0].created_at, abs=0.01)
+            assert again.finished_at is not None
+            assert again.tasks["b"].finished_at == pytest.approx(again.finished_at, abs=1)
+            assert [task.task_id for task in again.tasks.values()] == ["a", "b"]
             methods = {spec.name: spec for spec in await client.methods()}
             assert methods["text/upper"].parameters["required"] == ["text"]
             assert await client.chat("Hello ${x}", "any") == "Hello ${x}"
+
+
+async def test_results_and_inputs_are_what_they_were_or_an_error(client: GleitzeitClient) -> None:
+    long = {"id": "a", "method": "text/long", "parameters": {"length": "${inputs.length}"}}
+    workflow = {"inputs": {"length": "integer"}, "tasks": [long], "outputs": {"a": "another value"}}
+    with anyio.fail_after(30):
+        async with client:
+            run = await client.run_workflow(workflow, {"length": 700})
+            assert run.tasks["a"].result == {"text": "x" * 700}
+            assert (run.inputs, run.outputs) == ({"length": 700}, {"a": "another value"})
+            with pytest.raises(LimitError, match="task a are too large"):
+                await client.run_workflow(workflow, {"length": 3000})
+
+
+async def test_a_server_is_reached_by_its_address_for_sse_too(url: str) -> None:
+    with anyio.fail_after(30):
+        async with GleitzeitClient(mode="mcp", url=url.removesuffix("/mcp") + "/sse") as client:
+            assert (await client.execute_task(TASK))["text"] == "HI"
 
 
 async def test_failures_are_the_same_against_a_server(client: GleitzeitClient) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from gleitzeit.core.errors import DocumentError
 from gleitzeit.core.models import TaskState, Workflow
-from gleitzeit.core.plan import Action, Continue, Finish, Join, Outcome, Plan, Rest, Skip, Start
+from gleitzeit.core.plan import Plan
+from gleitzeit.core.plan_actions import Action, Continue, Finish, Join, Outcome, Rest, Skip, Start
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gleitzeit.core.models import TaskState, Workflow
-from gleitzeit.core.plan import Action, Continue, Finish, Join, Outcome, OutcomeKind, Plan, Rest, Skip, Start
+from gleitzeit.core.plan import Plan
+from gleitzeit.core.plan_actions import Action, Continue, Finish, Join, Outcome, OutcomeKind, Rest, Skip, Start
 
 RARELY = st.integers(0, 3).map(lambda number: number == 3)
 SETTLED = {"completed", "failed", "skipped", "cancelled"}

@@ -246,3 +246,9 @@ def test_a_failure_is_an_error_of_the_tree() -> None:
     for text in ("${fetch.count / 0}", "${fetch.count + 'a'}", "${fetch.items[9].name + 'x'}"):
         with pytest.raises(GleitzeitError):
             filled(text)
+
+
+def test_a_field_that_is_not_there_comes_with_what_there_is() -> None:
+    with pytest.raises(ReferenceUnresolvedError) as caught:
+        compile_template("${fetch.output}").resolve(Scope(tasks={"fetch": {"rows": []}}))
+    assert caught.value.hint == "all of it is ${fetch}"

@@ -11,6 +11,7 @@ import pytest
 
 from gleitzeit.core.models import Workflow
 from gleitzeit.engine.base import Submission
+from gleitzeit.engine.evaluator import Evaluator
 from gleitzeit.engine.local import LocalEngine
 from gleitzeit.store.memory import MemoryStore
 
@@ -172,3 +173,35 @@ async def test_cancelling_while_the_scope_around_the_engine_is_cancelled_ends_ev
     snapshot = await store.load("r1")
     assert snapshot is not None
     assert snapshot.run.state == "cancelled"
+
+
+async def test_what_a_cancelled_provider_raises_harms_nobody(bench: Any) -> None:
+    running = anyio.Event()
+
+    async def leave(_: dict[str, Any]) -> Any:
+        running.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            raise SystemExit(3)
+
+    bench.method(leave)
+    run = await bench.submit([{"id": "a", "method": "test/leave"}])
+    await running.wait()
+    assert (await bench.engine.cancel(run.id)).status == "cancelled"
+    await anyio.wait_all_tasks_blocked()
+    assert (await bench.run([{"id": "a", "method": "test/echo"}])).status == "completed"
+
+
+async def test_a_run_that_is_cancelled_while_its_outputs_are_computed_keeps_what_its_tasks_did(bench: Any) -> None:
+    await bench.start(evaluator=Evaluator(light=-1, deadline=60, budget=60))
+    slow = "${inputs.list.map(x, inputs.list).size()}"
+    document = {"tasks": [{"id": "a", "method": "test/echo", "parameters": {"n": 1}}], "outputs": {"n": slow}}
+    with anyio.fail_after(10):
+        run = await bench.submit(document, {"list": list(range(1000))})
+        async for event in bench.engine.events(run.id):
+            if event.kind == "task.completed":
+                await bench.engine.cancel(run.id)
+    cancelled = await bench.engine.get(run.id)
+    assert cancelled.status == "cancelled"
+    assert (cancelled.tasks["a"].status, cancelled.tasks["a"].result) == ("completed", {"n": 1})

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import anyio
 import pytest
 import yaml
 
-from gleitzeit.core.errors import ConflictError, ForbiddenError, ProviderError, UnsupportedError
+from gleitzeit.application.workflow_provider import register_workflows
+from gleitzeit.core.errors import ConflictError, DocumentError, ForbiddenError, ProviderError, UnsupportedError
 from gleitzeit.core.models import Run, Workflow
 from gleitzeit.core.protocol import MethodSpec
-from gleitzeit.engine.base import Submission
-from gleitzeit.engine.builtin import WORKFLOW_PROTOCOL, WorkflowProvider
 from gleitzeit.providers.base import TaskContext, current_task
 
 pytestmark = pytest.mark.anyio
@@ -55,14 +53,14 @@ async def test_a_call_that_the_task_does_not_name_is_forbidden(bench: Any, calls
 
 
 async def test_a_call_that_the_policy_refuses_is_forbidden(bench: Any) -> None:
-    def policy(method: str, caller: str) -> None:
+    def policy(method: str) -> None:
         if method == "test/echo":
-            raise ForbiddenError(f"{caller} may not use {method}")
+            raise ForbiddenError(f"nobody may use {method}")
 
     await bench.start(policy=policy)
     calling(bench, "test/echo", {})
     run = await bench.run(caller("test/*"), caller="me")
-    assert (run.tasks["a"].error.code, run.tasks["a"].error.message) == ("forbidden", "me may not use test/echo")
+    assert (run.tasks["a"].error.code, run.tasks["a"].error.message) == ("forbidden", "nobody may use test/echo")
 
 
 async def test_a_nested_call_raises_what_its_method_raised(bench: Any) -> None:
@@ -135,7 +133,7 @@ async def test_cancelling_a_run_cancels_its_children(bench: Any) -> None:
     assert child.status == "cancelled"
 
 
-async def test_a_task_that_waits_for_its_child_leaves_its_seat_to_it(bench: Any) -> None:
+async def test_a_task_that_waits_for_its_child_leaves_its_place_to_it(bench: Any) -> None:
     await bench.start(max_parallel_tasks=1)
     calling(bench, "test/echo", {"n": 1})
     assert (await bench.run(caller("test/*"))).outputs == {"a": {"got": {"n": 1}}}
@@ -175,16 +173,7 @@ async def test_a_question_is_refused_clearly(bench: Any) -> None:
 
 @pytest.fixture
 async def nesting(bench: Any) -> Any:
-    async def start(
-        workflow: str | Mapping[str, Any], inputs: Mapping[str, Any], *, parent_id: str, parent_task: str
-    ) -> Run:
-        document = Workflow.model_validate(yaml.safe_load(workflow) if isinstance(workflow, str) else workflow)
-        run = await bench.engine.submit(Submission(document, inputs, parent_id=parent_id, parent_task=parent_task))
-        ended: Run = await bench.engine.join(run.id)
-        return ended
-
-    bench.registry.register_protocol(WORKFLOW_PROTOCOL)
-    bench.registry.register_provider(WORKFLOW_PROTOCOL.id, WorkflowProvider(start))
+    register_workflows(bench.registry)
     return bench
 
 
@@ -192,7 +181,11 @@ def nested(workflow: Any, **parameters: Any) -> list[dict[str, Any]]:
     return [{"id": "sub", "method": "workflow/run", "parameters": {"workflow": workflow, **parameters}}]
 
 
-INNER = {"tasks": [{"id": "b", "method": "test/echo", "parameters": {"n": "${inputs.n}"}}], "outputs": {"n": "${b.n}"}}
+INNER = {
+    "inputs": {"n": {"type": "integer"}},
+    "tasks": [{"id": "b", "method": "test/echo", "parameters": {"n": "${inputs.n}"}}],
+    "outputs": {"n": "${b.n}"},
+}
 
 
 @pytest.mark.parametrize("workflow", [INNER, yaml.safe_dump(INNER)])
@@ -204,7 +197,7 @@ async def test_the_outputs_of_a_workflow_are_the_result_of_its_task(nesting: Any
 
 
 async def test_a_failed_workflow_fails_its_task_in_the_words_of_the_task_that_failed(nesting: Any) -> None:
-    run = await nesting.run(nested({"tasks": [{"id": "b", "method": "nowhere/do"}]}))
+    run = await nesting.run(nested({"tasks": [{"id": "b", "method": "test/nowhere"}]}))
     error = run.tasks["sub"].error
     assert error.code == "method_not_found"
     assert 'task "b" failed' in error.message
@@ -243,6 +236,39 @@ async def test_a_workflow_whose_fate_is_unknown_leaves_its_task_unknown(nesting:
     nesting.method(broken)
     run = await nesting.run(nested({"tasks": [{"id": "b", "method": "test/broken"}]}))
     assert (run.status, run.tasks["sub"].status) == ("waiting", "unknown")
+
+
+async def test_a_workflow_that_does_not_check_is_refused_with_all_that_is_wrong(nesting: Any) -> None:
+    run = await nesting.run(nested({"tasks": [{"id": "b", "method": "nowhere/do"}, {"id": "c", "method": "gone/x"}]}))
+    error = run.tasks["sub"].error
+    assert error.code == "document_invalid"
+    assert [one["path"] for one in error.details["diagnostics"]] == ["tasks[0].method", "tasks[1].method"]
+    assert await children(nesting, run) == []
+
+
+async def test_a_refused_workflow_is_raised_again_with_its_diagnostics(nesting: Any) -> None:
+    caught: list[DocumentError] = []
+
+    async def caller(_: dict[str, Any]) -> Any:
+        try:
+            await current_task().call("workflow/run", {"workflow": {"tasks": [{"id": "b", "method": "nowhere/do"}]}})
+        except DocumentError as error:
+            caught.append(error)
+
+    nesting.method(caller)
+    await nesting.run([{"id": "a", "method": "test/caller", "calls": ["workflow/run"]}])
+    assert [one.path for one in caught[0].diagnostics] == ["tasks[0].method"]
+
+
+async def test_only_workflow_run_starts_workflows(nesting: Any) -> None:
+    async def sneaky(_: dict[str, Any]) -> Any:
+        inner = Workflow.model_validate({"tasks": [{"id": "b", "method": "test/echo"}]})
+        return await current_task().support.start_workflow(inner, {})
+
+    nesting.method(sneaky)
+    run = await nesting.run([{"id": "a", "method": "test/sneaky", "calls": ["*"]}])
+    assert run.tasks["a"].error.code == "forbidden"
+    assert await children(nesting, run) == []
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ async def test_a_failed_item_that_may_fail_is_null(bench: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "named"), [({"a": 1}, "an object"), ("text", "text"), (None, "null"), (3, "a number")]
+    ("value", "named"), [({"a": 1}, "an object"), ("text", "text"), (None, "null"), (3, "a whole number")]
 )
 async def test_anything_but_a_list_fails_and_is_named(bench: Any, value: Any, named: str) -> None:
     run = await bench.run([each("${inputs.value}")], {"value": value})
@@ -98,3 +98,17 @@ async def test_the_joined_result_is_bounded_as_any_other(bench: Any) -> None:
     await bench.start(result_bytes=1_000)
     run = await bench.run([each(["x" * 100] * 20)])
     assert (run.tasks["each"].status, run.tasks["each"].error.code) == ("failed", "limit_exceeded")
+    assert run.error.code == "limit_exceeded"
+
+
+async def test_a_run_whose_foreach_failed_tells_of_the_first_item_that_did(bench: Any) -> None:
+    async def pick(parameters: dict[str, Any]) -> Any:
+        if parameters["item"] > 1:
+            raise ProviderError(f"{parameters['item']} is too much", hint="take less")
+
+    bench.method(pick)
+    task = each([1, 2, 3], method="test/pick", parameters={"item": "${item}"}, max_parallel=1)
+    run = await bench.run([task])
+    assert (run.error.code, run.error.hint) == ("provider_failed", "take less")
+    assert run.error.message == 'task "each" failed: 1 of 3 items failed; the first, each[1]: 2 is too much'
+    assert run.tasks["each"].error.message == "1 of 3 items failed; the first, each[1]: 2 is too much"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from gleitzeit.application.workflow_provider import register_workflows
 from gleitzeit.core.errors import ProviderError
-from gleitzeit.engine.builtin import WorkflowProvider
 from gleitzeit.providers.base import current_task
 
 pytestmark = pytest.mark.anyio
@@ -83,10 +83,7 @@ async def test_a_secret_that_is_passed_to_a_nested_call_arrives_and_is_not_store
 
 
 async def test_a_secret_cannot_become_an_input_of_another_workflow(guarded: Any) -> None:
-    async def start(*_: Any, **__: Any) -> Any:
-        raise AssertionError("the workflow was started")
-
-    guarded.registry.register_provider("workflow/v1", WorkflowProvider(start))
+    register_workflows(guarded.registry)
     task = {"id": "a", "method": "workflow/run", "parameters": {"name": "x", "inputs": {"key": "${secrets.KEY}"}}}
     run = await guarded.run([task])
     assert run.tasks["a"].error.code == "forbidden"
@@ -95,3 +92,48 @@ async def test_a_secret_cannot_become_an_input_of_another_workflow(guarded: Any)
 async def test_outputs_show_no_secret(guarded: Any) -> None:
     run = await guarded.run({"tasks": [{"id": "a", "method": "test/echo"}], "outputs": {"key": "${secrets.KEY}"}})
     assert run.outputs == {"key": "***"}
+
+
+async def test_a_secret_that_comes_back_from_another_task_is_blacked_out_too(guarded: Any) -> None:
+    async def hide(parameters: dict[str, Any]) -> Any:
+        return {"hidden": parameters["key"][::-1]}
+
+    async def show(parameters: dict[str, Any]) -> Any:
+        await current_task().report_progress(1, 1, parameters["hidden"][::-1])
+        return {"shown": parameters["hidden"][::-1]}
+
+    guarded.method(hide)
+    guarded.method(show)
+    register_workflows(guarded.registry)
+    inner = {
+        "inputs": {"hidden": {"type": "string"}},
+        "tasks": [{"id": "c", "method": "test/show", "parameters": {"hidden": "${inputs.hidden}"}}],
+    }
+    tasks = [
+        {"id": "a", "method": "test/hide", "parameters": {"key": "${secrets.KEY}"}},
+        {"id": "b", "method": "test/show", "parameters": {"hidden": "${a.hidden}"}},
+        {
+            "id": "sub",
+            "method": "workflow/run",
+            "parameters": {"workflow": inner, "inputs": {"hidden": "${a.hidden}"}},
+        },
+    ]
+    run = await guarded.run(tasks)
+    assert (run.tasks["b"].result, run.tasks["sub"].result) == ({"shown": "***"}, {"c": {"shown": "***"}})
+    (child,) = (await guarded.store.runs(parent_id=run.id)).runs
+    for told in (run, await guarded.engine.get(child.id)):
+        assert "ss\\nword" not in await everything(guarded, told)
+
+
+async def test_a_secret_is_not_logged_with_the_traceback(guarded: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def use(parameters: dict[str, Any]) -> Any:
+        raise KeyError(parameters["key"]) from ValueError(parameters["key"])
+
+    guarded.method(use)
+    run = await guarded.run([TASK])
+    assert run.tasks["a"].error.code == "provider_crashed"
+    assert "Traceback" in caplog.text
+    assert "ValueError: ***" in caplog.text
+    for told in (caplog.text, await everything(guarded, run)):
+        assert 'p"ss' not in told
+        assert "ss\\nword" not in told

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 BREACHES = {
     "layers": ("server/gleitzeit/store/base.py", "import gleitzeit.client"),
     "core": ("server/gleitzeit/core/graph.py", "import httpx2"),
-    "server": ("server/gleitzeit/registry.py", "import gleitzeit_ollama"),
+    "server": ("server/gleitzeit/registry/roster.py", "import gleitzeit_ollama"),
     "plugs": ("providers/gleitzeit_mcp/__init__.py", "import gleitzeit.registry"),
     "strangers": ("providers/gleitzeit_mcp/__init__.py", "import gleitzeit_ollama"),
 }

@@ -17,9 +17,9 @@ from mcp.client.sse import sse_client
 
 from gleitzeit.application import Application, open_application
 from gleitzeit.config import load_configuration
-from gleitzeit.mcp_server.face import build_server
 from gleitzeit.mcp_server.http import listen, serve_http
-from gleitzeit.mcp_server.opening import opening
+from gleitzeit.mcp_server.lazy_application import lazy_application
+from gleitzeit.mcp_server.server import build_server
 from gleitzeit.registry import ProtocolProviderRegistry
 
 Mode = Literal["auto", "legacy"]
@@ -89,7 +89,7 @@ def connect(
     @asynccontextmanager
     async def connected() -> AsyncGenerator[Client]:
         if transport == "memory":
-            async with opening(factory) as state, Client(build_server(state), mode=mode, cache=None) as client:
+            async with lazy_application(factory) as lazy, Client(build_server(lazy), mode=mode, cache=None) as client:
                 yield client
         elif transport == "stdio":
             parameters = StdioServerParameters(command=SERVE[0], args=SERVE[1:], env=environment)

@@ -12,8 +12,8 @@ import pytest
 from mcp import Client
 
 from gleitzeit.application import Application
-from gleitzeit.mcp_server.face import build_server
-from gleitzeit.mcp_server.opening import opening
+from gleitzeit.mcp_server.lazy_application import lazy_application
+from gleitzeit.mcp_server.server import build_server
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +23,7 @@ Factory = Callable[[], AbstractAsyncContextManager[Application]]
 @asynccontextmanager
 async def client_of(factory: Factory) -> AsyncGenerator[Client]:
     with anyio.fail_after(10):
-        async with opening(factory) as state, Client(build_server(state), mode="legacy", cache=None) as client:
+        async with lazy_application(factory) as lazy, Client(build_server(lazy), mode="legacy", cache=None) as client:
             yield client
             after = await client.call_tool("query_method", {"method": "probe/echo", "parameters": {"text": "on"}})
             assert not after.is_error, "the server goes on"
@@ -141,7 +141,7 @@ async def test_inputs_of_the_wrong_type_are_named(factory: Factory) -> None:
 
 ARGUMENTS: list[tuple[str, dict[str, Any], str]] = [
     ("submit_workflow", {}, "neither was given"),
-    ("submit_workflow", {"workflow": "x", "path": "y"}, "both was given"),
+    ("submit_workflow", {"workflow": "x", "path": "y"}, "both were given"),
     ("submit_workflow", {"workflw": "x"}, '"workflow"'),
     ("submit_workflow", {"workflow": 5}, "workflow"),
     ("submit_workflow", {"workflow": "x", "wait_seconds": 600}, "wait_seconds"),

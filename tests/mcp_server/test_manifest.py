@@ -4,15 +4,17 @@ import json
 import re
 import subprocess
 import sys
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from gleitzeit.core.document import read
+from gleitzeit.core.models import RunState
 from gleitzeit.mcp_server.instructions import INSTRUCTIONS
 from gleitzeit.mcp_server.tools.dispatch import HANDLERS
 from gleitzeit.mcp_server.tools.manifest import TOOLS
+from gleitzeit.mcp_server.tools.schemas import RUN_STATES
 
 HEAVY = [
     "yaml",
@@ -51,6 +53,10 @@ def test_a_tool_has_a_name_that_every_host_takes_and_a_description_that_fits(nam
 
 def test_every_tool_has_a_handler_and_no_handler_is_hidden() -> None:
     assert list(HANDLERS) == list(TOOLS)
+
+
+def test_runs_are_listed_by_every_state_that_they_have() -> None:
+    assert get_args(RunState) == RUN_STATES
 
 
 def test_the_hints_tell_reading_from_acting() -> None:

@@ -85,6 +85,24 @@ async def test_requests_that_were_meant_for_another_server_are_refused(serving: 
     assert foreign.status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("header", "value", "status"),
+    [
+        ("Host", "127.0.0.1:80@evil.example", 421),
+        ("Host", "localhost:x", 421),
+        ("Host", "localhost.evil.example:80", 421),
+        ("Host", "localhost:9000", 200),  # through a tunnel
+        ("Origin", "http://localhost:9000", 403),
+        ("Origin", "http://127.0.0.1", 403),
+        ("Origin", "null", 403),
+    ],
+)
+async def test_only_its_own_names_and_pages_are_let_in(serving: Serving, header: str, value: str, status: int) -> None:
+    with anyio.fail_after(10):
+        async with serving() as url, httpx2.AsyncClient() as client:
+            assert (await client.get(f"{url}/healthz", headers={header: value})).status_code == status
+
+
 async def test_health_is_told_without_mcp(serving: Serving) -> None:
     with anyio.fail_after(10):
         async with serving() as url, httpx2.AsyncClient() as client:
@@ -110,7 +128,7 @@ def test_a_port_that_is_taken_says_so() -> None:
 
 def test_an_address_is_a_url() -> None:
     with listen("localhost", 0) as listening:
-        assert address_of(listening) == f"http://127.0.0.1:{listening.getsockname()[1]}"
+        assert str(address_of(listening)) == f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 def test_an_application_that_cannot_open_ends_the_command() -> None:

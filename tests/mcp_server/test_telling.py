@@ -7,11 +7,14 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gleitzeit.core.diagnostics import Diagnostic
+from gleitzeit.core.errors import DocumentError, ValidationError
 from gleitzeit.core.models import Event, Failure, Run, TaskResult
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.mcp_server.tools.answer import compact, cut, fitting, plain, preview, size
 from gleitzeit.mcp_server.tools.outcome import method_answer, run_answer
 from gleitzeit.mcp_server.tools.ranking import ranked
+from gleitzeit.mcp_server.tools.refusal import refused
 from gleitzeit.mcp_server.tools.watch import Meter, words
 
 
@@ -171,3 +174,37 @@ def test_words_of_the_name_weigh_more_than_those_of_the_description() -> None:
 
 def test_what_has_nothing_of_the_query_is_left_out() -> None:
     assert names("weather") == []
+
+
+def test_a_thousand_diagnostics_are_told_by_the_first_of_them() -> None:
+    wrong = [Diagnostic("unknown_key", f"unknown key {number}") for number in range(1_000)]
+    answer = refused(DocumentError([Diagnostic("unsupported", "not yet", severity="warning"), *wrong]), 32_000)
+    told = answer.data["error"]["diagnostics"]
+    assert (len(told), told[0]["message"]) == (50, "unknown key 0")
+    assert "1001 problems" in answer.text
+    assert "and 951 more" in answer.text
+    small = refused(DocumentError(wrong), 400)
+    assert size(compact(small.data)) < 800
+    assert refused(DocumentError(wrong[:1]), 1).data["error"]["diagnostics"] == [wrong[0].to_dict()]
+
+
+def test_half_a_character_breaks_no_answer() -> None:
+    for answer in (
+        run_answer(run(name="\ud800", outputs={"a": "\ud800"}), 1_000),
+        run_answer(run(status="failed", error=Failure("x", "broke \ud800", "mend \ud800")), 1_000),
+        refused(ValidationError("wrong \ud800", hint="\ud800", details={"x": "\ud800"}), 1_000),
+        refused(DocumentError([Diagnostic("x", "\ud800")]), 1_000),
+    ):
+        assert answer.text.encode()
+        assert json.dumps(answer.data, ensure_ascii=False).encode()
+    assert run_answer(run(name="\ud800"), 1_000).data["run_id"] == "r1"
+
+
+def test_a_hint_is_a_sentence_unless_it_begins_with_a_name() -> None:
+    assert (
+        refused(ValidationError("x", hint="list_runs shows them"), 99).text
+        == "x [parameters_invalid] list_runs shows them."
+    )
+    assert (
+        refused(ValidationError("x", hint='did you mean "y"?'), 99).text == 'x [parameters_invalid] Did you mean "y"?'
+    )

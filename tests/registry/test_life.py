@@ -303,7 +303,8 @@ async def test_warming_starts_those_that_serve_and_does_not_wait(registry: Proto
         async with registry.running():
             await registry.warm()
             assert hub.told == []
-            await registry.ready(hub)
+            await anyio.wait_all_tasks_blocked()
+            assert hub.told == ["initialize", "serve"]
     assert plain.told == []
     assert hub.told == ["initialize", "serve", "served", "shutdown"]
 
@@ -332,21 +333,20 @@ async def test_parameters_are_checked_once_against_the_protocol(registry: Protoc
     assert "shop/buy" not in provider.told
 
 
-async def test_a_provider_that_checks_for_itself_is_not_checked_before(registry: ProtocolProviderRegistry) -> None:
-    checks: list[str] = []
-
+async def test_a_check_of_the_provider_s_own_comes_before_each_request(registry: ProtocolProviderRegistry) -> None:
     class Own(Shop):
-        async def validate_request(self, method: str, parameters: dict[str, object]) -> None:
-            checks.append(method)
+        async def validate_request(self, method: str, parameters: dict[str, Any]) -> None:
+            self.told.append("check")
+            if parameters["item"] == "gold":
+                raise ValidationError("gold is not sold")
 
-        async def handle_request(self, method: str, parameters: dict[str, Any]) -> Any:
-            await self.validate_request(method, parameters)
-            return {}
-
-    registry.register_provider("shop/v1", Own())
+    provider = Own()
+    registry.register_provider("shop/v1", provider)
     async with registry.running():
-        await registry.execute("shop/buy", {"item": 3})
-    assert checks == ["shop/buy"]
+        assert await registry.execute("shop/buy", {"item": 3}) == {"by": "shop", "item": 3}
+        with pytest.raises(ValidationError, match="gold is not sold"):
+            await registry.execute("shop/buy", {"item": "gold"})
+    assert provider.told == ["initialize", "check", "shop/buy", "check", "shutdown"]
 
 
 async def test_what_a_provider_raises_comes_out_as_it_is(registry: ProtocolProviderRegistry) -> None:

@@ -38,10 +38,10 @@ def test_registering_again_replaces(registry: ProtocolProviderRegistry) -> None:
         assert registry.find("shop/sell") is provider
 
 
-def test_the_older_order_of_arguments_is_understood(registry: ProtocolProviderRegistry) -> None:
-    provider = Shop("one")
-    registry.register_provider("one", "shop/v1", provider)
-    assert registry.find("shop/buy") is provider
+def test_the_provider_of_a_method_is_named_and_nothing_where_there_is_none(registry: ProtocolProviderRegistry) -> None:
+    registry.register_provider("shop/v1", Shop("one"))
+    assert registry.provider_of("shop/buy") == "one"
+    assert registry.provider_of("shop/rob") is None
 
 
 def test_a_provider_without_a_protocol_serves_its_prefix(registry: ProtocolProviderRegistry) -> None:

@@ -11,21 +11,22 @@ from typing import Any
 import anyio.to_thread
 
 from gleitzeit.application.checking import Checked, Source, check_source, describe
-from gleitzeit.application.child_runs import child_runs
 from gleitzeit.application.discovery import load_providers
 from gleitzeit.application.document_files import read_document
-from gleitzeit.application.literals import literal
 from gleitzeit.application.permission import Permission
+from gleitzeit.application.workflow_provider import register_workflows
 from gleitzeit.config import Configuration
-from gleitzeit.core.errors import ConfigurationError, MethodNotFoundError
+from gleitzeit.core.call_document import call_document
+from gleitzeit.core.errors import ConfigurationError, ForbiddenError, MethodNotFoundError
 from gleitzeit.core.inputs import bind_inputs
-from gleitzeit.core.models import Run, Task, Workflow
+from gleitzeit.core.models import Run, Workflow
 from gleitzeit.core.protocol import MethodSpec
-from gleitzeit.core.references import opaque_parameters
 from gleitzeit.core.schema import check_parameters
 from gleitzeit.engine.base import Engine, Submission
 from gleitzeit.engine.local import LocalEngine
-from gleitzeit.registry import ProtocolProviderRegistry
+from gleitzeit.registry import ProtocolProviderRegistry, ProviderOverview
+
+_SERVERS = "mcp/servers"
 
 
 class Application:
@@ -35,9 +36,14 @@ class Application:
     """
 
     def __init__(
-        self, engine: Engine, registry: ProtocolProviderRegistry, config: Configuration, roots: tuple[Path, ...]
+        self,
+        engine: Engine,
+        registry: ProtocolProviderRegistry,
+        config: Configuration,
+        roots: tuple[Path, ...],
+        permission: Permission,
     ) -> None:
-        self._permission = Permission(config.policy)
+        self._permission = permission
         self.engine = engine
         self.registry = registry
         self.config = config
@@ -47,24 +53,26 @@ class Application:
         self, source: Source, inputs: Mapping[str, Any] | None = None, *, name: str | None = None
     ) -> Checked:
         """Everything that is wrong with a document, and how it would run. Inputs are checked where they are given."""
-        checked = await check_source(self.registry, source, name, self._permission)
+        checked = await check_source(self.registry, source, name, self._permission.require)
         return checked if inputs is None else checked.with_inputs(inputs)
 
     async def submit(
         self,
-        source: Source,
+        source: Source | Checked,
         inputs: Mapping[str, Any] | None = None,
         *,
         name: str | None = None,
         caller: str = "local",
         roots: Sequence[Path] | None = None,
     ) -> Run:
-        """Check a document and start it; returns as soon as the run is accepted.
+        """Check a document and start it; returns as soon as the run is accepted. One that is checked starts as it is.
 
         Raises `DocumentError` with all that is wrong with it, and `ValidationError` for inputs that do not fit.
         """
-        workflow = (await self.check(source, name=name)).require()
-        return await self._start(workflow, bind_inputs(workflow, inputs or {}), caller, roots)
+        checked = source if isinstance(source, Checked) else await self.check(source, name=name)
+        workflow = checked.require()
+        given = checked.inputs if inputs is None else inputs
+        return await self._start(workflow, bind_inputs(workflow, given), caller, roots)
 
     async def call(
         self,
@@ -80,17 +88,46 @@ class Application:
         Raises `MethodNotFoundError` and, where the method's schema is known, `ValidationError`.
         """
         given = dict(parameters or {})
-        self._permission(method, caller)
+        self._permission.require(method)
         described = await describe(self.registry, method)
         if isinstance(described, MethodNotFoundError):
             raise described
         spec = described if isinstance(described, MethodSpec) else MethodSpec()
         check_parameters(method, spec.parameters, given)
-        # Nothing is filled into code, so that quoting it would change it.
-        opaque = opaque_parameters(method, given, spec.code)
-        quoted = {key: value if key in opaque else literal(value) for key, value in given.items()}
-        task = Task(id="call", method=method, parameters=quoted, timeout=timeout)
-        return await self._start(Workflow(name=method[:128], tasks=(task,)), {}, caller, roots)
+        return await self._start(call_document(method, given, spec.code, timeout=timeout), {}, caller, roots)
+
+    async def methods(self) -> list[MethodSpec]:
+        """All methods that may be used now, by name."""
+        return [spec for spec in await self.registry.list_methods() if self._permission.allows(spec.name)]
+
+    async def describe(self, method: str) -> MethodSpec | None:
+        """What a method takes and returns; nothing where its provider does not say.
+
+        Raises `MethodNotFoundError`, and `ForbiddenError` for one that may not be used.
+        """
+        self._permission.require(method)
+        return await self.registry.describe(method)
+
+    def provider_of(self, method: str) -> str | None:
+        """The id of the provider that would get `method` now; nothing where there is none."""
+        return self.registry.provider_of(method)
+
+    def providers(self) -> list[ProviderOverview]:
+        """How each provider stands, as far as is known."""
+        return self.registry.overview()
+
+    async def check_health(self) -> None:
+        """Ask each provider in use how it is, so that `providers` knows."""
+        await self.registry.check_health()
+
+    async def servers(self) -> list[dict[str, Any]]:
+        """How each downstream server stands; none where nobody serves `mcp/servers`, or it may not be used."""
+        try:
+            self._permission.require(_SERVERS)
+            answer = await self.registry.execute(_SERVERS, {})
+        except (MethodNotFoundError, ForbiddenError):
+            return []
+        return [dict(server) for server in answer.get("servers", ())]
 
     async def read_path(self, path: str | os.PathLike[str], roots: Sequence[Path] | None = None) -> bytes:
         """The document in a file inside of the roots.
@@ -119,21 +156,21 @@ async def open_application(
     """
     chosen = ProtocolProviderRegistry.get_instance() if registry is None else registry
     folders = (*roots, *_existing(config.files.roots))
+    permission = Permission(config.policy)
     # Providers' modules take a while to import, which should hold up nobody else in this event loop.
     await anyio.to_thread.run_sync(load_providers, chosen, config)
-    children = child_runs(chosen)
-    async with chosen.running(), _engine(config, chosen) as engine:
-        with children.of(engine):
-            await chosen.warm()
-            yield Application(engine, chosen, config, folders)
+    register_workflows(chosen)
+    async with chosen.running(), _engine(config, chosen, permission) as engine:
+        await chosen.warm()
+        yield Application(engine, chosen, config, folders, permission)
 
 
-def _engine(config: Configuration, registry: ProtocolProviderRegistry) -> LocalEngine:
+def _engine(config: Configuration, registry: ProtocolProviderRegistry, permission: Permission) -> LocalEngine:
     return LocalEngine(
         registry,
         max_parallel_tasks=config.engine.max_parallel_tasks,
         secrets=config.secrets,
-        policy=Permission(config.policy),
+        policy=permission.require,
         result_bytes=config.limits.result_bytes,
     )
 

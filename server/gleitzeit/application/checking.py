@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
 
 from gleitzeit.core.check import check, methods_of
+from gleitzeit.core.data import is_mapping, is_sequence
 from gleitzeit.core.diagnostics import Diagnostic
-from gleitzeit.core.document import LARGE, Reading, read
+from gleitzeit.core.document import read
 from gleitzeit.core.errors import DocumentError, ForbiddenError, GleitzeitError, MethodNotFoundError, ValidationError
 from gleitzeit.core.graph import edges, waves
 from gleitzeit.core.inputs import bind_inputs
-from gleitzeit.core.models import Workflow
+from gleitzeit.core.models import Task, Workflow
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.registry import ProtocolProviderRegistry
 
 Source = str | bytes | Mapping[str, Any] | Workflow
+
+Result = TypeVar("Result")
+
+_LIGHT = 32 * 1024
+"""The characters of a document that is read on the spot."""
 
 Described = MethodSpec | GleitzeitError | None
 """What is known of a method, or why it is not known."""
@@ -44,6 +50,17 @@ class Checked:
     def errors(self) -> tuple[Diagnostic, ...]:
         """The diagnostics that keep it from running."""
         return tuple(diagnostic for diagnostic in self.diagnostics if diagnostic.severity == "error")
+
+    @property
+    def plan(self) -> list[list[dict[str, Any]]]:
+        """The tasks that may run together, wave by wave, as JSON data: each with method, provider and conditions."""
+        tasks = {} if self.workflow is None else {task.id: task for task in self.workflow.tasks}
+        return [[self._step(tasks[task_id]) for task_id in wave] for wave in self.waves]
+
+    def _step(self, task: Task) -> dict[str, Any]:
+        step = {"task_id": task.id, "method": task.method, "provider": self.methods.get(task.method)}
+        conditions = {"foreach": task.foreach, "when": task.when}
+        return step | {key: value for key, value in conditions.items() if value is not None}
 
     @property
     def valid(self) -> bool:
@@ -74,18 +91,20 @@ async def check_source(
     permission: Callable[[str], None] = lambda method: None,
 ) -> Checked:
     """A document with everything that is wrong with it; its methods are asked for all at once."""
-    reading = await _read(source, name)
+    aside = _is_heavy(source)
+    reading = await _carried_out(aside, partial(read, source, name=name))
     if reading.workflow is None:
         return Checked(None, {}, reading.diagnostics)
     workflow = reading.workflow
     described = await _describe_all(registry, workflow)
-    diagnostics = check(reading, {method: _specified(spec) for method, spec in described.items()})
+    specified = {method: _specified(spec) for method, spec in described.items()}
+    diagnostics = await _carried_out(aside, partial(check, reading, specified))
     refused = _refused(workflow, permission)
     checked = Checked(workflow, {}, (*diagnostics, *_silent(workflow, described), *refused))
     if not checked.valid:
         return checked
     plan = tuple(tuple(wave) for wave in waves(edges(workflow)))
-    return replace(checked, waves=plan, methods={method: _serving(registry, method) for method in described})
+    return replace(checked, waves=plan, methods={method: registry.provider_of(method) for method in described})
 
 
 async def describe(registry: ProtocolProviderRegistry, method: str) -> Described:
@@ -96,10 +115,24 @@ async def describe(registry: ProtocolProviderRegistry, method: str) -> Described
         return error
 
 
-async def _read(source: Source, name: str | None) -> Reading:
-    if isinstance(source, (str, bytes)) and len(source) > LARGE:
-        return await anyio.to_thread.run_sync(partial(read, source, name=name))
-    return read(source, name=name)
+async def _carried_out(aside: bool, work: Callable[[], Result]) -> Result:
+    return await anyio.to_thread.run_sync(work) if aside else work()
+
+
+def _is_heavy(source: Source) -> bool:
+    """Whether reading and checking it would hold up the event loop."""
+    if isinstance(source, (str, bytes)):
+        return len(source) > _LIGHT
+    pending: list[Any] = [task.parameters for task in source.tasks] if isinstance(source, Workflow) else [source]
+    weight = 0
+    while pending and weight <= _LIGHT:
+        value = pending.pop()
+        weight += len(value) if isinstance(value, str) else 16
+        if is_mapping(value):
+            pending += value.values()
+        elif is_sequence(value):
+            pending += value
+    return weight > _LIGHT
 
 
 async def _describe_all(registry: ProtocolProviderRegistry, workflow: Workflow) -> dict[str, Described]:
@@ -132,10 +165,3 @@ def _refused(workflow: Workflow, permission: Callable[[str], None]) -> Iterator[
             permission(task.method)
         except ForbiddenError as error:
             yield Diagnostic(error.code, error.message, path=f"tasks[{index}].method", hint=error.hint)
-
-
-def _serving(registry: ProtocolProviderRegistry, method: str) -> str | None:
-    try:
-        return registry.find(method).provider_id
-    except MethodNotFoundError:
-        return None

@@ -7,23 +7,27 @@ import importlib.metadata
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from weakref import WeakKeyDictionary
 
-from pydantic import ValidationError as ModelError
+from pydantic import BaseModel
 
-from gleitzeit.config.problems import misfits_of
 from gleitzeit.config.settings import Configuration
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import ConfigurationError
+from gleitzeit.core.sections import read_section
 from gleitzeit.providers.base import ProtocolProvider
 from gleitzeit.registry import ProtocolProviderRegistry
 
 GROUP = "gleitzeit.providers"
 COMES_LATER = frozenset({"python"})
 """Documented providers that this version does not have; a section for one of them is not an error."""
+
+MCP = "mcp"
+"""The provider whose section is a top-level key, as it is in the files of hosts."""
 
 _loaded: WeakKeyDictionary[ProtocolProviderRegistry, dict[str, tuple[ProtocolProvider, dict[str, Any]]]]
 _loaded = WeakKeyDictionary()
@@ -72,7 +76,7 @@ def _report(registry: ProtocolProviderRegistry, name: str, error: Exception) -> 
     registry.report_broken(name, error)
 
 
-def _check_sections(config: Configuration, entries: Mapping[str, Any]) -> None:
+def _check_sections(config: Configuration, entries: Mapping[str, EntryPoint]) -> None:
     for name in config.providers:
         if name in entries:
             continue
@@ -86,23 +90,22 @@ def _check_sections(config: Configuration, entries: Mapping[str, Any]) -> None:
         )
 
 
-def _enter(registry: ProtocolProviderRegistry, config: Configuration, name: str, found: Any) -> None:
+def _enter(registry: ProtocolProviderRegistry, config: Configuration, name: str, found: object) -> None:
     if not (inspect.isclass(found) and issubclass(found, ProtocolProvider)):
         _call(registry, name, found)
         return
-    section, key = _section(config, name, found)
+    section, key = _section(config, name)
     if _settled(registry, name, section):
         return
-    _check(config, found, section, key)
+    checked = _checked(config, found, section, key)
     try:
-        # The class is asked by the names that its own __init__ takes, which the base class does not declare.
-        provider = cast("Callable[..., ProtocolProvider]", found)(provider_id=name, config=section)
+        provider = found.from_config(name, checked)
         if provider.protocol is not None:
             registry.register_protocol(provider.protocol)
         registry.register_provider(provider.protocol_id, provider)
-    except ConfigurationError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a stranger's class may raise anything, and must not stop the rest
+    except Exception as error:  # a stranger's class may raise anything, and must not stop the rest
+        if section and isinstance(error, ConfigurationError):
+            raise
         _report(registry, name, error)
     else:
         _loaded.setdefault(registry, {})[name] = (provider, section)
@@ -117,7 +120,7 @@ def _settled(registry: ProtocolProviderRegistry, name: str, section: Mapping[str
     return loaded is None or loaded[0] is not present or loaded[1] == section
 
 
-def _call(registry: ProtocolProviderRegistry, name: str, found: Any) -> None:
+def _call(registry: ProtocolProviderRegistry, name: str, found: object) -> None:
     if not callable(found):
         _report(registry, name, ConfigurationError(f"{found!r} is neither a ProtocolProvider nor a function"))
         return
@@ -127,16 +130,15 @@ def _call(registry: ProtocolProviderRegistry, name: str, found: Any) -> None:
         _report(registry, name, error)
 
 
-def _section(config: Configuration, name: str, provider: type[ProtocolProvider]) -> tuple[dict[str, Any], str]:
-    if provider.config_section == "mcp":
-        return config.mcp.model_dump(mode="json", exclude_defaults=True), "mcp"
+def _section(config: Configuration, name: str) -> tuple[dict[str, Any], str]:
+    if name == MCP:
+        return config.mcp.model_dump(mode="json", exclude_defaults=True), MCP
     return dict(config.providers.get(name, {})), f"providers.{name}"
 
 
-def _check(config: Configuration, provider: type[ProtocolProvider], section: dict[str, Any], key: str) -> None:
+def _checked(
+    config: Configuration, provider: type[ProtocolProvider], section: Mapping[str, Any], key: str
+) -> BaseModel | Mapping[str, Any]:
     if provider.config_model is None:
-        return
-    try:
-        provider.config_model.model_validate(section)
-    except ModelError as error:
-        raise misfits_of(error, provider.config_model, key, config.origins) from None
+        return section
+    return read_section(provider.config_model, section, key, config.origins)

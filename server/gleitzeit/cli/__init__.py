@@ -14,7 +14,7 @@ def main() -> int:
         print(f"gleitzeit {__version__}")
         return 0
     if arguments[:1] == ["mcp"]:
-        return _serve(arguments[1:], "gleitzeit mcp")
+        return _speak_mcp(arguments[1:], "gleitzeit mcp")
     from gleitzeit.cli.app import carry_out  # typer and rich cost more than the commands above take
 
     return carry_out(arguments)
@@ -22,10 +22,10 @@ def main() -> int:
 
 def serve_stdio() -> int:
     """Carry out `gleitzeit-mcp`: speak MCP over standard input and output until the host hangs up."""
-    return _serve(sys.argv[1:], "gleitzeit-mcp")
+    return _speak_mcp(sys.argv[1:], "gleitzeit-mcp")
 
 
-def _serve(arguments: list[str], program: str) -> int:
-    from gleitzeit.cli.mcp import serve  # `--version` does without it
+def _speak_mcp(arguments: list[str], program: str) -> int:
+    from gleitzeit.cli.mcp import speak_mcp  # `--version` does without it
 
-    return serve(arguments, program)
+    return speak_mcp(arguments, program)

@@ -5,18 +5,27 @@ from __future__ import annotations
 import os
 import sys
 from io import TextIOWrapper
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
-from gleitzeit.cli import config, exits, install, methods, run, schema, serve, validate
-from gleitzeit.cli.configuration import DEBUG
+from gleitzeit.cli import config_check, exits, install, methods, run, schema, serve, validate
+from gleitzeit.cli.chosen_configuration import DEBUG
 from gleitzeit.cli.demo.command import demo
 from gleitzeit.cli.logs import log_to_standard_error
-from gleitzeit.cli.mcp_command import mcp
+from gleitzeit.cli.mcp import speak_mcp
+from gleitzeit.cli.options import ConfigOption
 from gleitzeit.cli.output import print_json
 from gleitzeit.cli.problems import error_data, say_error, say_traceback
+from gleitzeit.core.groups import only_error
 from gleitzeit.version import __version__
+
+
+def mcp(config: ConfigOption = None) -> None:
+    """Speak MCP over stdio, as hosts want it."""
+    # Stands here for the list of commands; `gleitzeit mcp` itself takes a shorter way.
+    raise typer.Exit(speak_mcp([] if config is None else ["--config", str(config)], "gleitzeit mcp"))
+
 
 application = typer.Typer(
     name="gleitzeit",
@@ -35,7 +44,7 @@ application.command("mcp")(mcp)
 application.command("serve")(serve.serve)
 application.command("install")(install.install)
 application.command("schema")(schema.schema)
-application.add_typer(config.application, name="config")
+application.add_typer(config_check.application, name="config")
 
 
 def _print_version(wanted: bool) -> None:
@@ -65,7 +74,7 @@ def carry_out(arguments: list[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else exits.OK
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a traceback is no answer for a person
-        return _told(_cause(error), "--json" in arguments, debugging)
+        return _told(only_error(error), "--json" in arguments, debugging)
     return exits.OK
 
 
@@ -78,11 +87,3 @@ def _told(error: BaseException, as_json: bool, debugging: bool) -> int:
     if as_json:
         print_json(error_data(error))
     return exits.exit_code_of(error)
-
-
-def _cause(error: BaseException) -> BaseException:
-    """The error itself where a task group wrapped a single one."""
-    if not isinstance(error, BaseExceptionGroup):
-        return error
-    group = cast("BaseExceptionGroup[BaseException]", error)
-    return _cause(group.exceptions[0]) if len(group.exceptions) == 1 else group

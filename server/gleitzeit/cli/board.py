@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
+from gleitzeit.core.data import is_object
 from gleitzeit.core.models import Event
 
 _STATES = {
@@ -88,9 +89,9 @@ def _apply_item(row: Row, item: str, state: str, at: float) -> None:
 
 
 def _note(event: Event) -> str:
-    """The last line of what the event says, short enough for a row."""
+    """A line of what the event says, short enough for a row: the first of an error, else the last."""
     error: Any = event.data.get("error")
-    message = cast("dict[str, Any]", error).get("message") if isinstance(error, dict) else error
+    message = error.get("message") if is_object(error) else error
     said = event.data.get("message") or message or event.data.get("reason")
-    lines = str(said or "").strip().splitlines()
-    return lines[-1][:80] if lines else ""
+    lines = str(said or "").strip().splitlines() or [""]
+    return (lines[0] if error else lines[-1])[:80]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gleitzeit.core import errors
-from gleitzeit.core.models import Run
+
+if TYPE_CHECKING:  # the server over stdio starts without it
+    from gleitzeit.core.models import Run
 
 OK = 0
 UNEXPECTED = 1
@@ -48,6 +52,8 @@ def exit_code_of_run(run: Run) -> int:
     """The exit code of a command whose result is `run`."""
     if run.status == "completed":
         return OK
-    if run.error is not None and run.error.code == errors.TimeoutError.code:
-        return TIMED_OUT
-    return INTERRUPTED if run.status == "cancelled" else RUN_FAILED
+    if run.status == "cancelled" and (run.error is None or run.error.code != errors.TimeoutError.code):
+        return INTERRUPTED
+    # The same error ends a command with other codes where no run was started at all.
+    code = exit_code_of(run.error.to_error()) if run.error is not None else RUN_FAILED
+    return code if code in (UNREACHABLE, TIMED_OUT) else RUN_FAILED

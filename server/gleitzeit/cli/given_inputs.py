@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import typer
-import yaml
 
+from gleitzeit.core.data import is_object
 from gleitzeit.core.document import read
-from gleitzeit.core.errors import NotFoundError, ValidationError
+from gleitzeit.core.errors import DocumentError, NotFoundError, ValidationError
 from gleitzeit.core.inputs import coerce_text
-
-_MOST_BYTES = 16 << 20
-
-# Typed as Any, for the loader in C has no types of its own.
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from gleitzeit.core.reading.data_text import read_data
 
 
 def given_inputs(document: bytes, pairs: Sequence[str] | None, file: Path | None) -> dict[str, Any]:
@@ -54,19 +50,10 @@ def _value(name: str, declared: Mapping[str, Mapping[str, Any]], text: str) -> A
 def _from_file(file: Path) -> dict[str, Any]:
     if not file.exists():
         raise NotFoundError(f"there is no file {file}", hint="--inputs names a YAML or JSON file")
-    content = file.read_bytes()
-    if len(content) > _MOST_BYTES:
-        raise ValidationError(f"{file}: {len(content)} bytes, and inputs have at most {_MOST_BYTES}")
     try:
-        values: Any = yaml.load(content, Loader=_Loader)  # noqa: S506 - Loader is a safe one
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ValidationError(f"{file}: {_yaml_words(error)}", hint="mend the YAML or JSON there") from None
-    if not isinstance(values, dict):
+        values: Any = read_data(file.read_bytes())
+    except DocumentError as error:
+        raise ValidationError(f"{file}: {error.message}", hint="mend the YAML or JSON there") from None
+    if not is_object(values):
         raise ValidationError(f"{file}: inputs are a mapping from names to values")
-    return cast("dict[str, Any]", values)
-
-
-def _yaml_words(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
-    return f"{place}{getattr(error, 'problem', None) or error}"
+    return values

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 
 class _InWords(logging.Formatter):
-    """Leaves tracebacks out."""
+    """Says how to see tracebacks, instead of showing them."""
 
-    def formatException(self, ei: Any) -> str:  # noqa: N802 - the base class's name
-        """Nothing: the message has to be enough."""
-        return ""
+    def format(self, record: logging.LogRecord) -> str:
+        """The message, without the traceback behind it."""
+        words, traceback, _ = super().format(record).partition("Traceback (most recent call last)")
+        return f"{words.rstrip(' +')}  GLEITZEIT_DEBUG=1 shows where it happened" if traceback else words
 
 
 def log_to_standard_error(debugging: bool) -> None:

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gleitzeit.cli import exits
 from gleitzeit.version import __version__
 
 if TYPE_CHECKING:  # at run time the first answer is out before it is needed
@@ -30,7 +31,7 @@ _AT_A_TERMINAL = """\
 """
 
 
-def serve(arguments: list[str], program: str) -> int:
+def speak_mcp(arguments: list[str], program: str) -> int:
     """Serve the host behind standard input and return the exit code; 2 for an option that there is not."""
     if not {"-h", "--help"}.isdisjoint(arguments):
         sys.stdout.write(_USAGE.format(program=program))
@@ -41,13 +42,16 @@ def serve(arguments: list[str], program: str) -> int:
     config, problem = _config_option(arguments)
     if problem:
         sys.stderr.write(f"error: {problem}\n\n{_USAGE.format(program=program)}")
-        return 2
+        return exits.USAGE
     if config is not None and not config.is_file():
         sys.stderr.write(f"error: there is no file {config}\n  hint: --config names an existing configuration\n")
-        return 3
+        return exits.NOT_FOUND
     if sys.stdin.isatty():
         sys.stderr.write(_AT_A_TERMINAL.format(program=program))
-    return _serve(config)
+    from gleitzeit.cli.last_resort import end_in_time
+    from gleitzeit.mcp_server.stdio import run_stdio  # what is printed above does without the SDK
+
+    return run_stdio(lambda: _application(config), end_in_time)
 
 
 def _config_option(arguments: list[str]) -> tuple[Path | None, str]:
@@ -66,14 +70,8 @@ def _config_option(arguments: list[str]) -> tuple[Path | None, str]:
     return config, ""
 
 
-def _serve(config: Path | None) -> int:
-    from gleitzeit.mcp_server.stdio import run_stdio  # what is printed above does without the SDK
-
-    return run_stdio(lambda: _application(config))
-
-
 def _application(config: Path | None) -> AbstractAsyncContextManager[Application]:
     from gleitzeit.application import open_application  # the first answer is out before this is needed
-    from gleitzeit.cli.configuration import configured
+    from gleitzeit.cli.chosen_configuration import configured
 
     return open_application(configured(config))

@@ -10,15 +10,14 @@ import anyio
 import typer
 
 from gleitzeit.application import open_application
-from gleitzeit.cli.configuration import configured
+from gleitzeit.cli.chosen_configuration import configured
 from gleitzeit.cli.options import ConfigOption, JsonOption
 from gleitzeit.cli.output import json_text, kept_for_results, print_json, print_result, say
 from gleitzeit.config import Configuration
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import MethodNotFoundError
 from gleitzeit.core.protocol import MethodSpec
-from gleitzeit.providers.roster import ProviderOverview
-from gleitzeit.registry import ProtocolProviderRegistry
+from gleitzeit.registry import ProviderOverview
 
 QueryArgument = Annotated[str, typer.Argument(metavar="[QUERY]", help="Words to look for in names and descriptions.")]
 ProviderOption = Annotated[str | None, typer.Option(help="Only methods of this provider or prefix.")]
@@ -48,8 +47,8 @@ def methods(
     """List the methods that workflows can call."""
     configuration = configured(config)
     with kept_for_results():
-        served, overview = anyio.run(_collect, configuration)
-    _say_failures(overview)
+        served, overview, servers = anyio.run(_collect, configuration)
+    _say_failures(overview, servers)
     found = [method for method in served if method.fits(query.lower().split(), provider)]
     if not found and (query or provider):
         raise _nothing(query, provider, served, overview)
@@ -59,20 +58,20 @@ def methods(
         _print_methods(found, with_schema)
 
 
-async def _collect(configuration: Configuration) -> tuple[list[_Served], list[ProviderOverview]]:
+async def _collect(
+    configuration: Configuration,
+) -> tuple[list[_Served], list[ProviderOverview], list[dict[str, Any]]]:
     async with open_application(configuration) as application:
-        specs = await application.registry.list_methods()
-        return [_Served(spec, _provider(application.registry, spec)) for spec in specs], application.registry.overview()
+        specs = await application.methods()
+        served = [_Served(spec, application.provider_of(spec.name) or "") for spec in specs]
+        return served, application.providers(), await application.servers()
 
 
-def _provider(registry: ProtocolProviderRegistry, spec: MethodSpec) -> str:
-    try:
-        return registry.find(spec.name).provider_id
-    except MethodNotFoundError:
-        return ""
-
-
-def _say_failures(overview: Iterable[ProviderOverview]) -> None:
+def _say_failures(overview: Iterable[ProviderOverview], servers: Iterable[dict[str, Any]]) -> None:
+    for server in servers:
+        if server.get("last_error"):
+            words = f": server {server['name']} is {server['state']}: {server['last_error']}"
+            say(("warning", "bold yellow"), words)
     for provider in overview:
         if provider.error:
             say(("warning", "bold yellow"), f": provider {provider.provider_id} is {provider.state}: {provider.error}")

@@ -11,7 +11,7 @@ import typer
 
 from gleitzeit.application import open_application
 from gleitzeit.cli import exits
-from gleitzeit.cli.configuration import configured
+from gleitzeit.cli.chosen_configuration import configured
 from gleitzeit.cli.documents import WorkflowFile, WorkflowFileError, open_workflow
 from gleitzeit.cli.following import Followed, follow
 from gleitzeit.cli.given_inputs import given_inputs
@@ -71,7 +71,7 @@ async def _carry_out(
         if not found.valid:
             raise WorkflowFileError(document, found.diagnostics)
         say_diagnostics(found.diagnostics, document.name, document.text)
-        started = await application.submit(found.require(), found.inputs, roots=_own_root(configuration, document))
+        started = await application.submit(found, roots=_own_root(configuration, document))
         tell(await follow(application.engine, started, timeout))
 
 
@@ -99,7 +99,7 @@ def _say_what_went_wrong(followed: Followed, timeout: float | None) -> None:
     failures = {task.task_id: task.error for task in run.tasks.values() if task.error is not None}
     for task_id, failure in failures.items():
         say_failure(failure, task_id)
-    if run.error is not None and run.error not in failures.values():
+    if run.error is not None and not any(failure.message in run.error.message for failure in failures.values()):
         say_failure(run.error)
     say((f"run {run.id} {_ending(followed, timeout)}", "bold red"))
 

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from gleitzeit.application import open_application
-from gleitzeit.cli.configuration import configured
+from gleitzeit.cli.chosen_configuration import configured
+from gleitzeit.cli.last_resort import end_in_time
 from gleitzeit.cli.options import ConfigOption, JsonOption
-from gleitzeit.cli.output import print_json, say
+from gleitzeit.cli.output import print_json, print_result, say
 
 HostOption = Annotated[str | None, typer.Option(help="The address to listen at; one of this machine's own.")]
 PortOption = Annotated[int | None, typer.Option(min=0, max=65_535, help="The port to listen at; 0 takes a free one.")]
@@ -26,6 +27,8 @@ def serve(
     def announce(address: str) -> None:
         if as_json:
             print_json({"address": address, "streamable_http": f"{address}/mcp", "sse": f"{address}/sse"})
+        else:
+            print_result(f"{address}/mcp")
         say(("serving", "bold green"), f" {address}/mcp (streamable HTTP) and {address}/sse (SSE); Ctrl-C ends it")
 
     code = run_http(
@@ -33,5 +36,6 @@ def serve(
         host=host if host is not None else configuration.server.host,
         port=port if port is not None else configuration.server.port,
         announce=announce,
+        ending=end_in_time,
     )
     raise typer.Exit(code)

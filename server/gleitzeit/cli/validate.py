@@ -12,7 +12,7 @@ import typer
 
 from gleitzeit.application import Application, Checked, open_application
 from gleitzeit.cli import exits
-from gleitzeit.cli.configuration import configured
+from gleitzeit.cli.chosen_configuration import configured
 from gleitzeit.cli.documents import WorkflowFile, open_workflow
 from gleitzeit.cli.given_inputs import given_inputs
 from gleitzeit.cli.options import ConfigOption, InputOption, InputsFileOption, JsonOption
@@ -21,7 +21,7 @@ from gleitzeit.cli.problems import say_diagnostics, say_error
 from gleitzeit.config import Configuration
 from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.core.graph import mermaid
-from gleitzeit.core.models import Failure, Task
+from gleitzeit.core.models import Failure
 
 FilesArgument = Annotated[list[str], typer.Argument(metavar="FILE...", help="Workflows; - is standard input.")]
 MermaidOption = Annotated[bool, typer.Option("--mermaid", help="Print the graph as a mermaid diagram.")]
@@ -103,7 +103,7 @@ def _print_verdict(verdict: _Verdict, as_mermaid: bool) -> None:
 
 
 def _print_plan(name: str, checked: Checked) -> None:
-    plan = _plan(checked)
+    plan = checked.plan
     tasks = sum(map(len, plan))
     waves = len(plan)
     print_result(f"{name}: valid, {tasks} task{'' if tasks == 1 else 's'} in {waves} wave{'' if waves == 1 else 's'}")
@@ -113,23 +113,6 @@ def _print_plan(name: str, checked: Checked) -> None:
             marks = [key for key in ("foreach", "when") if key in task]
             extra = f"  ({', '.join(marks)})" if marks else ""
             print_result(f"  {number}  {task['task_id']:<{width}}  {task['method']}{extra}")
-
-
-def _plan(checked: Checked) -> list[list[dict[str, Any]]]:
-    """The tasks that may run together, wave by wave."""
-    if checked.workflow is None:
-        return []
-    tasks = {task.id: task for task in checked.workflow.tasks}
-    return [
-        [_step(tasks[task_id], checked.methods.get(tasks[task_id].method)) for task_id in wave]
-        for wave in checked.waves
-    ]
-
-
-def _step(task: Task, provider: str | None) -> dict[str, Any]:
-    step: dict[str, Any] = {"task_id": task.id, "method": task.method, "provider": provider}
-    conditions = {"foreach": task.foreach, "when": task.when}
-    return step | {key: value for key, value in conditions.items() if value is not None}
 
 
 def _data(verdict: _Verdict) -> dict[str, Any]:
@@ -142,7 +125,7 @@ def _data(verdict: _Verdict) -> dict[str, Any]:
         "diagnostics": [diagnostic.to_dict() for diagnostic in checked.diagnostics],
     }
     if checked.valid and checked.workflow is not None:
-        data |= {"plan": _plan(checked), "inputs": dict(checked.inputs), "mermaid": mermaid(checked.workflow)}
+        data |= {"plan": checked.plan, "inputs": dict(checked.inputs), "mermaid": mermaid(checked.workflow)}
     return data
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -25,23 +24,25 @@ def checked(tool: str, content: Any, is_error: bool, text: str) -> dict[str, Any
     return answer
 
 
-def run_of(summary: Mapping[str, Any], tasks: Mapping[str, Any]) -> Run:
-    """A run from two answers of `inspect_run`; what was too large to be shown is a `LimitError`."""
-    outputs = summary.get("outputs", {})
+def run_of(summary: Mapping[str, Any], details: Mapping[str, Any]) -> Run:
+    """A run from two answers of `inspect_run`; what was too large to be sent is a `LimitError`, never left out."""
     if "preview" in summary:
-        raise LimitError(
-            f"the outputs of run {summary['run_id']} are too large to be sent",
-            hint="raise limits.result_tokens of the server, or give the workflow smaller outputs",
-        )
-    results = {task["task_id"]: _task(task, outputs) for task in tasks.get("tasks", ())}
+        raise _too_large(summary, "its outputs")
+    if "inputs" not in details:
+        raise _too_large(summary, "its inputs")
+    results = {task["task_id"]: _task(task, summary) for task in details["tasks"]}
+    if len(results) < sum(summary["counts"].values()):
+        raise _too_large(summary, "its tasks")
     return Run(
         id=summary["run_id"],
-        name=summary.get("name", ""),
+        name=summary["name"],
         status=summary["status"],
-        inputs={},
+        inputs=details["inputs"],
         tasks=results,
-        outputs=outputs,
+        outputs=summary.get("outputs", {}),
         error=_failure(summary.get("error")),
+        created_at=_moment(details["created_at"]),
+        finished_at=_moment(details["finished_at"]) if "finished_at" in details else None,
     )
 
 
@@ -79,23 +80,26 @@ def methods_of(answer: Mapping[str, Any]) -> list[MethodSpec]:
     ]
 
 
-def _task(task: Mapping[str, Any], outputs: Mapping[str, Any]) -> TaskResult:
-    known = ("task_id", "status", "attempts", "error")
-    return TaskResult(
-        task_id=task["task_id"],
-        status=task["status"],
-        result=_result(task, outputs),
-        error=_failure(task.get("error")),
-        attempts=task.get("attempts", 0),
-        metadata={key: value for key, value in task.items() if key not in known},
+def _too_large(summary: Mapping[str, Any], what: str) -> LimitError:
+    return LimitError(
+        f"run {summary['run_id']} is {summary['status']}, but {what} are too large to be sent",
+        hint="raise limits.result_tokens of the server, or give the workflow less to hand over",
     )
 
 
-def _result(task: Mapping[str, Any], outputs: Mapping[str, Any]) -> Any:
-    start = task.get("result_start")
-    if start is not None and len(start.encode()) == task.get("result_size"):
-        return json.loads(start)
-    return outputs.get(task["task_id"])
+def _task(task: Mapping[str, Any], summary: Mapping[str, Any]) -> TaskResult:
+    if "result_start" in task:
+        raise _too_large(summary, f"the {task['result_size']} bytes of task {task['task_id']}")
+    started = _moment(task["started_at"]) if "started_at" in task else None
+    return TaskResult(
+        task_id=task["task_id"],
+        status=task["status"],
+        result=task.get("result"),
+        error=_failure(task.get("error")),
+        attempts=task["attempts"],
+        started_at=started,
+        finished_at=started + task["seconds"] if started is not None and "seconds" in task else None,
+    )
 
 
 def _failure(error: Mapping[str, Any] | None) -> Failure | None:
@@ -128,20 +132,12 @@ def _moment(text: str) -> float:
 
 
 def _error(error: Mapping[str, Any]) -> GleitzeitError:
-    if "diagnostics" in error:
-        return DocumentError([Diagnostic(**diagnostic) for diagnostic in error["diagnostics"]])
-    kind = _kinds().get(error.get("code", ""), GleitzeitError)
-    return kind(
-        error.get("message", ""), hint=error.get("hint"), code=error.get("code"), retryable=error.get("retryable")
-    )
-
-
-def _kinds() -> dict[str, type[GleitzeitError]]:
-    kinds: dict[str, type[GleitzeitError]] = {}
-    waiting: list[type[GleitzeitError]] = [GleitzeitError]
-    while waiting:
-        kind = waiting.pop()
-        waiting += kind.__subclasses__()
-        if kind is not DocumentError:
-            kinds.setdefault(kind.code, kind)
-    return kinds
+    if "diagnostics" in error:  # they say more than the line above them
+        return Failure(DocumentError.code, "", details={"diagnostics": error["diagnostics"]}).to_error()
+    return Failure(
+        error.get("code", "error"),
+        error.get("message", ""),
+        hint=error.get("hint"),
+        retryable=error.get("retryable", False),
+        details=error.get("details", {}),
+    ).to_error()

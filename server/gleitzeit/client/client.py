@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from gleitzeit.core.errors import ConfigurationError, GleitzeitError, ProviderError, UnsupportedError
+from gleitzeit.core.errors import ConfigurationError, ProviderError, UnsupportedError
 from gleitzeit.core.models import Event, Run, Task, TaskResult
 
 # The engine, the MCP SDK and the configuration are loaded when a client is opened: a program that only imports the
@@ -128,7 +128,7 @@ class GleitzeitClient:
         run = await self._session.call("llm/chat", {**given, **({"model": model} if model else {})})
         result = next(iter((await self._finish(run, None)).tasks.values()))
         if result.status != "completed":
-            raise _error_of(result)
+            raise result.error.to_error() if result.error is not None else ProviderError(f"the task is {result.status}")
         return str(result["response"])
 
     @property
@@ -137,7 +137,7 @@ class GleitzeitClient:
             raise ConfigurationError("the client is not open", hint="use `async with GleitzeitClient() as client`")
         return self._opened
 
-    def _connect(self) -> Any:
+    def _connect(self) -> AbstractAsyncContextManager[Session]:
         if self._mode == "native":
             from gleitzeit.client.native import native_session  # see above
 
@@ -183,12 +183,3 @@ def _check_mode(mode: str, url: str | None, command: Sequence[str] | None) -> No
         )
     if mode == "native" and (url is not None or command is not None):
         raise ConfigurationError("url and command are for a server", hint='pass mode="mcp" with them')
-
-
-def _error_of(result: TaskResult) -> GleitzeitError:
-    failure = result.error
-    if failure is None:
-        return ProviderError(f"the task is {result.status}")
-    return ProviderError(
-        failure.message, hint=failure.hint, code=failure.code, retryable=failure.retryable, ambiguous=failure.ambiguous
-    )

@@ -62,5 +62,5 @@ class NativeSession(Session):
         return Validation(checked.valid, checked.diagnostics, checked.waves)
 
     async def methods(self) -> Sequence[MethodSpec]:
-        """All methods of the registry."""
-        return await self._application.registry.list_methods()
+        """All methods that may be used."""
+        return await self._application.methods()

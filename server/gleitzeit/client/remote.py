@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, cast
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
 
 from mcp import Client, StdioServerParameters
+from mcp.client.sse import sse_client
 from mcp.shared.exceptions import MCPError
 
 from gleitzeit.client import answers
 from gleitzeit.client.session import Document, Session, Validation
 from gleitzeit.core.errors import ConnectionLostError, LimitError, ProviderUnavailableError
+from gleitzeit.core.groups import only_error, unwrapped
 from gleitzeit.core.models import OVER, Event, Run, Workflow
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.engine.base import RunList
@@ -28,24 +31,20 @@ async def remote_session(url: str | None, command: Sequence[str] | None) -> Asyn
     Raises `ProviderUnavailableError` where there is none.
     """
     name = url if url is not None else " ".join(command or ())
-    server: Any = url if command is None else StdioServerParameters(command=command[0], args=list(command[1:]))
-    failure: Exception | None = None
-    try:
-        async with Client(server, read_timeout_seconds=READ_SECONDS, cache=None) as client:
-            try:
-                yield RemoteSession(client, name)
-            except Exception as error:  # noqa: BLE001 - raised below, outside of the connection's own task group
-                failure = error
-    except Exception as error:
-        if failure is None:
-            raise _unreachable(name, error) from error
-    if failure is not None:
-        raise failure
+    server: Any = StdioServerParameters(command=command[0], args=list(command[1:])) if command else url
+    if url is not None and urlsplit(url).path.endswith("/sse"):
+        server = sse_client(url)
+    async with AsyncExitStack() as stack:
+        try:
+            client = await stack.enter_async_context(
+                unwrapped(Client(server, read_timeout_seconds=READ_SECONDS, cache=None))
+            )
+        except Exception as error:
+            raise _unreachable(name, only_error(error)) from error
+        yield RemoteSession(client, name)
 
 
 def _unreachable(name: str, error: BaseException) -> ProviderUnavailableError:
-    while isinstance(error, BaseExceptionGroup):
-        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
     return ProviderUnavailableError(
         f"no Gleitzeit server answers at {name}: {type(error).__name__}: {error}",
         hint="start one with `gleitzeit serve`, and give the address that it prints",
@@ -75,8 +74,8 @@ class RemoteSession(Session):
     async def get(self, run_id: str) -> Run:
         """The run, put together from two looks at it."""
         summary = await self._call("inspect_run", {"run_id": run_id})
-        tasks = await self._call("inspect_run", {"run_id": run_id, "detail": "tasks"})
-        return answers.run_of(summary, tasks)
+        details = await self._call("inspect_run", {"run_id": run_id, "detail": "results"})
+        return answers.run_of(summary, details)
 
     async def list(self, status: str | None, name: str | None, limit: int, cursor: str | None) -> RunList:
         """Runs by `list_runs`."""

@@ -7,16 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError as ModelError
-
-from gleitzeit.config.filling import fill, read_secrets
+from gleitzeit.config.filling import fill_section, read_secrets
 from gleitzeit.config.later import refuse_later_keys
-from gleitzeit.config.problems import misfits_of
 from gleitzeit.config.roots import check_root
 from gleitzeit.config.settings import FILE_KEYS, Configuration
 from gleitzeit.config.source import Source, from_environment, from_file, from_flags, merged
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import ConfigurationError
+from gleitzeit.core.sections import read_section
 
 
 def home_folder(environ: Mapping[str, str] | None = None) -> Path:
@@ -73,7 +71,7 @@ def _fill(source: Source, environ: Mapping[str, str]) -> dict[str, dict[str, Any
     filled: dict[str, dict[str, Any]] = {}
     for key, value in source.values.items():
         section: dict[str, Any] = value or {}
-        filled[key] = section if key in ("mcp", "mcpServers", "secrets") else fill(section, environ, key)
+        filled[key] = section if key in ("mcp", "mcpServers", "secrets") else fill_section(section, environ, key)
     return filled
 
 
@@ -101,11 +99,7 @@ def _configuration(
         "secrets": secrets,
         "origins": dict(origins),
     }
-    try:
-        configuration = Configuration.model_validate(fields)
-    except ModelError as error:
-        raise misfits_of(error, Configuration, "", origins) from None
-    return _with_folders(configuration, base)
+    return _with_folders(read_section(Configuration, fields, "", origins), base)
 
 
 def _as_list(value: Any) -> Any:

@@ -1,9 +1,12 @@
-"""JSON data, as type checkers understand it."""
+"""JSON data as type checkers understand it, and paths into it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
+
+PathKey = str | int
+"""The name of a field, or the position of an item."""
 
 
 def is_list(value: object) -> TypeGuard[list[Any]]:
@@ -43,3 +46,16 @@ def kind_of(value: object) -> str:
     if is_mapping(value):
         return "an object"
     return f"a Python {type(value).__name__}"
+
+
+def path_text(path: Sequence[PathKey]) -> str:
+    """A path as people write it: `tasks[2].parameters["content-type"]`."""
+    text = ""
+    for key in path:
+        if isinstance(key, int):
+            text += f"[{key}]"
+        elif not text and key:
+            text = key
+        else:
+            text += f".{key}" if key.isidentifier() else f'["{key}"]'
+    return text

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from typing import Any, Literal
 
 Severity = Literal["error", "warning"]
@@ -42,10 +45,34 @@ class Diagnostic:
         return {key: value for key, value in values.items() if value is not None}
 
 
+_LONGEST_NAME = 100
+_MOST_NAMES = 1000
+_COMPARED = 8
+
+
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The known name that `name` was most likely meant to be, if any is close."""
-    matches = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    """The known name that `name` was most likely meant to be, if any is close.
+
+    Names come from foreign documents: comparing is quadratic in their length, so only those that share most pairs of
+    letters are compared.
+    """
+    if len(name) > _LONGEST_NAME:
+        return None
+    pairs = _pairs(name)
+    known = (known for known in islice(names, _MOST_NAMES) if len(known) <= _LONGEST_NAME)
+    likely = heapq.nlargest(_COMPARED, known, key=lambda known: _likeness(pairs, _pairs(known)))
+    matches = difflib.get_close_matches(name, likely, n=1, cutoff=0.6)
     return matches[0] if matches else None
+
+
+def _likeness(pairs: frozenset[str], others: frozenset[str]) -> float:
+    return len(pairs & others) / (len(pairs) + len(others))
+
+
+@lru_cache(maxsize=4096)
+def _pairs(name: str) -> frozenset[str]:
+    padded = f" {name} "
+    return frozenset(padded[index : index + 2] for index in range(len(padded) - 1))
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str | None:

@@ -8,23 +8,20 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gleitzeit.core.data import is_list, is_mapping, is_object, kind_of
+from gleitzeit.core.data import PathKey, is_list, is_mapping, is_object, kind_of
 from gleitzeit.core.diagnostics import Diagnostic
 from gleitzeit.core.errors import DocumentError
 from gleitzeit.core.json_data import as_json
 from gleitzeit.core.models import Workflow
+from gleitzeit.core.reading.data_text import read_text
 from gleitzeit.core.reading.document_errors import problems_of
-from gleitzeit.core.reading.json_text import json_fault, json_marks, read_json
-from gleitzeit.core.reading.marks import NOWHERE, Mark, PathKey, Positions, Problem
-from gleitzeit.core.reading.source_text import MAX_BYTES, Source, SourceRefused, source_of
-from gleitzeit.core.reading.yaml_text import Fault, Text, read_yaml
+from gleitzeit.core.reading.marks import NOWHERE, Mark, Positions, Problem
+from gleitzeit.core.reading.source_text import MAX_BYTES, source_text
+from gleitzeit.core.reading.text import Text, fault
 from gleitzeit.core.spelling.respell import respell
 from gleitzeit.core.spelling.spellings import HOLDERS
 
-__all__ = ["LARGE", "MAX_BYTES", "Reading", "read"]
-
-LARGE = 256 * 1024
-"""A text of more characters is best read in a thread."""
+__all__ = ["MAX_BYTES", "Reading", "read"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,35 +50,19 @@ def read(source: str | bytes | Mapping[str, Any] | Workflow, *, name: str | None
     if is_mapping(source):
         return _from_data(source, name)
     if not isinstance(source, (str, bytes, bytearray)):
-        return _refused(Fault("wrong_type", f"a workflow is text or an object, not {kind_of(source)}", 1, 1))
+        return Reading(None, (fault("wrong_type", f"a workflow is text or an object, not {kind_of(source)}", 1, 1),))
     try:
-        text = source_of(source)
-    except SourceRefused as refused:
-        return _refused(refused.fault)
+        text = read_text(source_text(source))
+    except DocumentError as error:
+        return Reading(None, error.diagnostics)
     return _from_text(text, name)
 
 
-def _from_text(source: Source, name: str | None) -> Reading:
-    text, marks = _parsed(source)
-    if text.empty or (text.data is None and not text.faults):
-        return _refused(Fault("empty", "the document is empty", 1, 1, "write tasks: with at least one task"))
-    placed = tuple(_diagnostic(fault) for fault in text.faults)
-    if text.root is None and text.data is None:
-        return Reading(None, placed)
-    return _read(text.data, marks, placed, name)
-
-
-def _parsed(source: Source) -> tuple[Text, Positions]:
-    body = source.text
-    if body.lstrip()[:1] in ("{", "["):
-        text = read_json(body)
-        if text is not None:
-            return text, Positions(lambda: json_marks(body))
-    text = read_yaml(body)
-    if text.root is None and text.faults and source.looks_like_json:
-        text = Text(faults=(json_fault(body),)) if text.faults[0].code == "yaml_syntax" else text
-    root = text.root
-    return text, Positions(lambda: root)
+def _from_text(text: Text, name: str | None) -> Reading:
+    if text.data is not None:
+        return _read(text.data, text.positions, text.faults, name)
+    empty = fault("empty", "the document is empty", 1, 1, "write tasks: with at least one task")
+    return Reading(None, text.faults or (empty,))
 
 
 def _from_data(data: Mapping[str, Any], name: str | None) -> Reading:
@@ -129,11 +110,3 @@ def _not_an_object(data: Any) -> Problem:
 
 def _order(diagnostic: Diagnostic) -> tuple[int, int]:
     return diagnostic.line or 0, diagnostic.column or 0
-
-
-def _diagnostic(fault: Fault) -> Diagnostic:
-    return Diagnostic(fault.code, fault.message, "", fault.line, fault.column, fault.hint)
-
-
-def _refused(fault: Fault) -> Reading:
-    return Reading(None, (_diagnostic(fault),))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import re
 
+DURATION_KEYS = frozenset({"timeout", "default_timeout", "delay", "max_delay", "ttl"})
+"""The keys of the language whose value is a duration."""
+
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _PART = re.compile(
     r"\s*(\d+(?:\.\d+)?)\s*"

@@ -73,11 +73,19 @@ class DocumentError(GleitzeitError):
 
     code = "document_invalid"
 
-    def __init__(self, diagnostics: Sequence[Diagnostic], *, message: str | None = None) -> None:
+    def __init__(
+        self,
+        diagnostics: Sequence[Diagnostic],
+        *,
+        message: str | None = None,
+        hint: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         self.diagnostics = tuple(diagnostics)
         super().__init__(
             message or "\n".join(str(diagnostic) for diagnostic in self.diagnostics),
-            details={"diagnostics": [diagnostic.to_dict() for diagnostic in self.diagnostics]},
+            hint=hint,
+            details={**(details or {}), "diagnostics": [diagnostic.to_dict() for diagnostic in self.diagnostics]},
         )
 
 
@@ -194,3 +202,28 @@ class CancelledError(GleitzeitError):
     """A run or task that somebody cancelled."""
 
     code = "cancelled"
+
+
+ERRORS: Mapping[str, type[GleitzeitError]] = {
+    "configuration_invalid": ConfigurationError,
+    "document_invalid": DocumentError,
+    "parameters_invalid": ValidationError,
+    "reference_unresolved": ReferenceUnresolvedError,
+    "expression_failed": ExpressionError,
+    "not_found": NotFoundError,
+    "run_not_found": RunNotFoundError,
+    "workflow_not_found": WorkflowNotFoundError,
+    "method_not_found": MethodNotFoundError,
+    "conflict": ConflictError,
+    "forbidden": ForbiddenError,
+    "limit_exceeded": LimitError,
+    "unsupported": UnsupportedError,
+    "provider_failed": ProviderError,
+    "provider_unavailable": ProviderUnavailableError,
+    "connection_lost": ConnectionLostError,
+    "provider_crashed": ProviderCrashedError,
+    "tool_failed": ToolFailedError,
+    "timeout": TimeoutError,
+    "cancelled": CancelledError,
+}
+"""The class of an error by its code; any other code is that of a plain `GleitzeitError`."""

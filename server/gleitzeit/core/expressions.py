@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from gleitzeit.core.cel.accesses import Accessed, accesses
 from gleitzeit.core.cel.cost import size_of, weigh
 from gleitzeit.core.cel.parser import parse
-from gleitzeit.core.cel.paths import Reading, accesses
 from gleitzeit.core.cel.pruning import Branch, prune, prune_result, tree_of
 from gleitzeit.core.cel.syntax import Access, Call, MethodStep, Node, walk
 from gleitzeit.core.cel.tokens import CelSyntaxError
 from gleitzeit.core.cel.values import evaluate
 from gleitzeit.core.diagnostics import Diagnostic, did_you_mean
 from gleitzeit.core.errors import DocumentError, LimitError
-from gleitzeit.core.scope import ABSENT, Scope
+from gleitzeit.core.scope import ABSENT, ALIASES, Scope
 
 __all__ = ["LIGHT", "MAX_NODES", "MAX_TEXT", "Expression", "compile_expression", "evaluate"]
 
@@ -26,7 +26,6 @@ LIGHT = 40_000_000
 MAX_NODES = 10_000
 MAX_TEXT = 1 << 20
 
-_ALIASES = {"input": "inputs", "steps": "tasks"}
 _TYPES = frozenset({"bool", "int", "uint", "double", "string", "bytes", "list", "map", "type", "null_type"})
 _FUNCTIONS = frozenset(
     "size has int uint double string bytes timestamp duration contains startsWith endsWith matches type dyn "
@@ -49,7 +48,6 @@ class Expression:
     inputs: frozenset[str]
     uses_item: bool
     uses_index: bool
-    readings: tuple[Reading, ...] = field(repr=False)
     branches: Mapping[str, Branch] = field(repr=False, compare=False, hash=False)
     tree: Node = field(repr=False, compare=False, hash=False)
 
@@ -68,7 +66,7 @@ class Expression:
             much = f"more than {MAX_NODES:,} values" if size.nodes - 1 > MAX_NODES else f"{size.text:,} bytes of text"
             raise LimitError(
                 f'"{self.source}" refers to {much}',
-                hint="refer to a smaller part, or compute it in a python/execute task",
+                hint="refer to a smaller part, or compute it in a method of your own",
             )
         return data
 
@@ -83,17 +81,17 @@ def compile_expression(source: str) -> Expression:
     try:
         tree = parse(source)
         _check_names(tree)
-        readings = tuple(_canonical(reading, source) for reading in accesses(tree))
+        found = accesses(tree)
+        paths = tuple(_canonical(path) for path in found)
     except CelSyntaxError as error:
         raise DocumentError([_diagnostic(error, source)]) from error
     return Expression(
         source=source,
-        roots=frozenset(_roots(readings)),
-        inputs=frozenset(str(item.keys[1]) for item in readings if item.keys[0] == "inputs" and len(item.keys) > 1),
-        uses_item=any(item.keys[0] == "item" for item in readings),
-        uses_index=any(item.keys[0] == "index" for item in readings),
-        readings=readings,
-        branches=_branches(accesses(tree)),
+        roots=frozenset(str(item.keys[0]) for item in paths) - _HEADS,
+        inputs=frozenset(str(item.keys[1]) for item in paths if item.keys[0] == "inputs" and len(item.keys) > 1),
+        uses_item=any(item.keys[0] == "item" for item in paths),
+        uses_index=any(item.keys[0] == "index" for item in paths),
+        branches=_branches(found),
         tree=tree,
     )
 
@@ -103,30 +101,23 @@ def _diagnostic(error: CelSyntaxError, source: str) -> Diagnostic:
     return Diagnostic(error.code, f'in the expression "{shown}": {error.message}', column=error.offset, hint=error.hint)
 
 
-def _canonical(reading: Reading, source: str) -> Reading:
+def _canonical(path: Accessed) -> Accessed:
     """`steps.x` and `tasks["x"]` as `x`, `input` as `inputs`; raises for what cannot be followed."""
-    head = str(reading.keys[0])
+    head = str(path.keys[0])
     if head == "secrets":
         raise CelSyntaxError(
             "a secret can only be passed on as it is",
-            reading.start,
+            path.start,
             "use ${secrets.NAME} alone, in parameters",
             "secret_misplaced",
         )
     if head in ("tasks", "steps"):
-        if len(reading.keys) < 2 or not isinstance(reading.keys[1], str):
+        if len(path.keys) < 2 or not isinstance(path.keys[1], str):
             raise CelSyntaxError(
-                f"{head} needs the id of a task", reading.start, f'write {head}["id"] with the id as text'
+                f"{head} needs the id of a task", path.start, f'write {head}["id"] with the id as text'
             )
-        return Reading(reading.keys[1:], reading.start, reading.optional)
-    return Reading((_ALIASES.get(head, head), *reading.keys[1:]), reading.start, reading.optional)
-
-
-def _roots(readings: tuple[Reading, ...]) -> Iterator[str]:
-    for reading in readings:
-        head = str(reading.keys[0])
-        if head not in _HEADS:
-            yield head
+        return Accessed(path.keys[1:], path.start, path.optional)
+    return Accessed((ALIASES.get(head, head), *path.keys[1:]), path.start, path.optional)
 
 
 def is_type_name(name: str) -> bool:
@@ -134,10 +125,10 @@ def is_type_name(name: str) -> bool:
     return name in _TYPES
 
 
-def _branches(readings: list[Reading]) -> dict[str, Branch]:
-    by_head: dict[str, list[Reading]] = {}
-    for reading in readings:
-        by_head.setdefault(str(reading.keys[0]), []).append(reading)
+def _branches(paths: list[Accessed]) -> dict[str, Branch]:
+    by_head: dict[str, list[Accessed]] = {}
+    for path in paths:
+        by_head.setdefault(str(path.keys[0]), []).append(path)
     return {head: tree_of([(item.keys[1:], item.optional) for item in items]) for head, items in by_head.items()}
 
 

@@ -10,8 +10,7 @@ from gleitzeit.core.data import is_list
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import ValidationError
 from gleitzeit.core.models import Workflow
-from gleitzeit.core.schema import misfits, refusal
-from gleitzeit.core.schemas.misfits import Misfit
+from gleitzeit.core.schema import TYPES, Misfit, example_of, misfits, refusal
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
@@ -30,8 +29,8 @@ def bind_inputs(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]:
             found.extend(_wrong(name, schema, given[name]))
         elif "default" in schema:
             bound[name] = schema["default"]
-        elif is_required(schema):
-            found.append(Misfit((name,), "this input is missing", "missing", _missing_hint(schema)))
+        elif _is_required(schema):
+            found.append(Misfit((name,), "is missing", "missing", _missing_hint(name, schema)))
         else:
             bound[name] = None
     if found:
@@ -39,22 +38,14 @@ def bind_inputs(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]:
     return bound
 
 
-def is_required(schema: Mapping[str, Any]) -> bool:
+def _is_required(schema: Mapping[str, Any]) -> bool:
     """Whether an input has to be given: it has no default, and does not say that it is optional or may be null."""
     types = schema.get("type")
     nullable = types == "null" or (is_list(types) and "null" in types)
     return "default" not in schema and schema.get("required") is not False and not nullable
 
 
-def inputs_schema(workflow: Workflow) -> dict[str, Any]:
-    """The JSON Schema of the object that holds all inputs."""
-    required = [name for name, schema in workflow.inputs.items() if is_required(schema)]
-    properties = {name: without_required(schema) for name, schema in workflow.inputs.items()}
-    schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
-    return {**schema, "required": required} if required else schema
-
-
-def without_required(schema: Mapping[str, Any]) -> dict[str, Any]:
+def _without_required(schema: Mapping[str, Any]) -> dict[str, Any]:
     """A schema without `required: true`, which people write of an input and JSON Schema has not."""
     return {key: value for key, value in schema.items() if key != "required" or not isinstance(value, bool)}
 
@@ -71,7 +62,8 @@ def coerce_text(schema: Mapping[str, Any], text: str) -> Any:
         if found:
             return value
     if types:
-        raise ValidationError(f'"{text}" is not {" or ".join(types)}')
+        wanted = " or ".join(TYPES.get(kind, kind) for kind in types)
+        raise ValidationError(f'must be {wanted}, not "{text[:60]}"', hint=_written(schema))
     found, value = _read_json(text)
     return value if found else text
 
@@ -101,9 +93,19 @@ def _refuse(constant: str) -> Any:
 
 def _wrong(name: str, schema: Mapping[str, Any], value: Any) -> list[Misfit]:
     return [
-        Misfit((name, *misfit.path), misfit.message, misfit.kind, misfit.hint)
-        for misfit in misfits(without_required(schema), value)
+        Misfit(
+            (name, *misfit.path),
+            misfit.message,
+            misfit.kind,
+            misfit.hint or (None if misfit.path else _written(schema)),
+        )
+        for misfit in misfits(_without_required(schema), value)
     ]
+
+
+def _written(schema: Mapping[str, Any]) -> str | None:
+    example = example_of(schema)
+    return f"such as {example}" if example is not None else None
 
 
 def _unknown(name: str, declared: Mapping[str, Any]) -> Misfit:
@@ -111,6 +113,7 @@ def _unknown(name: str, declared: Mapping[str, Any]) -> Misfit:
     return Misfit((name,), f"there is no such input; declared are: {known}", "unknown", did_you_mean(name, declared))
 
 
-def _missing_hint(schema: Mapping[str, Any]) -> str | None:
-    description = schema.get("description")
-    return str(description) if description else None
+def _missing_hint(name: str, schema: Mapping[str, Any]) -> str:
+    example = example_of(schema) or "..."
+    description = f" ({schema['description']})" if schema.get("description") else ""
+    return f"give it as in inputs: {{{name}: {example}}}, on a command line as -i {name}={example}{description}"

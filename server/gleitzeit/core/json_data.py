@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gleitzeit.core.data import is_mapping, is_sequence, kind_of
-from gleitzeit.core.reading.marks import PathKey, Problem
+from gleitzeit.core.data import PathKey, is_mapping, is_sequence, kind_of
+from gleitzeit.core.reading.marks import Problem
+from gleitzeit.core.reading.text import MAX_DEPTH
 
-MAX_DEPTH = 64
 _HINT = "pass text, numbers, true, false, null, lists and objects"
 
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self, cast
 from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
 from gleitzeit.core.adapting import Pattern, from_data, to_data
-from gleitzeit.core.errors import GleitzeitError
+from gleitzeit.core.diagnostics import Diagnostic
+from gleitzeit.core.errors import ERRORS, DocumentError, GleitzeitError
 
 TaskState = Literal["pending", "ready", "running", "waiting", "completed", "failed", "skipped", "cancelled", "unknown"]
 RunState = Literal["pending", "running", "waiting", "completed", "failed", "cancelled"]
@@ -137,6 +138,21 @@ class Failure:
     def of(cls, error: GleitzeitError) -> Failure:
         """What remains of an error when it is recorded."""
         return cls(error.code, error.message, error.hint, error.retryable, error.ambiguous, error.details)
+
+    def to_error(self) -> GleitzeitError:
+        """An error of the kind that was recorded, to be raised again; a `DocumentError` has its diagnostics."""
+        kind = ERRORS.get(self.code, GleitzeitError)
+        if issubclass(kind, DocumentError):
+            diagnostics = [Diagnostic(**diagnostic) for diagnostic in self.details.get("diagnostics", ())]
+            return kind(diagnostics, message=self.message, hint=self.hint, details=self.details)
+        return kind(
+            self.message,
+            hint=self.hint,
+            code=self.code,
+            retryable=self.retryable,
+            ambiguous=self.ambiguous,
+            details=self.details,
+        )
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message

@@ -7,12 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gleitzeit.core.data import is_list, is_mapping, kind_of
+from gleitzeit.core.data import PathKey, is_list, is_mapping, kind_of, path_text
 from gleitzeit.core.diagnostics import Diagnostic, did_you_mean
 from gleitzeit.core.errors import DocumentError, ReferenceUnresolvedError
-from gleitzeit.core.scope import ABSENT, Scope
-
-PathKey = str | int
+from gleitzeit.core.scope import ABSENT, ALIASES, Scope
 
 _ID = r"[A-Za-z_][A-Za-z0-9_-]*"
 _STEP = r"""\.[A-Za-z_][A-Za-z0-9_]*|\[\s*\d{1,9}\s*\]|\[\s*"[^"\\]*"\s*\]|\[\s*'[^'\\]*'\s*\]"""
@@ -20,7 +18,6 @@ _PATH = re.compile(rf"\s*({_ID})((?:{_STEP})*)\s*")
 _NAMED = re.compile(rf"\s*(?:tasks|steps)\.({_ID})((?:{_STEP})*)\s*")
 _STEPS = re.compile(_STEP)
 _CONSTANTS = frozenset({"true", "false", "null"})
-_ALIASES = {"input": "inputs", "steps": "tasks"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +38,16 @@ class Path:
     def inputs(self) -> frozenset[str]:
         """The input it refers to, if it does."""
         return frozenset({str(self.keys[0])}) if self.kind == "inputs" and self.keys else frozenset()
+
+    @property
+    def uses_item(self) -> bool:
+        """Whether it refers to the item at hand."""
+        return self.kind == "item"
+
+    @property
+    def uses_index(self) -> bool:
+        """Whether it refers to the position of the item at hand."""
+        return self.kind == "index"
 
     def as_cel(self) -> str:
         """The same as a CEL expression."""
@@ -97,12 +104,11 @@ class Path:
 
     def _missing(self, value: Any, position: int) -> ReferenceUnresolvedError:
         key = self.keys[position]
-        place = path_text(self.head, self.keys[:position])
+        place = path_text((self.head, *self.keys[:position]))
         if is_mapping(value):
             names = list(value)
-            return self._unresolved(
-                f'{place} has no field "{key}"; the fields there are: {_listed(names)}', did_you_mean(str(key), names)
-            )
+            message = f'{place} has no field "{key}"; the fields there are: {_listed(names)}'
+            return self._unresolved(message, did_you_mean(str(key), names) or f"all of it is ${{{place}}}")
         if is_list(value):
             if isinstance(key, int):
                 return self._unresolved(f"{place} has {len(value)} items, so there is no [{key}]", "the first is [0]")
@@ -113,14 +119,6 @@ class Path:
 
     def _unresolved(self, message: str, hint: str | None = None) -> ReferenceUnresolvedError:
         return ReferenceUnresolvedError(f"${{{self.source}}}: {message}", hint=hint)
-
-
-def path_text(head: str, keys: tuple[PathKey, ...]) -> str:
-    """A path as people write it."""
-    text = head
-    for key in keys:
-        text += f"[{key}]" if isinstance(key, int) else f".{key}" if key.isidentifier() else f'["{key}"]'
-    return text
 
 
 def parse_path(source: str) -> Path | None:
@@ -136,7 +134,7 @@ def parse_path(source: str) -> Path | None:
         if not keys or not isinstance(keys[0], str):
             raise _malformed(source, f"{head} needs the id of a task", "write ${id.field}")
         return Path(source.strip(), keys[0], keys[1:], "task")
-    kind = _ALIASES.get(head, head) if match.re is _PATH else "task"
+    kind = ALIASES.get(head, head) if match.re is _PATH else "task"
     if kind not in ("inputs", "item", "index", "run", "secrets"):
         return Path(source.strip(), head, keys, "task")
     return _checked(Path(source.strip(), kind, keys, kind))

@@ -29,11 +29,6 @@ class MethodSpec:
     code: Sequence[str] = ()
     capabilities: Sequence[str] = ()
 
-    @property
-    def repeatable(self) -> bool:
-        """Whether running it twice does no more than running it once."""
-        return self.read_only or self.idempotent
-
 
 class Protocol:
     """A named, versioned set of methods, such as `myprotocol/v1`.
@@ -57,11 +52,6 @@ class Protocol:
         self.version = version
         self.description = description
         self.methods: Mapping[str, MethodSpec] = {spec.name: spec for spec in _specs(id, methods)}
-
-    @property
-    def prefix(self) -> str:
-        """What the names of its methods begin with: `myprotocol/` for `myprotocol/v1`."""
-        return prefix_of(self.id)
 
     def __repr__(self) -> str:
         return f"Protocol({self.id!r}, methods={list(self.methods)!r})"

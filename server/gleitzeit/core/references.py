@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gleitzeit.core.data import is_mapping, is_sequence
-from gleitzeit.core.errors import DocumentError, ExpressionError
+from gleitzeit.core.errors import DocumentError, ExpressionError, LimitError
 from gleitzeit.core.expressions import Expression, compile_expression
+from gleitzeit.core.nesting import RUN_WORKFLOW
 from gleitzeit.core.paths import Path, parse_path
 from gleitzeit.core.scope import ABSENT, Scope
 from gleitzeit.core.slots import Slot, has_slot, split
 
 __all__ = [
     "ABSENT",
+    "LONGEST_TEXT",
     "Path",
     "Reference",
     "Scope",
@@ -25,6 +27,7 @@ __all__ = [
     "compile_reference",
     "compile_template",
     "condition_source",
+    "is_one_slot",
     "opaque_parameters",
     "slots_of",
 ]
@@ -32,6 +35,9 @@ __all__ = [
 Reference = Path | Expression
 Values = Mapping[str, Any]
 _Resolve = Callable[[Scope, Values], Any]
+
+LONGEST_TEXT = 16 * 1024 * 1024
+"""Characters that a text may have once its references are filled in."""
 
 _NONE: Values = {}
 
@@ -92,7 +98,7 @@ def compile_parameters(method: str, parameters: Mapping[str, Any], code: Collect
 def opaque_parameters(method: str, parameters: Mapping[str, Any], code: Collection[str] = ()) -> frozenset[str]:
     """The parameters into which nothing is filled: code, and a workflow, whose references are its own."""
     names = frozenset(code)
-    if method == "workflow/run" and not _is_one_slot(parameters.get("workflow")):
+    if method == RUN_WORKFLOW and not is_one_slot(parameters.get("workflow")):
         names |= {"workflow"}
     return names
 
@@ -137,7 +143,8 @@ def slots_of(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tup
             waiting.extend(((*where, index), current[index]) for index in reversed(range(len(current))))
 
 
-def _is_one_slot(value: Any) -> bool:
+def is_one_slot(value: Any) -> bool:
+    """Whether a value is one `${...}` and nothing else."""
     if not isinstance(value, str) or "${" not in value:
         return False
     try:
@@ -210,9 +217,24 @@ def _compile_text(text: str, references: dict[str, Reference]) -> _Resolve | Non
         return (lambda _scope, _values: only) if isinstance(only, str) else only
 
     def fill(scope: Scope, values: Values) -> Any:
-        return "".join(part if isinstance(part, str) else _as_text(part(scope, values)) for part in parts)
+        return _joined(part if isinstance(part, str) else _as_text(part(scope, values)) for part in parts)
 
     return fill
+
+
+def _joined(parts: Iterable[str]) -> str:
+    """One text. A short document can ask for one that no memory holds, by naming a large value many times."""
+    texts: list[str] = []
+    length = 0
+    for part in parts:
+        texts.append(part)
+        length += len(part)
+        if length > LONGEST_TEXT:
+            raise LimitError(
+                f"a text with references filled in has more than {LONGEST_TEXT:,} characters",
+                hint="refer to the large value by itself, or to a part of it",
+            )
+    return "".join(texts)
 
 
 def _compile_slot(slot: Slot, references: dict[str, Reference]) -> _Resolve:

@@ -16,6 +16,10 @@ ABSENT: Final[Any] = _Absent()
 """Stands where there is no item, since null is one."""
 
 
+ALIASES = {"input": "inputs", "steps": "tasks"}
+"""Other words for the same names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Results by task id (null for a skipped task, or one that failed and may), inputs, and what else has a name."""

@@ -13,6 +13,9 @@ _INSIDE = re.compile(
     r"""[rRbB]{0,2}(?:"{3}(?:\\.|[^\\])*?"{3}|'{3}(?:\\.|[^\\])*?'{3}|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|[{}]""",
     re.DOTALL,
 )
+FOREIGN = re.compile(r"\{\{-?\s*([\w.$\[\]'\"|() -]{1,200}?)\s*-?\}\}")
+"""A `{{ reference }}` of another system."""
+
 _DOUBLE = re.compile(r"\s*\{(.*)\}\s*", re.DOTALL)
 
 

@@ -2,40 +2,57 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from typing import Any
 
 import anyio
 import anyio.lowlevel
-from anyio.abc import Process
-from anyio.streams.buffered import BufferedByteReceiveStream
 
 from gleitzeit.core.errors import ExpressionError
 from gleitzeit.core.expressions import LIGHT, Expression, evaluate
 from gleitzeit.core.references import Scope, Template
+from gleitzeit.engine.workers import HINT, WorkerPool
 
 DEADLINE = 2.0
-_START_DEADLINE = 30.0
-_LONGEST_ANSWER = 64 * 1024 * 1024
+"""Seconds that one heavy expression may take."""
+
+BUDGET = 10.0
+"""Seconds that all heavy expressions of one run may take together."""
 
 
 class Evaluator:
-    """Resolves templates.
+    """What all runs share: the limits, and the processes, which are started when first needed."""
 
-    An expression too heavy for the event loop is evaluated by one child process, which is started when first needed
-    and replaced when it takes longer than `deadline` seconds.
+    def __init__(self, *, deadline: float = DEADLINE, budget: float = BUDGET, light: int = LIGHT) -> None:
+        self.deadline = deadline
+        self.budget = budget
+        self.light = light
+        self.pool = WorkerPool()
+
+    def for_run(self) -> RunEvaluator:
+        """What the tasks of one run resolve their templates with."""
+        return RunEvaluator(self)
+
+    async def close(self) -> None:
+        """End the processes, if there are any."""
+        await self.pool.close()
+
+
+class RunEvaluator:
+    """Resolves the templates of one run.
+
+    An expression too heavy for the event loop goes to a process. Each has its `deadline`, all together have the
+    `budget`, and only one is asked for at a time, so that no run keeps the others waiting for long.
     """
 
-    def __init__(self, *, deadline: float = DEADLINE, light: int = LIGHT) -> None:
-        self._deadline = deadline
-        self._light = light
+    __slots__ = ("_left", "_lock", "_shared")
+
+    def __init__(self, shared: Evaluator) -> None:
+        self._shared = shared
+        self._left = shared.budget
         self._lock = anyio.Lock()
-        self._worker: _Worker | None = None
 
     async def resolve(self, template: Template, scope: Scope) -> Any:
-        """The template's value. Raises `ReferenceUnresolvedError` and `ExpressionError`."""
+        """The template's value. Raises `ReferenceUnresolvedError`, `ExpressionError` and `LimitError`."""
         values: dict[str, Any] = {}
         for expression in template.expressions:
             if values:  # many light ones in a row must not hold up the loop together
@@ -43,78 +60,36 @@ class Evaluator:
             values[expression.source] = await self._value(expression, scope)
         return template.resolve(scope, values)
 
-    async def close(self) -> None:
-        """End the child process, if there is one."""
-        if self._worker is not None:
-            worker, self._worker = self._worker, None
-            await worker.end()
-
     async def _value(self, expression: Expression, scope: Scope) -> Any:
         data = expression.data(scope)
-        if expression.weight(data) <= self._light:
+        if expression.weight(data) <= self._shared.light:
             return evaluate(expression.source, data)
         async with self._lock:
-            return await self._elsewhere(expression.source, data)
-
-    async def _elsewhere(self, source: str, data: dict[str, Any]) -> Any:
-        if self._worker is None:
-            self._worker = await _Worker.start()
-        try:
-            with anyio.fail_after(self._deadline):
-                answer = await self._worker.ask({"source": source, "data": data})
-        except TimeoutError:
-            await self.close()
-            raise ExpressionError(
-                f"the expression took longer than {self._deadline:g} s: {source[:100]}",
-                hint="compute it in a task of its own, with python/execute",
-            ) from None
-        except (anyio.BrokenResourceError, anyio.EndOfStream, anyio.IncompleteRead) as error:
-            await self.close()
-            raise ExpressionError(
-                f"the expression needed more than it may have: {source[:100]}",
-                hint="compute it in a task of its own, with python/execute",
-            ) from error
-        except BaseException:  # cancelled: an answer may still come, and would be taken for that of the next question
-            await self.close()
-            raise
+            answer = await self._elsewhere(expression.source, data)
         if "error" in answer:
             raise ExpressionError(answer["error"], hint=answer.get("hint"), code=answer.get("code"))
         return answer["value"]
 
-
-class _Worker:
-    def __init__(self, process: Process) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._process = process
-        self._questions = process.stdin
-        self._answers = BufferedByteReceiveStream(process.stdout)
-
-    @classmethod
-    async def start(cls) -> _Worker:
-        command = [sys.executable, "-m", "gleitzeit.engine.expression_worker"]
-        with anyio.CancelScope(shield=True):  # asyncio leaks a process whose start is cancelled half-way
-            process = await anyio.open_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None)
-        worker = cls(process)
+    async def _elsewhere(self, source: str, data: dict[str, Any]) -> dict[str, Any]:
+        if self._left <= 0:
+            raise self._spent(source)
         try:
-            with anyio.fail_after(_START_DEADLINE):
-                await worker._answer()
-        except BaseException:
-            await worker.end()
-            raise
-        return worker
+            async with self._shared.pool.worker() as worker:
+                begun = anyio.current_time()
+                try:
+                    with anyio.fail_after(min(self._shared.deadline, self._left)):
+                        return await worker.ask(source, data)
+                finally:
+                    self._left -= anyio.current_time() - begun
+        except TimeoutError:
+            if self._left <= 0:
+                raise self._spent(source) from None
+            raise ExpressionError(
+                f"the expression took longer than {self._shared.deadline:g} s: {source[:100]}", hint=HINT
+            ) from None
 
-    async def ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        await self._questions.send(json.dumps(question).encode() + b"\n")
-        return await self._answer()
-
-    async def _answer(self) -> dict[str, Any]:
-        line = await self._answers.receive_until(b"\n", _LONGEST_ANSWER)
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    async def end(self) -> None:
-        with anyio.CancelScope(shield=True):
-            if self._process.returncode is None:
-                self._process.kill()
-            await self._process.aclose()
+    def _spent(self, source: str) -> ExpressionError:
+        budget = self._shared.budget
+        return ExpressionError(
+            f"the expressions of this run took longer than {budget:g} s together, at: {source[:100]}", hint=HINT
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
@@ -12,8 +11,15 @@ from typing import Any, TextIO
 from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.core.expressions import evaluate
 
+LONGEST_ANSWER = 4 * 1024 * 1024
+"""Bytes of JSON; reading more would hold up the parent's event loop."""
+
 _PR_SET_PDEATHSIG = 1
 _MEMORY = 1024 * 1024 * 1024
+_TOO_LARGE = {
+    "error": f"the value of the expression is larger than {LONGEST_ANSWER:,} bytes",
+    "hint": "refer to the data as it is, or take less of it",
+}
 
 
 def main() -> None:
@@ -33,9 +39,9 @@ def _answer(question: dict[str, Any]) -> dict[str, Any]:
     except GleitzeitError as error:
         return {"error": error.message, "hint": error.hint, "code": error.code}
     except MemoryError:
-        return {"error": "the expression needs too much memory", "hint": "compute it with python/execute"}
+        return {"error": "the expression needs too much memory", "hint": "let the expression look at less"}
     except RecursionError:
-        return {"error": "the expression is nested too deeply", "hint": "compute it with python/execute"}
+        return {"error": "the expression is nested too deeply", "hint": "split it over several tasks"}
 
 
 def _answers() -> TextIO:
@@ -47,6 +53,7 @@ def _answers() -> TextIO:
 
 def _be_bound() -> None:
     """Die with the parent, and use no more memory than an expression may need."""
+    import ctypes  # the server imports this module too, and needs none of it
     import resource  # exists on Unix alone
 
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -54,7 +61,10 @@ def _be_bound() -> None:
 
 
 def _send(answers: TextIO, answer: dict[str, Any]) -> None:
-    answers.write(json.dumps(answer) + "\n")
+    text = json.dumps(answer)
+    if len(text) >= LONGEST_ANSWER:
+        text = json.dumps(_TOO_LARGE)
+    answers.write(text + "\n")
     answers.flush()
 
 

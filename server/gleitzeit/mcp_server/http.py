@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 
 import anyio
@@ -13,36 +13,40 @@ import uvicorn
 from mcp.server import Server
 from mcp.server.sse import SseServerTransport
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from gleitzeit.core.errors import ConfigurationError
 from gleitzeit.mcp_server.eras import serve_both_eras
-from gleitzeit.mcp_server.face import build_server
-from gleitzeit.mcp_server.opening import ApplicationFactory, Opening, opening
-from gleitzeit.mcp_server.signals import told_to_stop
+from gleitzeit.mcp_server.guard import Address, Guard
+from gleitzeit.mcp_server.lazy_application import ApplicationFactory, LazyApplication, lazy_application
+from gleitzeit.mcp_server.server import build_server
+from gleitzeit.mcp_server.signals import Ending, no_ending, told_to_stop
 from gleitzeit.version import __version__
 
 LARGEST_BODY = 24 * 1024 * 1024
-_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _LAST_RESPONSES = 1
-_LAST_STREAMS = 0.5
+_IDLE_SESSION = 30 * 60
+_MOST_SESSIONS = 1_000
 
 Announce = Callable[[str], None]
 
 
-def run_http(factory: ApplicationFactory, *, host: str, port: int, announce: Announce) -> int:
+def run_http(
+    factory: ApplicationFactory, *, host: str, port: int, announce: Announce, ending: Ending = no_ending
+) -> int:
     """Serve until SIGTERM or SIGINT, and return the process's exit code; `announce` is told the address.
+
+    `ending` is called in the event loop as soon as the end begins, which a task that never gives up could prolong.
 
     Raises `ConfigurationError` for an address that is not this machine's own or that is taken, and whatever kept the
     application from opening.
     """
     listening = listen(host, port)
-    anyio.run(serve_http, factory, listening, announce)
+    anyio.run(serve_http, factory, listening, announce, told_to_stop, ending)
     return 0
 
 
@@ -69,128 +73,73 @@ async def serve_http(
     listening: socket.socket,
     announce: Announce,
     until: Callable[[], Awaitable[None]] = told_to_stop,
+    ending: Ending = no_ending,
 ) -> None:
     """Serve on a bound socket until `until` returns; open connections are then ended within two seconds."""
     with listening:
-        async with opening(factory) as state:
-            await _serve(state, listening, announce, until)
+        async with lazy_application(factory) as application:
+            await _serve_until(application, listening, announce, until, ending)
 
 
-async def _serve(
-    state: Opening, listening: socket.socket, announce: Announce, until: Callable[[], Awaitable[None]]
+async def _serve_until(
+    application: LazyApplication,
+    listening: socket.socket,
+    announce: Announce,
+    until: Callable[[], Awaitable[None]],
+    ending: Ending,
 ) -> None:
-    await state.application()  # a configuration that is wrong ends the command, not the first call
-    async with asgi_app(state, [_host_of(listening)]) as app:
+    await application.opened()  # a configuration that is wrong ends the command, not the first call
+    address = address_of(listening)
+    async with asgi_app(application, address) as app:
         server = _Server(_settings(app))
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_stop_after, until, app, server)
-            announce(address_of(listening))
+            tasks.start_soon(_stop_after, until, ending, app, server)
+            announce(str(address))
             await server.serve(sockets=[listening])
             tasks.cancel_scope.cancel()
 
 
-def address_of(listening: socket.socket) -> str:
-    """The URL of a bound socket."""
-    return f"http://{_host_of(listening)}:{listening.getsockname()[1]}"
+def address_of(listening: socket.socket) -> Address:
+    """The address of a bound socket."""
+    host, port = listening.getsockname()[:2]
+    return Address(f"[{host}]" if ":" in host else host, port)
 
 
 @asynccontextmanager
-async def asgi_app(state: Opening, names: Sequence[str] = ()) -> AsyncGenerator[Guard]:
-    """The application of all HTTP transports, for requests to this machine or to `names`; ends sessions at its end."""
-    server = build_server(state)
-    security = _security((*_NAMES, *names))
-    manager = StreamableHTTPSessionManager(server, security_settings=security, max_request_body_size=LARGEST_BODY)
-    sse = SseServerTransport("/messages/", security, max_request_body_size=LARGEST_BODY)
+async def asgi_app(application: LazyApplication, address: Address) -> AsyncGenerator[Guard]:
+    """The application of all HTTP transports, for requests to `address`; ends sessions at its end."""
+    server = build_server(application)
+    manager = StreamableHTTPSessionManager(
+        server,
+        security_settings=address.settings,
+        session_idle_timeout=_IDLE_SESSION,
+        max_sessions=_MOST_SESSIONS,
+        max_request_body_size=LARGEST_BODY,
+    )
+    sse = SseServerTransport("/messages/", address.settings, max_request_body_size=LARGEST_BODY)
     routes = [
         Route("/healthz", _healthy, methods=["GET"]),
-        Route("/sse", _SseEndpoint(sse, server, state), methods=["GET"]),
+        Route("/sse", _SseEndpoint(sse, server, application), methods=["GET"]),
         Mount("/messages/", app=sse.handle_post_message),
         Route("/mcp", manager.asgi_app),
     ]
     async with manager.run():
-        yield Guard(Starlette(routes=routes), TransportSecurityMiddleware(security))
-
-
-class Guard:
-    """Lets only requests through that were meant for this server, and can end all of them at once."""
-
-    def __init__(self, app: ASGIApp, security: TransportSecurityMiddleware) -> None:
-        self._app = app
-        self._security = security
-        self._open: set[anyio.CancelScope] = set()
-        self._ending = anyio.Event()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; one that is ended early still gets the end of its response."""
-        refusal = await self._security.validate_request(Request(scope))
-        if refusal is not None:
-            await refusal(scope, receive, send)
-            return
-        response = _Response(send)
-        with anyio.CancelScope() as request:
-            self._open.add(request)
-            try:
-                await self._app(scope, self._until_ending(receive), response.send)
-            finally:
-                self._open.discard(request)
-        if self._ending.is_set():
-            await response.end()
-
-    def end(self) -> None:
-        """End all requests, such as streams that would stay open for ever: first as if their clients had left."""
-        self._ending.set()
-        for request in self._open:
-            request.deadline = anyio.current_time() + _LAST_STREAMS
-
-    def _until_ending(self, receive: Receive) -> Receive:
-        async def receive_or_leave() -> Message:
-            message: Message = {"type": "http.disconnect"}
-
-            async def take() -> None:
-                nonlocal message
-                message = await receive()
-                race.cancel_scope.cancel()
-
-            async with anyio.create_task_group() as race:
-                race.start_soon(take)
-                await self._ending.wait()
-                race.cancel_scope.cancel()
-            return message
-
-        return receive_or_leave
-
-
-class _Response:
-    """One response on its way, so that it can be ended properly at any point."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._started = False
-        self._ended = False
-
-    async def send(self, message: Message) -> None:
-        self._started = True
-        self._ended = message["type"] == "http.response.body" and not message.get("more_body", False)
-        await self._send(message)
-
-    async def end(self) -> None:
-        if not self._started:
-            await self.send({"type": "http.response.start", "status": 503, "headers": []})
-        if not self._ended:
-            await self.send({"type": "http.response.body", "body": b""})
+        yield Guard(Starlette(routes=routes), address)
 
 
 class _SseEndpoint:
     """One SSE connection after another, each in whatever eras its requests speak."""
 
-    def __init__(self, transport: SseServerTransport, server: Server[Opening], state: Opening) -> None:
+    def __init__(
+        self, transport: SseServerTransport, server: Server[LazyApplication], application: LazyApplication
+    ) -> None:
         self._transport = transport
         self._server = server
-        self._state = state
+        self._application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._transport.connect_sse(scope, receive, send) as (read, write):
-            await serve_both_eras(self._server, read, write, lifespan_state=self._state)
+            await serve_both_eras(self._server, read, write, lifespan_state=self._application)
 
 
 class _Server(uvicorn.Server):
@@ -202,8 +151,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _stop_after(until: Callable[[], Awaitable[None]], app: Guard, server: _Server) -> None:
+async def _stop_after(until: Callable[[], Awaitable[None]], ending: Ending, app: Guard, server: _Server) -> None:
     await until()
+    ending()
     app.end()
     server.should_exit = True
 
@@ -223,19 +173,6 @@ def _settings(app: Guard) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=_LAST_RESPONSES,
     )
-
-
-def _security(names: Sequence[str]) -> TransportSecuritySettings:
-    return TransportSecuritySettings(
-        enable_dns_rebinding_protection=True,
-        allowed_hosts=[f"{name}{port}" for name in names for port in ("", ":*")],
-        allowed_origins=[f"http://{name}{port}" for name in names for port in ("", ":*")],
-    )
-
-
-def _host_of(listening: socket.socket) -> str:
-    host: str = listening.getsockname()[0]
-    return f"[{host}]" if ":" in host else host
 
 
 def _loopback(host: str) -> str:

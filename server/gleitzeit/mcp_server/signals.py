@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 
 import anyio
+
+Ending = Callable[[], None]
+"""What is called as soon as the end begins."""
+
+
+def no_ending() -> None:
+    """Let the end take as long as it takes."""
 
 
 async def told_to_stop() -> None:

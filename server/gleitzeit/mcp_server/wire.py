@@ -77,6 +77,8 @@ def claim_standard_streams() -> Wire:
 class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
     """Reads messages from a descriptor; a line that is none comes as a `MalformedFrameError`.
 
+    `ended` is set once the host has hung up.
+
     It waits on the event loop, never in a thread: a thread in `read` could not be stopped before the host writes.
     """
 
@@ -86,6 +88,7 @@ class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
         self._searched = 0
         self._skipping = False
         self._ended = False
+        self.ended = anyio.Event()
 
     async def receive(self) -> SessionMessage | Exception:
         """The next message; raises `EndOfStream` when the host has hung up."""
@@ -93,6 +96,7 @@ class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
             line = self._line()
             if line is None:
                 if self._ended:
+                    self.ended.set()
                     raise anyio.EndOfStream
                 await self._fill()
             elif isinstance(line, Exception):

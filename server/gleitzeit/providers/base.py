@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import abc
+import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, cast
 from typing import Protocol as Interface
 
 from pydantic import BaseModel
 
-from gleitzeit.core.errors import ForbiddenError, UnsupportedError
+from gleitzeit.core.errors import ConfigurationError, UnsupportedError
+from gleitzeit.core.models import Run, Workflow
 from gleitzeit.core.protocol import MethodSpec, Protocol, prefix_of
 from gleitzeit.core.schema import check_parameters
+from gleitzeit.providers.files import file_in
 
 
 class TaskSupport(Interface):
@@ -27,6 +30,10 @@ class TaskSupport(Interface):
 
     async def start_child(self, method: str, parameters: Mapping[str, Any]) -> Any:
         """Run one method as a child of the task and return its result."""
+        ...
+
+    async def start_workflow(self, workflow: Workflow, inputs: Mapping[str, Any]) -> Run:
+        """Run a checked workflow as a child of the task, and return it once it is over."""
         ...
 
     async def ask(self, message: str, schema: Mapping[str, Any] | None) -> Any:
@@ -50,6 +57,9 @@ class _Detached:
 
     async def start_child(self, method: str, parameters: Mapping[str, Any]) -> Any:
         raise UnsupportedError(f"{method} was called outside of a run", hint="run the task with GleitzeitClient")
+
+    async def start_workflow(self, workflow: Workflow, inputs: Mapping[str, Any]) -> Run:
+        raise UnsupportedError("a workflow was started outside of a run", hint="submit it with GleitzeitClient")
 
     async def ask(self, message: str, schema: Mapping[str, Any] | None) -> Any:
         raise UnsupportedError("a question was asked outside of a run", hint="run the task with GleitzeitClient")
@@ -101,17 +111,9 @@ class TaskContext:
     def path(self, name: str) -> Path:
         """The file that a parameter names, inside the roots: relative to the first root that has it.
 
-        Raises `ForbiddenError` where it lies outside of all of them.
+        Raises `NotFoundError` where there is none, and `ForbiddenError` where it would lie outside of all of them.
         """
-        for root in self.roots:
-            candidate = (root / name).resolve()
-            if candidate.is_relative_to(root.resolve()) and candidate.exists():
-                return candidate
-        places = ", ".join(str(root) for root in self.roots) or "none"
-        raise ForbiddenError(
-            f'"{name}" is not a file inside the allowed folders ({places})',
-            hint="put it there, or add its folder to files.roots in the configuration",
-        )
+        return file_in(self.roots, name)
 
 
 _current: ContextVar[TaskContext | None] = ContextVar("gleitzeit_task", default=None)
@@ -131,13 +133,11 @@ def enter_task(context: TaskContext) -> Callable[[], None]:
 class ProtocolProvider(abc.ABC):
     """Carries out the methods of one protocol. Only `handle_request` has to be written.
 
-    `config_model`, if given, checks the configuration section that the provider is built from
-    (`providers.<entry point>`, or the top-level key `config_section`).
+    `config_model`, if given, checks the configuration section that the provider is built from.
     """
 
     protocol: Protocol | None = None
     config_model: ClassVar[type[BaseModel] | None] = None
-    config_section: ClassVar[str | None] = None
 
     def __init__(
         self,
@@ -156,6 +156,24 @@ class ProtocolProvider(abc.ABC):
         self.version = version
         self.resource_manager = resource_manager
         self.hub = hub
+
+    @classmethod
+    def from_config(cls, provider_id: str, config: BaseModel | Mapping[str, Any]) -> Self:
+        """The provider that an entry point names, built from its section: a `config_model` where it has one.
+
+        By default the class is called with `provider_id` and `config`, the section as a dict with the model's
+        defaults. Raises `ConfigurationError` where it does not take them.
+        """
+        section = config.model_dump() if isinstance(config, BaseModel) else dict(config)
+        try:
+            inspect.signature(cls).bind(provider_id=provider_id, config=section)
+        except TypeError as error:
+            raise ConfigurationError(
+                f"{cls.__name__} can't be built with provider_id and config: {error}",
+                hint=f"override from_config(cls, provider_id, config) in {cls.__name__}",
+            ) from None
+        # The arguments are those of the derived class, which this one does not declare.
+        return cast("Callable[..., Self]", cls)(provider_id=provider_id, config=section)
 
     @abc.abstractmethod
     async def handle_request(self, method: str, parameters: dict[str, Any]) -> Any:
@@ -201,7 +219,7 @@ class ProtocolProvider(abc.ABC):
         return [specs.get(name) or MethodSpec(name=name) for name in self.get_supported_methods()]
 
     async def validate_request(self, method: str, parameters: dict[str, Any]) -> None:
-        """Check parameters before they are used; by default against the method's JSON Schema.
+        """Check the parameters of each request before it is carried out; by default against the method's JSON Schema.
 
         Raises `ValidationError` naming the parameter.
         """

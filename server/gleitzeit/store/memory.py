@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import count, islice
 
 from gleitzeit.core.errors import ConflictError, RunNotFoundError, ValidationError
-from gleitzeit.core.models import Event
+from gleitzeit.core.models import OVER, Event
 from gleitzeit.store.base import EventDraft, RunPage, RunRow, Snapshot, Store, TaskRow
+
+KEEP = 1_000
 
 
 class _Kept:
@@ -31,11 +34,17 @@ class _Kept:
 
 
 class MemoryStore(Store):
-    """Keeps runs in this process: a page costs what it shows, a write what it writes."""
+    """Keeps runs in this process: a page costs what it shows, a write what it writes.
 
-    def __init__(self) -> None:
+    Of the runs that are over, it forgets all but the last `keep`, each with its children. Children are not counted.
+    """
+
+    def __init__(self, *, keep: int = KEEP) -> None:
+        self._keep = keep
+        self._numbers = count()
         self._runs: dict[str, _Kept] = {}
         self._lists: dict[tuple[str | None, str | None], list[_Kept]] = {}
+        self._over: deque[_Kept] = deque()
 
     async def open(self) -> None:
         """Nothing has to be opened."""
@@ -47,9 +56,11 @@ class MemoryStore(Store):
         """Add a run. Raises `ConflictError` where its id exists."""
         if run.id in self._runs:
             raise ConflictError(f"the run {run.id} exists already")
-        kept = self._runs[run.id] = _Kept(run, len(self._runs))
-        for key in ((run.parent_id, run.caller), (run.parent_id, None)):
+        kept = self._runs[run.id] = _Kept(run, next(self._numbers))
+        for key in _lists_of(run):
             self._lists.setdefault(key, []).append(kept)
+        if run.state in OVER:
+            self._end(kept)
         return kept.append(events)
 
     async def commit(
@@ -70,7 +81,10 @@ class MemoryStore(Store):
         for task in tasks:
             kept.tasks[task.key] = task
         if run is not None:
+            ends = run.state in OVER and kept.row.state not in OVER
             kept.row = run
+            if ends:
+                self._end(kept)
         return kept.append(events)
 
     async def load(self, run_id: str) -> Snapshot | None:
@@ -104,6 +118,38 @@ class MemoryStore(Store):
         """Events of a run with a higher `seq` than `after`, in order."""
         kept = self._runs.get(run_id)
         return [] if kept is None else kept.events[max(after, 0) : max(after, 0) + limit]
+
+    def _end(self, kept: _Kept) -> None:
+        """Note a run that is over, and forget the first ones that are now too many."""
+        if kept.row.parent_id is None:
+            self._over.append(kept)
+        for _ in range(len(self._over) - self._keep):
+            oldest = self._over.popleft()
+            family = self._family(oldest)
+            if all(one.row.state in OVER for one in family):
+                self._forget(family)
+            else:  # a child of it is still being stopped
+                self._over.append(oldest)
+
+    def _family(self, kept: _Kept) -> list[_Kept]:
+        """A run, its children, theirs, and so on."""
+        family = [kept]
+        for one in family:
+            family += self._lists.get((one.row.id, None), [])
+        return family
+
+    def _forget(self, family: Sequence[_Kept]) -> None:
+        for one in family:
+            del self._runs[one.row.id]
+            for key in _lists_of(one.row):
+                kept = self._lists[key]
+                del kept[_place(kept, one.number)]
+                if not kept:
+                    del self._lists[key]
+
+
+def _lists_of(run: RunRow) -> tuple[tuple[str | None, str | None], ...]:
+    return (run.parent_id, run.caller), (run.parent_id, None)
 
 
 def _backwards(kept: Sequence[_Kept], end: int) -> Iterator[_Kept]:

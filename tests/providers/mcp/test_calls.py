@@ -11,8 +11,9 @@ import anyio
 import pytest
 
 from gleitzeit.core.errors import MethodNotFoundError, ToolFailedError, ValidationError
+from gleitzeit.core.models import Run, Workflow
 from gleitzeit.providers.base import TaskContext, enter_task
-from gleitzeit_mcp import MCPHubProvider
+from gleitzeit_mcp import MCPHubProvider, provider
 
 pytestmark = pytest.mark.anyio
 
@@ -32,6 +33,9 @@ class Watcher:
         self.reported.set()
 
     async def start_child(self, method: str, parameters: Any) -> Any:
+        raise NotImplementedError
+
+    async def start_workflow(self, workflow: Workflow, inputs: Any) -> Run:
         raise NotImplementedError
 
     async def ask(self, message: str, schema: Any) -> Any:
@@ -103,11 +107,21 @@ async def test_wrong_arguments_are_refused_by_the_field_before_the_call(
     with anyio.fail_after(20):
         async with open_hub(own_server("toolbox")) as hub:
             with pytest.raises(ValidationError, match="b") as failure:
-                await hub.handle_request("mcp/tool.toolbox.add", {"a": 1, "b": "two"})
+                await hub.validate_request("mcp/tool.toolbox.add", {"a": 1, "b": "two"})
             with pytest.raises(ValidationError):
                 await hub.validate_request("mcp/tool.toolbox.add", {"arguments": {"a": 1}})
             await hub.validate_request("mcp/tool.toolbox.add", {"arguments": {"a": 1, "b": 2}})
     assert "mcp/tool.toolbox.add" in str(failure.value)
+
+
+async def test_the_check_waits_for_a_server_as_long_as_the_call_may(
+    open_hub: OpenHub, own_server: OwnServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider, "SETTLE_LIMIT", 0.0)
+    with anyio.fail_after(20):
+        async with open_hub(own_server("toolbox")) as hub:
+            with pytest.raises(ValidationError, match="b"):
+                await hub.validate_request("mcp/tool.toolbox.add", {"a": 1})
 
 
 async def test_a_tool_that_reports_an_error_fails_in_its_own_words(open_hub: OpenHub, own_server: OwnServer) -> None:
@@ -185,7 +199,8 @@ async def test_tools_are_described_by_their_own_schema_and_hints(open_hub: OpenH
     assert add.description == "Add two numbers."
     assert set(add.parameters["properties"]) == {"a", "b"}
     assert specs["mcp/tool.toolbox.count_to"].idempotent
-    assert not specs["mcp/tool.toolbox.fail"].repeatable
+    assert not specs["mcp/tool.toolbox.fail"].read_only
+    assert not specs["mcp/tool.toolbox.fail"].idempotent
     assert "mcp/tool.toolbox.crash" not in specs
     assert listed["count"] == len(specs) - 2
     assert {"name", "server", "description", "input_schema"} <= set(listed["tools"][0])

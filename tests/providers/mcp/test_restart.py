@@ -24,6 +24,12 @@ pytestmark = pytest.mark.anyio
 OpenHub = Callable[..., AbstractAsyncContextManager[MCPHubProvider]]
 OwnServer = Callable[..., dict[str, Any]]
 
+INITIALIZE = (
+    b"""{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25",
+"capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}}""".replace(b"\n", b" ")
+    + b"\n"
+)
+
 OWNER = Path(__file__).parent / "servers" / "owner.py"
 
 
@@ -111,6 +117,48 @@ async def test_no_process_outlives_a_gleitzeit_that_was_killed(own_server: OwnSe
             owner.kill()
             await anyio.wait_readable(watched)  # readable as soon as the process has ended
             os.close(watched)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no kernel ends the child of a killed process")
+@pytest.mark.parametrize("killed", [True, False])
+async def test_a_server_that_ignores_everything_ends_with_gleitzeit(
+    own_server: OwnServer, tmp_path: Path, killed: bool
+) -> None:
+    stubborn = own_server("stubborn", timeout=3)
+    os.mkfifo(tmp_path / "pid")
+    stubborn["command"].append(str(tmp_path / "pid"))
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps({"mcp": {"servers": [stubborn]}}))
+    environment = {**os.environ, "GLEITZEIT_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", "from gleitzeit.cli import serve_stdio; serve_stdio()"]
+    with anyio.fail_after(30):
+        async with await anyio.open_process(command, env=environment) as gleitzeit:
+            assert gleitzeit.stdin is not None
+            await gleitzeit.stdin.send(INITIALIZE)
+            watched = os.pidfd_open(int(await anyio.Path(tmp_path / "pid").read_text()))
+            if killed:
+                gleitzeit.kill()
+            else:
+                await gleitzeit.stdin.aclose()
+            await anyio.wait_readable(watched)
+            os.close(watched)
+            await gleitzeit.wait()
+
+
+async def test_a_server_that_never_answers_has_failed_when_its_time_is_over(
+    open_hub: OpenHub, own_server: OwnServer, tmp_path: Path
+) -> None:
+    stubborn = own_server("stubborn", timeout=0.5)
+    stubborn["command"].append(str(tmp_path / "pid"))
+    with anyio.fail_after(20):
+        async with open_hub(stubborn) as hub:
+            started = anyio.current_time()
+            assert (await hub.handle_request("mcp/tools/list", {}))["tools"] == []
+            waited = anyio.current_time() - started
+            (server,) = (await hub.handle_request("mcp/servers", {}))["servers"]
+    assert waited < 1  # ending it takes another second
+    assert server["state"] == "failed"
+    assert "did not answer within 0.5 s" in server["last_error"]
 
 
 def test_restarts_come_later_each_time_and_end() -> None:

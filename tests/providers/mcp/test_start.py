@@ -73,7 +73,7 @@ async def test_an_unset_variable_fails_that_server_alone(
         async with open_hub(broken, own_server("toolbox", env={"TOKEN": "${GLEITZEIT_TEST_UNSET:-spare}"})) as hub:
             error = await refusal(hub, "mcp/tool.broken.add")
             assert (await hub.handle_request("mcp/tool.toolbox.environment", {"name": "TOKEN"}))["text"] == "spare"
-    assert "env.TOKEN needs the environment variable GLEITZEIT_TEST_UNSET" in error.message
+    assert "env.TOKEN: the environment variable GLEITZEIT_TEST_UNSET is not set" in error.message
     assert "set GLEITZEIT_TEST_UNSET" in str(error.hint)
 
 

@@ -13,6 +13,7 @@ import pytest
 from anyio.abc import SocketAttribute, SocketListener, SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from gleitzeit.core.models import Run, Workflow
 from gleitzeit.providers.base import TaskContext, enter_task
 
 Script = Callable[[str, dict[str, Any], SocketStream], Awaitable[None]]
@@ -70,6 +71,10 @@ class Watcher:
     async def start_child(self, method: str, parameters: Any) -> Any:
         """Not for these tests."""
         raise NotImplementedError(method, parameters)
+
+    async def start_workflow(self, workflow: Workflow, inputs: Any) -> Run:
+        """Not for these tests."""
+        raise NotImplementedError(workflow, inputs)
 
     async def ask(self, message: str, schema: Any) -> Any:
         """Not for these tests."""

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from gleitzeit.core.errors import MethodNotFoundError, ValidationError
+from gleitzeit.registry import ProtocolProviderRegistry
 from gleitzeit_ollama import OllamaProvider
 from gleitzeit_ollama.chat import CHAT, ChatRequest
 
@@ -102,6 +103,14 @@ def test_an_answer_can_be_sent_back_as_a_message() -> None:
     assert sent[2]["content"] == '{"found":1}'
 
 
+async def call(provider: OllamaProvider, parameters: dict[str, Any]) -> None:
+    """As a task does it: by the registry, which has the parameters checked."""
+    registry = ProtocolProviderRegistry()
+    registry.register_provider(provider.protocol_id, provider)
+    async with registry.running():
+        await registry.execute(CHAT, parameters)
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     ("parameters", "words"),
@@ -125,14 +134,14 @@ def test_an_answer_can_be_sent_back_as_a_message() -> None:
 async def test_a_wrong_parameter_is_named(parameters: dict[str, Any], words: list[str]) -> None:
     provider = OllamaProvider("ollama", {"models": MODELS})
     with pytest.raises(ValidationError) as caught:
-        await provider.handle_request(CHAT, parameters)
+        await call(provider, parameters)
     assert all(word in caught.value.message for word in words), caught.value.message
 
 
 @pytest.mark.anyio
 async def test_without_a_default_a_call_has_to_name_its_model() -> None:
     with pytest.raises(ValidationError, match="model"):
-        await OllamaProvider("ollama").handle_request(CHAT, {"messages": "hi"})
+        await call(OllamaProvider("ollama"), {"messages": "hi"})
 
 
 @pytest.mark.anyio

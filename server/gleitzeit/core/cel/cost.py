@@ -24,7 +24,7 @@ from gleitzeit.core.cel.syntax import (
     Name,
     Node,
     Unary,
-    walk,
+    calculates,
 )
 from gleitzeit.core.data import is_mapping, is_sequence
 
@@ -104,17 +104,11 @@ def weigh(tree: Node, source: str, data: Mapping[str, Any]) -> int:
     conversion = sum(size.weight for size in sizes.values()) * _CONVERSION
     bound = _bound(tree, sizes, None)
     once = conversion + len(source) * _CHARACTER + bound.total
-    return min(HEAVIEST, int(once * (3 if _calculates(tree) else 1)))
+    return min(HEAVIEST, int(once * (3 if calculates(tree) else 1)))
 
 
 def _bytes_of(text: str) -> int:
     return len(text) * (1 if text.isascii() else 4)
-
-
-def _calculates(tree: Node) -> bool:
-    return any(
-        isinstance(node, Chain) and not {"+", "-", "*", "/", "%"}.isdisjoint(node.operators) for node in walk(tree)
-    )
 
 
 def _bound(node: Node, sizes: Mapping[str, Size], variable: str | None) -> _Bound:

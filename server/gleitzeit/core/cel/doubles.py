@@ -20,12 +20,14 @@ from gleitzeit.core.cel.syntax import (
     Name,
     Node,
     Unary,
-    walk,
+    calculates,
 )
 from gleitzeit.core.cel.tokens import CelSyntaxError
 from gleitzeit.core.data import is_list, is_mapping
 
-_EXACT = 2**53
+EXACT = 2**53
+"""Floats hold every whole number up to this one."""
+
 _WHOLE = frozenset(
     {"size", "int", "uint", "getFullYear", "getMonth", "getDate", "getHours", "getMinutes", "getSeconds"}
 )
@@ -37,16 +39,13 @@ def with_doubles(source: str) -> str | None:
         tree = parse(source)
     except CelSyntaxError:
         return None
-    calculates = any(
-        isinstance(node, Chain) and not {"+", "-", "*", "/", "%"}.isdisjoint(node.operators) for node in walk(tree)
-    )
-    return _render(tree) if calculates else None
+    return _render(tree) if calculates(tree) else None
 
 
 def as_doubles(value: Any) -> Any:
     """JSON data with floats for ints; raises `OverflowError` where that would lose digits."""
     if isinstance(value, int) and not isinstance(value, bool):
-        if abs(value) > _EXACT:
+        if abs(value) > EXACT:
             raise OverflowError("a whole number has more digits than a float holds")
         return float(value)
     if is_list(value):

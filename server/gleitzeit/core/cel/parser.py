@@ -40,7 +40,7 @@ _RESERVED = frozenset(
     "as break const continue else for function if import let loop package namespace return var void while in".split()
 )
 _WORDS = {"and": "write && for and", "or": "write || for or", "not": "write ! for not"}
-_INT64 = 2**63
+INT64 = 2**63
 _WRONG_ESCAPE = re.compile(r"""(?<!\\)(?:\\\\)*\\([^abfnrtv\\?"'`xXuU0-3\n])""")
 _CEL_ESCAPE = re.compile(r"\\([?`])")  # escapes that Python has not
 
@@ -49,7 +49,7 @@ def parse(source: str) -> Node:
     """The tree of `source`; raises `CelSyntaxError` where it is not CEL or over a bound."""
     if len(source.encode("utf-8", "surrogatepass")) > MAX_SOURCE:
         raise CelSyntaxError(
-            f"the expression is longer than {MAX_SOURCE} bytes", 0, "compute it in a python/execute task", "limit"
+            f"the expression is longer than {MAX_SOURCE} bytes", 0, "compute it in a method of your own", "limit"
         )
     if not source.strip():
         raise CelSyntaxError("the expression is empty", 0)
@@ -249,7 +249,7 @@ def _literal(word: Token) -> Literal:
     if word.kind == "int":
         digits = word.text.rstrip("uU")
         value = int(digits, 16) if digits[:2] in ("0x", "0X") else int(digits)
-        if value > _INT64:
+        if value > INT64:
             raise CelSyntaxError(f"{word.text} is more than 64 bits hold", word.start)
         return Literal("uint" if digits != word.text else "int", word.text, value)
     if word.kind == "bytes":

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gleitzeit.core.data import is_list, is_mapping
-
-PathKey = str | int
+from gleitzeit.core.data import PathKey, is_list, is_mapping
 
 _SIBLINGS = 30
 

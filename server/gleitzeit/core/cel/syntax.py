@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 MACROS = frozenset({"all", "exists", "exists_one", "map", "filter"})
+_ARITHMETIC = frozenset("+-*/%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,3 +160,8 @@ def walk(node: Node) -> Iterator[Node]:
         current = waiting.pop()
         yield current
         waiting.extend(children(current))
+
+
+def calculates(tree: Node) -> bool:
+    """Whether the expression adds, multiplies or the like."""
+    return any(isinstance(node, Chain) and not _ARITHMETIC.isdisjoint(node.operators) for node in walk(tree))

@@ -12,16 +12,13 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Protocol, cast
 
-from gleitzeit.core.cel.doubles import as_doubles, with_doubles
-from gleitzeit.core.cel.parser import parse
-from gleitzeit.core.cel.paths import accesses, follow
+from gleitzeit.core.cel.accesses import accesses, follow
+from gleitzeit.core.cel.doubles import EXACT, as_doubles, with_doubles
+from gleitzeit.core.cel.parser import INT64, parse
 from gleitzeit.core.cel.tokens import CelSyntaxError
 from gleitzeit.core.data import is_list, is_object, is_sequence, kind_of
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import ExpressionError
-
-_INT64 = 2**63
-_EXACT = 2**53
 
 
 class _Program(Protocol):
@@ -82,7 +79,7 @@ def _with_doubles(source: str, data: Mapping[str, Any], first: TypeError) -> Any
 
 
 def _whole(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
         return int(value)
     if is_list(value):
         return [_whole(item) for item in value]
@@ -99,7 +96,7 @@ def _check_numbers(data: Mapping[str, Any]) -> None:
             waiting.extend(current.values())
         elif is_list(current):
             waiting.extend(current)
-        elif isinstance(current, int) and not -_INT64 <= current < _INT64:
+        elif isinstance(current, int) and not -INT64 <= current < INT64:
             raise ExpressionError(f"the number {current} is more than 64 bits hold", hint="pass such a number as text")
 
 

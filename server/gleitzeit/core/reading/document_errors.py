@@ -9,9 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from gleitzeit.core.data import is_list, is_object, kind_of
+from gleitzeit.core.data import PathKey, is_list, is_object, kind_of
 from gleitzeit.core.diagnostics import did_you_mean
-from gleitzeit.core.reading.marks import PathKey, Problem
+from gleitzeit.core.durations import DURATION_KEYS
+from gleitzeit.core.reading.marks import Problem
 
 _WANTED = {
     "when": "a condition (text) or true or false",
@@ -27,7 +28,6 @@ _WANTED = {
     "cache": "an object: {ttl: seconds}",
     "id": "text",
 }
-_DURATIONS = frozenset({"timeout", "default_timeout", "delay", "max_delay", "ttl"})
 _EXAMPLES = {"outputs": "write outputs: {result: ${id.field}}", "cache": "write cache: {ttl: 3600}"}
 
 
@@ -76,7 +76,7 @@ def _problem(details: ErrorDetails, path: tuple[PathKey, ...], document: Any) ->
         return Problem("wrong_value", f"{last} must be one of {', '.join(expected)}, not {_shown(value)}", path, hint)
     if last == "tasks" and kind == "too_short":
         return Problem("missing_key", "there is no task", path, "write tasks: with at least one task")
-    if last in _DURATIONS and isinstance(value, str):
+    if last in DURATION_KEYS and isinstance(value, str):
         return Problem("wrong_value", f'"{value[:40]}" is no duration', path, "write seconds, or 30s, 5m, 1h30m")
     return _wrong(details, path, last, value)
 

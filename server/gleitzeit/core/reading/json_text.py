@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from gleitzeit.core.reading.marks import Mark
-from gleitzeit.core.reading.yaml_text import MAX_DEPTH, Fault, Text
+from gleitzeit.core.diagnostics import Diagnostic
+from gleitzeit.core.reading.marks import Mark, Positions
+from gleitzeit.core.reading.text import MAX_DEPTH, Text, fault
 
 _TOKEN = re.compile(r'[\[\]{},:]|"(?:[^"\\]|\\.)*"|[^\s\[\]{},:"]+', re.DOTALL)
 
@@ -31,20 +32,20 @@ def read_json(text: str) -> Text | None:
         return Text(faults=(_constant_fault(text, str(constant)),))
     except (_Refused, ValueError, RecursionError):
         return None
-    return Text(data)
+    return Text(data, positions=Positions(lambda: json_marks(text)))
 
 
-def json_fault(text: str) -> Fault:
+def json_fault(text: str) -> Diagnostic:
     """Why a text is not JSON."""
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
-        return Fault(
+        return fault(
             "json_syntax", f"this is not JSON: {error.msg.lower()}", error.lineno, error.colno, _hint(error, text)
         )
     except RecursionError:
-        return Fault("limit", f"values are nested deeper than {MAX_DEPTH}", 1, 1, "flatten it")
-    return Fault("json_syntax", "this is not JSON", 1, 1)
+        return fault("limit", f"values are nested deeper than {MAX_DEPTH}", 1, 1, "flatten it")
+    return fault("json_syntax", "this is not JSON", 1, 1)
 
 
 def json_marks(text: str) -> Mark | None:
@@ -96,10 +97,10 @@ def _refuse(constant: str) -> Any:
     raise _Constant(constant)
 
 
-def _constant_fault(text: str, constant: str) -> Fault:
+def _constant_fault(text: str, constant: str) -> Diagnostic:
     line, column = next((line, column) for word, line, column in _tokens(text) if word == constant)
     hint = "put it in quotes for the text, or leave it out"
-    return Fault("not_json", f"{constant} is not a number that JSON has", line, column, hint)
+    return fault("not_json", f"{constant} is not a number that JSON has", line, column, hint)
 
 
 def _integer(digits: str) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from gleitzeit.core.data import PathKey, path_text
 from gleitzeit.core.diagnostics import Diagnostic, Severity
-
-PathKey = str | int
 
 
 @dataclass(slots=True)
@@ -68,7 +67,7 @@ class Problem:
     path: tuple[PathKey, ...] = ()
     hint: str | None = None
     key: bool = False
-    warning: bool = False
+    severity: Severity = "error"
 
     def under(self, path: tuple[PathKey, ...]) -> Problem:
         """The same problem, seen from further up."""
@@ -77,18 +76,4 @@ class Problem:
     def placed(self, positions: Positions) -> Diagnostic:
         """The diagnostic, with its position."""
         line, column = positions.at(self.path, key=self.key) or (None, None)
-        severity: Severity = "warning" if self.warning else "error"
-        return Diagnostic(self.code, self.message, shown(self.path), line, column, self.hint, severity)
-
-
-def shown(path: Sequence[PathKey]) -> str:
-    """A path as people write it: `tasks[2].parameters.messages`."""
-    text = ""
-    for key in path:
-        if isinstance(key, int):
-            text += f"[{key}]"
-        elif key.replace("-", "_").isidentifier() or (not text and key):
-            text += f".{key}" if text else key
-        else:
-            text += f'["{key}"]'
-    return text
+        return Diagnostic(self.code, self.message, path_text(self.path), line, column, self.hint, self.severity)

@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
-from gleitzeit.core.reading.yaml_text import Fault
+from gleitzeit.core.errors import DocumentError
+from gleitzeit.core.reading.text import fault
 
 MAX_BYTES = 16 * 1024 * 1024
 
 _FENCE = re.compile(r"^(```+|~~~+)[ \t]*([A-Za-z]*)[^\n`]*\n", re.MULTILINE)
 _LANGUAGES = frozenset({"", "yaml", "yml", "json"})
-_JSON = re.compile(r'\s*[\[{]\s*["}\]{\[]')
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Text to be parsed; its lines are those of what was given."""
-
-    text: str
-
-    @property
-    def looks_like_json(self) -> bool:
-        """Whether its author meant JSON."""
-        return _JSON.match(self.text) is not None
-
-
-class SourceRefused(Exception):
-    """What was given is no text that can be a document."""
-
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.message)
-        self.fault = fault
-
-
-def source_of(given: str | bytes | bytearray) -> Source:
-    """The text in what was given; raises `SourceRefused` where it is binary or too large."""
+def source_text(given: str | bytes | bytearray) -> str:
+    """The text in what was given, its lines where they were; raises `DocumentError` where it is binary or too large."""
     if len(given) > MAX_BYTES:
         raise _too_large(len(given))
     text = given if isinstance(given, str) else _decoded(bytes(given))
     if "\0" in text:
-        raise SourceRefused(_binary(text.index("\0"), text))
+        raise _binary(text.index("\0"), text)
     _check_encodable(text)
-    return Source(_unfenced(text.removeprefix("\ufeff")))
+    return _unfenced(text.removeprefix("\ufeff"))
 
 
 def _check_encodable(text: str) -> None:
@@ -51,7 +30,7 @@ def _check_encodable(text: str) -> None:
     try:
         size = len(text.encode())
     except UnicodeEncodeError as error:
-        raise SourceRefused(_binary(error.start, text)) from error
+        raise _binary(error.start, text) from error
     if size > MAX_BYTES:
         raise _too_large(size)
 
@@ -63,19 +42,22 @@ def _decoded(given: bytes) -> str:
         start = given[: error.start]
         line = start.count(b"\n") + 1
         column = error.start - (start.rfind(b"\n") + 1) + 1
-        fault = Fault("binary", "the document is not UTF-8 text", line, column, "save it as UTF-8")
-        raise SourceRefused(fault) from error
+        raise _refusal("binary", "the document is not UTF-8 text", line, column, "save it as UTF-8") from error
 
 
-def _binary(offset: int, text: str) -> Fault:
+def _binary(offset: int, text: str) -> DocumentError:
     line = text.count("\n", 0, offset) + 1
     column = offset - (text.rfind("\n", 0, offset) + 1) + 1
-    return Fault("binary", "the document is binary, not text", line, column, "submit YAML or JSON text")
+    return _refusal("binary", "the document is binary, not text", line, column, "submit YAML or JSON text")
 
 
-def _too_large(size: int) -> SourceRefused:
+def _too_large(size: int) -> DocumentError:
     message = f"the document has {size:,} bytes; at most {MAX_BYTES:,} are read"
-    return SourceRefused(Fault("too_large", message, 1, 1, "pass large data as files"))
+    return _refusal("too_large", message, 1, 1, "pass large data as files")
+
+
+def _refusal(code: str, message: str, line: int, column: int, hint: str) -> DocumentError:
+    return DocumentError([fault(code, message, line, column, hint)])
 
 
 def _unfenced(text: str) -> str:

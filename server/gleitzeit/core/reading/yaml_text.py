@@ -13,44 +13,20 @@ from typing import Any
 import yaml
 
 from gleitzeit.core.data import is_object, is_sequence
-from gleitzeit.core.reading.marks import Mark
+from gleitzeit.core.diagnostics import Diagnostic
+from gleitzeit.core.errors import DocumentError
+from gleitzeit.core.reading.marks import Mark, Positions
+from gleitzeit.core.reading.text import MAX_DEPTH, Text, fault
 from gleitzeit.core.reading.yaml_errors import explain
 from gleitzeit.core.reading.yaml_scalars import Unreadable, key_text, scalar
 
-MAX_DEPTH = 64
 MAX_ALIASED = 10_000
 MAX_VALUES = 500_000
 
+_TEXT_OF_A_VALUE = 1024
+"""Characters of text that count as one more value, so that aliases can't multiply a long text either."""
+
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """What a text says: its data, where each value stands, and what is wrong with the text."""
-
-    data: Any = None
-    root: Mark | None = None
-    faults: tuple[Fault, ...] = ()
-    empty: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A problem of the text itself, at a line and column counted from 1."""
-
-    code: str
-    message: str
-    line: int
-    column: int
-    hint: str | None = None
-
-
-class Stop(Exception):
-    """Reading cannot go on; carries the fault."""
-
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.message)
-        self.fault = fault
 
 
 @dataclass(slots=True)
@@ -80,21 +56,22 @@ def read_yaml(text: str) -> Text:
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             builder.take(event)
-    except Stop as stop:
-        builder.faults.append(stop.fault)
+    except DocumentError as stop:
+        builder.faults.extend(stop.diagnostics)
         return Text(faults=tuple(builder.faults))
     except yaml.YAMLError as error:
         builder.faults.append(_syntax(error, text))
         return Text(faults=tuple(builder.faults))
-    if builder.root is None:
-        return Text(faults=tuple(builder.faults), empty=True)
-    return Text(builder.root.data, builder.root.mark, tuple(builder.faults))
+    root = builder.root
+    if root is None:
+        return Text(faults=tuple(builder.faults))
+    return Text(root.data, tuple(builder.faults), Positions(lambda: root.mark))
 
 
 class _Builder:
     def __init__(self) -> None:
         self.root: _Value | None = None
-        self.faults: list[Fault] = []
+        self.faults: list[Diagnostic] = []
         self._stack: list[_Open] = []
         self._anchors: dict[str, _Value | None] = {}
         self._values = 0
@@ -114,10 +91,8 @@ class _Builder:
         elif isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                raise Stop(
-                    _fault(
-                        event, "several_documents", "a text holds one workflow", "submit what follows --- on its own"
-                    )
+                raise _stop(
+                    event, "several_documents", "a text holds one document", "submit what follows --- on its own"
                 )
 
     def _scalar(self, event: Any) -> None:
@@ -128,7 +103,8 @@ class _Builder:
         except Unreadable as error:
             self.faults.append(_fault(event, error.code, error.message, error.hint))
             data = event.value
-        self._add(_Value(data, _mark(event), plain=plain, source=event.value), event, event.anchor)
+        size = 1 + len(event.value) // _TEXT_OF_A_VALUE
+        self._add(_Value(data, _mark(event), size, plain=plain, source=event.value), event.anchor)
 
     def _begin(self, event: Any) -> None:
         self._count(event)
@@ -140,7 +116,7 @@ class _Builder:
                 )
             )
         if len(self._stack) >= MAX_DEPTH:
-            raise Stop(_fault(event, "limit", f"values are nested deeper than {MAX_DEPTH}", "flatten it"))
+            raise _stop(event, "limit", f"values are nested deeper than {MAX_DEPTH}", "flatten it")
         if event.anchor is not None:
             self._anchors[event.anchor] = None
         self._stack.append(_Open(_Value({} if is_map else [], _mark(event)), event.anchor))
@@ -151,42 +127,38 @@ class _Builder:
             _merge(done.value, other)
         if done.meant is not None:
             done.value.data = done.meant
-        self._add(done.value, None, done.anchor)
+        self._add(done.value, done.anchor)
 
     def _alias(self, event: Any) -> None:
         value = self._anchors.get(event.anchor)
         if event.anchor not in self._anchors:
-            raise Stop(
-                _fault(
-                    event, "yaml_syntax", f"*{event.anchor} names no anchor", "put text that begins with * in quotes"
-                )
+            raise _stop(
+                event, "yaml_syntax", f"*{event.anchor} names no anchor", "put text that begins with * in quotes"
             )
         if value is None:
-            raise Stop(_fault(event, "yaml_syntax", f"*{event.anchor} contains itself"))
+            raise _stop(event, "yaml_syntax", f"*{event.anchor} contains itself")
         self._aliased += value.size
         if self._aliased > MAX_ALIASED:
-            raise Stop(
-                _fault(
-                    event,
-                    "limit",
-                    f"aliases add more than {MAX_ALIASED:,} values",
-                    "write them out, or pass them as a file",
-                )
+            raise _stop(
+                event,
+                "limit",
+                f"aliases add more than {MAX_ALIASED:,} values",
+                "write them out, or pass them as a file",
             )
         if len(self._stack) + value.depth > MAX_DEPTH:
-            raise Stop(_fault(event, "limit", f"values are nested deeper than {MAX_DEPTH}", "flatten it"))
+            raise _stop(event, "limit", f"values are nested deeper than {MAX_DEPTH}", "flatten it")
         here = _mark(event)
         here.fields = value.mark.fields
-        self._add(_Value(value.data, here, value.size, value.depth, value.plain, value.source), event, None)
+        self._add(_Value(value.data, here, value.size, value.depth, value.plain, value.source), None)
 
     def _count(self, event: Any) -> None:
         self._values += 1
         if self._values > MAX_VALUES:
-            raise Stop(
-                _fault(event, "limit", f"the document has more than {MAX_VALUES:,} values", "pass large data as a file")
+            raise _stop(
+                event, "limit", f"the document has more than {MAX_VALUES:,} values", "pass large data as a file"
             )
 
-    def _add(self, value: _Value, event: Any, anchor: str | None) -> None:
+    def _add(self, value: _Value, anchor: str | None) -> None:
         if anchor is not None:
             self._anchors[anchor] = value
         if not self._stack:
@@ -214,7 +186,7 @@ class _Builder:
         if name in fields:
             before = parent.value.mark.fields[name]
             self.faults.append(
-                Fault(
+                fault(
                     "duplicate_key",
                     f'"{name}" is there twice (first in line {before.key_line})',
                     key.mark.line,
@@ -235,36 +207,36 @@ class _Builder:
             for index, item in enumerate(value.data):
                 yield _Value(item, value.mark.fields[index])
         else:
-            self.faults.append(Fault("yaml_syntax", "<< merges objects only", value.mark.line, value.mark.column))
+            self.faults.append(fault("yaml_syntax", "<< merges objects only", value.mark.line, value.mark.column))
 
     def _name(self, parent: _Open, key: _Value) -> str:
         name = key_text(key.data, key.source, key.plain)
         if name is not None:
             return name
         if is_object(key.data) or is_sequence(key.data):
-            fault = _braces(key)
-            self.faults.append(fault)
-            parent.meant = fault.hint  # read on as the text that was meant, so that one mistake is told once
+            told = _braces(key)
+            self.faults.append(told)
+            parent.meant = told.hint  # read on as the text that was meant, so that one mistake is told once
             return "?"
         message = f"the key {key.source or 'null'} is not text"
         self.faults.append(
-            Fault("key_not_text", message, key.mark.line, key.mark.column, f'write "{key.source}" in quotes')
+            fault("key_not_text", message, key.mark.line, key.mark.column, f'write "{key.source}" in quotes')
         )
         return key.source or "null"
 
 
-def _braces(key: _Value) -> Fault:
+def _braces(key: _Value) -> Diagnostic:
     """Why an object is a key: nearly always a foreign reference without quotes."""
     inner = next(iter(key.data), None) if is_object(key.data) else None
     if isinstance(inner, str):
-        return Fault(
+        return fault(
             "foreign_reference",
             f"{{{{ {inner} }}}} is written as in another system",
             key.mark.line,
             key.mark.column,
             f'write "${{{inner}}}"',
         )
-    return Fault("key_not_text", "a key is not text", key.mark.line, key.mark.column, "put text with braces in quotes")
+    return fault("key_not_text", "a key is not text", key.mark.line, key.mark.column, "put text with braces in quotes")
 
 
 def _merge(value: _Value, other: _Value) -> None:
@@ -283,17 +255,22 @@ def _mark(event: Any) -> Mark:
     return Mark(event.start_mark.line + 1, event.start_mark.column + 1)
 
 
-def _fault(event: Any, code: str, message: str, hint: str | None = None) -> Fault:
-    return Fault(code, message, event.start_mark.line + 1, event.start_mark.column + 1, hint)
+def _fault(event: Any, code: str, message: str, hint: str | None = None) -> Diagnostic:
+    return fault(code, message, event.start_mark.line + 1, event.start_mark.column + 1, hint)
+
+
+def _stop(event: Any, code: str, message: str, hint: str | None = None) -> DocumentError:
+    """What ends the reading: nothing after it could be understood."""
+    return DocumentError([_fault(event, code, message, hint)])
 
 
 def _tag(tag: str) -> str:
     return tag.replace("tag:yaml.org,2002:", "!!")
 
 
-def _syntax(error: yaml.YAMLError, text: str) -> Fault:
+def _syntax(error: yaml.YAMLError, text: str) -> Diagnostic:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
     lines = text.split("\n", line)
     message, hint = explain(error, lines[line - 1] if line <= len(lines) else "")
-    return Fault("yaml_syntax", message, line, column, hint)
+    return fault("yaml_syntax", message, line, column, hint)

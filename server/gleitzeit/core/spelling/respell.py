@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gleitzeit.core.data import is_list, is_object, kind_of
+from gleitzeit.core.data import PathKey, is_list, is_object, kind_of
 from gleitzeit.core.diagnostics import nearest
-from gleitzeit.core.durations import seconds
-from gleitzeit.core.reading.marks import Mark, PathKey, Problem
-from gleitzeit.core.spelling.inputs import respell_inputs
-from gleitzeit.core.spelling.references import respell_references
+from gleitzeit.core.durations import DURATION_KEYS, seconds
+from gleitzeit.core.reading.marks import Mark, Problem
+from gleitzeit.core.spelling.declarations import respell_inputs
+from gleitzeit.core.spelling.prefixes import respell_references
 from gleitzeit.core.spelling.spellings import (
     CONTINUES,
     HINTS,
@@ -27,34 +27,57 @@ from gleitzeit.core.spelling.spellings import (
 )
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_DURATIONS = frozenset({"timeout", "default_timeout", "delay", "max_delay", "ttl"})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key as it is written, its value, and the marks of that."""
+
+    written: str
+    value: Any
+    mark: Mark | None
+
+    @property
+    def word(self) -> str:
+        """The key as it would be written here."""
+        return snake(self.written)
 
 
 @dataclass(slots=True)
 class Node:
-    """An object of the document and the marks of what is in it."""
+    """An object of the document in the words of the language, and the marks of what is in it."""
 
-    data: dict[str, Any]
+    place: Place
+    path: tuple[PathKey, ...]
     mark: Mark | None
-    path: tuple[PathKey, ...] = ()
+    problems: list[Problem]
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
     written: dict[str, str] = field(default_factory=dict[str, str])
 
     def mark_of(self, key: PathKey) -> Mark | None:
         """The mark of one field."""
         return self.mark.fields.get(key) if self.mark is not None else None
 
+    def put(self, key: str, value: Any, mark: Mark | None) -> None:
+        """Give a field its value, and its marks the place of its key."""
+        self.data[key] = value
+        if self.mark is not None and mark is not None:
+            old = self.mark.fields.get(key)
+            self.mark.fields[key] = mark.keyed(old.key_line, old.key_column) if old is not None else mark
+
 
 def respell(data: dict[str, Any], mark: Mark | None, problems: list[Problem]) -> tuple[dict[str, Any], Mark | None]:
     """The document in the words of the language, with its marks; what cannot be read so is added to `problems`."""
     data, mark = _unwrapped(data, mark)
-    document = _keys(data, mark, (), "document", problems)
+    document = _node("document", (), data, mark, problems)
     if "tasks" in document.data:
-        _set(document, "tasks", *_tasks(document, problems))
+        document.put("tasks", *_tasks(document))
     if "inputs" in document.data:
-        _set(document, "inputs", *respell_inputs(document.data["inputs"], document.mark_of("inputs"), problems))
+        document.put("inputs", *respell_inputs(document.data["inputs"], document.mark_of("inputs"), problems))
     if is_object(document.data.get("settings")):
-        inner = _keys(document.data["settings"], document.mark_of("settings"), ("settings",), "settings", problems)
-        _set(document, "settings", inner.data, inner.mark)
+        settings = document.data["settings"], document.mark_of("settings")
+        inner = _node("settings", ("settings",), *settings, problems)
+        document.put("settings", inner.data, inner.mark)
     return respell_references(document.data), document.mark
 
 
@@ -67,116 +90,87 @@ def _unwrapped(data: dict[str, Any], mark: Mark | None) -> tuple[dict[str, Any],
     return data, mark
 
 
-def _set(node: Node, key: PathKey, value: Any, mark: Mark | None) -> None:
-    node.data[str(key)] = value
-    if node.mark is not None and mark is not None:
-        old = node.mark.fields.get(key)
-        node.mark.fields[key] = mark.keyed(old.key_line, old.key_column) if old is not None else mark
-
-
-def _keys(
-    data: dict[str, Any], mark: Mark | None, path: tuple[PathKey, ...], place: Place, problems: list[Problem]
+def _node(
+    place: Place, path: tuple[PathKey, ...], data: dict[str, Any], mark: Mark | None, problems: list[Problem]
 ) -> Node:
-    node = Node({}, _around(mark), path)
+    node = Node(place, path, _around(mark), problems)
     for written, value in data.items():
-        inner = mark.fields.get(written) if mark is not None else None
-        _take(node, place, written, value, inner, problems)
+        _take(node, Entry(written, value, mark.fields.get(written) if mark is not None else None))
     return node
 
 
-def _take(node: Node, place: Place, written: str, value: Any, mark: Mark | None, problems: list[Problem]) -> None:
+def _take(node: Node, entry: Entry) -> None:
     """One key of an object, under its right name and with its value in the right form."""
-    word = snake(written)
-    if written in KNOWN[place] or word in KNOWN[place]:
-        key = written if written in KNOWN[place] else word
-    elif word in KEYS[place]:
-        key = KEYS[place][word]
-    elif _special(node, place, word, written, value, mark, problems):
+    word, known = entry.word, KNOWN[node.place]
+    if entry.written in known or word in known:
+        _store(node, entry.written if entry.written in known else word, entry)
+    elif word in KEYS[node.place]:
+        _store(node, KEYS[node.place][word], entry)
+    elif _special(node, entry):
         return
-    elif word in MOVED.get(place, {}):
-        section, inner = MOVED[place][word]
-        _move(node, section, inner, written, value, mark, problems)
-        return
+    elif word in MOVED.get(node.place, {}):
+        _move(node, *MOVED[node.place][word], entry)
     else:
-        problems.append(_unknown(place, written, (*node.path, written)))
-        if node.mark is not None and mark is not None:
-            node.mark.fields[written] = mark
-        return
-    _store(node, key, written, _valued(key, value, place), mark, problems)
+        node.problems.append(_unknown(node.place, entry.written, (*node.path, entry.written)))
+        if node.mark is not None and entry.mark is not None:
+            node.mark.fields[entry.written] = entry.mark
 
 
-def _store(node: Node, key: str, written: str, value: Any, mark: Mark | None, problems: list[Problem]) -> None:
+def _store(node: Node, key: str, entry: Entry) -> None:
     if key in node.data:
-        first = node.written.get(key, key)
-        problems.append(
-            Problem(
-                "duplicate_key",
-                f'"{written}" and "{first}" say the same',
-                (*node.path, key),
-                f'keep one, best "{key}"',
-                key=True,
-            )
-        )
+        message = f'"{entry.written}" and "{node.written.get(key, key)}" say the same'
+        hint = f'keep one, best "{key}"'
+        node.problems.append(Problem("duplicate_key", message, (*node.path, key), hint, key=True))
         return
+    value, mark = _valued(key, entry.value, node.place), entry.mark
     if key == "retry":
-        value, mark = _retry(value, mark, (*node.path, "retry"), problems)
+        value, mark = _retry(value, mark, (*node.path, "retry"), node.problems)
     elif key == "cache" and is_object(value):
-        inner = _keys(value, mark, (*node.path, "cache"), "cache", problems)
-        value, mark = inner.data, inner.mark and mark and inner.mark.keyed(mark.key_line, mark.key_column)
+        inner = _node("cache", (*node.path, "cache"), value, mark, node.problems)
+        value, mark = inner.data, inner.mark
     node.data[key] = value
-    node.written[key] = written
+    node.written[key] = entry.written
     if node.mark is not None and mark is not None:
         node.mark.fields[key] = mark
 
 
-def _special(
-    node: Node, place: Place, word: str, written: str, value: Any, mark: Mark | None, problems: list[Problem]
-) -> bool:
+def _special(node: Node, entry: Entry) -> bool:
     """Keys that say the same in another way; whether this was one."""
-    if place == "task" and word in CONTINUES and isinstance(value, bool):
-        _store(node, "on_error", written, "continue" if value else "fail", mark, problems)
-    elif place in ("task", "retry") and word in RETRIES and isinstance(value, int) and not isinstance(value, bool):
-        if place == "retry":
-            _store(node, "max_attempts", written, value + 1, mark, problems)
-        else:
-            _move(node, "retry", "max_attempts", written, value + 1, mark, problems)
-    elif place == "retry" and word == "backoff" and _backoff(node, written, value, mark, problems):
-        return True
-    elif place == "task" and word in MINUTES | MILLISECONDS and isinstance(value, (int, float)):
-        factor = 60 if word in MINUTES else 0.001
-        _store(node, "timeout", written, value * factor, mark, problems)
+    word, value = entry.word, entry.value
+    if node.place == "task" and word in CONTINUES and isinstance(value, bool):
+        _store(node, "on_error", replace(entry, value="continue" if value else "fail"))
+    elif word in RETRIES and isinstance(value, int) and not isinstance(value, bool) and node.place == "retry":
+        _store(node, "max_attempts", replace(entry, value=value + 1))
+    elif word in RETRIES and isinstance(value, int) and not isinstance(value, bool) and node.place == "task":
+        _move(node, "retry", "max_attempts", replace(entry, value=value + 1))
+    elif node.place == "retry" and word == "backoff":
+        return _backoff(node, entry)
+    elif node.place == "task" and word in MINUTES | MILLISECONDS and isinstance(value, (int, float)):
+        _store(node, "timeout", replace(entry, value=value * (60 if word in MINUTES else 0.001)))
     else:
         return False
     return True
 
 
-def _backoff(node: Node, written: str, value: Any, mark: Mark | None, problems: list[Problem]) -> bool:
+def _backoff(node: Node, entry: Entry) -> bool:
+    value = entry.value
     if isinstance(value, bool) or value in ("exponential", "fixed", "linear", "constant", "none"):
-        _store(node, "exponential_backoff", written, value in (True, "exponential"), mark, problems)
+        _store(node, "exponential_backoff", replace(entry, value=value in (True, "exponential")))
     elif isinstance(value, (int, float)) or (isinstance(value, str) and seconds(value) is not None):
-        _store(node, "delay", written, _valued("delay", value, "retry"), mark, problems)
+        _store(node, "delay", entry)
     else:
         return False
     return True
 
 
-def _move(
-    node: Node, section: str, key: str, written: str, value: Any, mark: Mark | None, problems: list[Problem]
-) -> None:
+def _move(node: Node, section: str, key: str, entry: Entry) -> None:
     """Put a key into the section it belongs to."""
-    inner = node.data.setdefault(section, {})
+    inner, mark = node.data.setdefault(section, {}), entry.mark
     if not is_object(inner) or key in inner or section in node.written:
-        problems.append(
-            Problem(
-                "duplicate_key",
-                f'"{written}" stands beside "{section}"',
-                (*node.path, section),
-                f"put {key} inside {section}",
-                key=True,
-            )
-        )
+        message, hint = f'"{entry.written}" stands beside "{section}"', f"put {key} inside {section}"
+        node.problems.append(Problem("duplicate_key", message, (*node.path, section), hint, key=True))
         return
-    inner[key] = _valued(key, value, "retry")
+    inner[key] = _valued(key, entry.value, "retry")
     if node.mark is not None and mark is not None:
         around = node.mark.fields.setdefault(section, Mark(mark.line, mark.column, mark.key_line, mark.key_column))
         around.fields[key] = mark
@@ -190,14 +184,14 @@ def _retry(
     if isinstance(value, int):
         return {"max_attempts": value}, mark
     if is_object(value):
-        node = _keys(value, mark, path, "retry", problems)
+        node = _node("retry", path, value, mark, problems)
         return node.data, node.mark
     return value, mark
 
 
 def _valued(key: str, value: Any, place: Place) -> Any:
     """A value in the form that its key has."""
-    if key in _DURATIONS and isinstance(value, str):
+    if key in DURATION_KEYS and isinstance(value, str):
         duration = seconds(value)
         return value if duration is None else duration
     if place == "task" and key in ("dependencies", "calls"):
@@ -217,8 +211,8 @@ def _valued(key: str, value: Any, place: Place) -> Any:
     return value
 
 
-def _tasks(document: Node, problems: list[Problem]) -> tuple[Any, Mark | None]:
-    tasks, mark = document.data["tasks"], document.mark_of("tasks")
+def _tasks(document: Node) -> tuple[Any, Mark | None]:
+    tasks, mark, problems = document.data["tasks"], document.mark_of("tasks"), document.problems
     if is_object(tasks):
         tasks, mark = _listed(tasks, mark, problems)
     if not is_list(tasks):
@@ -235,7 +229,7 @@ def _tasks(document: Node, problems: list[Problem]) -> tuple[Any, Mark | None]:
 
 def _one_task(written: Any, mark: Mark | None, index: int, problems: list[Problem]) -> tuple[Any, Mark | None]:
     if is_object(written):
-        node = _keys(written, mark, ("tasks", index), "task", problems)
+        node = _node("task", ("tasks", index), written, mark, problems)
         return node.data, node.mark
     message = f"a task is an object, not {kind_of(written)}"
     problems.append(Problem("wrong_type", message, ("tasks", index), "write id and method of each task"))

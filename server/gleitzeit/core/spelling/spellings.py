@@ -7,19 +7,23 @@ words of other systems that mean nothing here, with what to write instead.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Literal
+
+from gleitzeit.core.models import Cache, Retry, Settings, Task, Workflow
 
 Place = Literal["document", "task", "retry", "settings", "cache"]
 
+_MODELS: Mapping[Place, type[Workflow | Task | Retry | Settings | Cache]] = {
+    "document": Workflow,
+    "task": Task,
+    "retry": Retry,
+    "settings": Settings,
+    "cache": Cache,
+}
+
 KNOWN: Mapping[Place, tuple[str, ...]] = {
-    "document": ("name", "description", "inputs", "tasks", "outputs", "settings"),
-    "task": (
-        *("id", "name", "description", "method", "parameters", "dependencies", "when", "trigger_rule", "foreach"),
-        *("max_parallel", "retry", "timeout", "on_error", "retry_on_crash", "calls", "cache"),
-    ),
-    "retry": ("max_attempts", "delay", "exponential_backoff", "max_delay", "ambiguous"),
-    "settings": ("max_parallel_tasks", "default_timeout", "timeout", "continue_on_error"),
-    "cache": ("ttl",),
+    place: tuple(field.name for field in fields(model)) for place, model in _MODELS.items()
 }
 """The keys of the language itself, by place."""
 

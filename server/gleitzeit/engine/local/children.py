@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
-from typing import Any, cast
+from typing import Any
 
+from gleitzeit.core.call_document import CALL, call_document
 from gleitzeit.core.errors import ForbiddenError, GleitzeitError
 from gleitzeit.core.models import Run, Settings, Task, Workflow
-from gleitzeit.core.references import opaque_parameters
-from gleitzeit.engine.local.failures import error_of
+from gleitzeit.core.nesting import RUN_WORKFLOW
 from gleitzeit.engine.local.results import copied, measured
-from gleitzeit.engine.local.secrets import Vault
+from gleitzeit.engine.local.secrets import RunSecrets
 
 DEEPEST = 8
-CALL = "call"
 
 
 def allow_call(task: Task, method: str) -> None:
@@ -26,22 +25,21 @@ def allow_call(task: Task, method: str) -> None:
         )
 
 
-def call_document(
-    method: str, parameters: Mapping[str, Any], code: Collection[str], seconds: float, vault: Vault
-) -> Workflow:
-    """The workflow of one nested call.
+def allow_workflow(task: Task) -> None:
+    """Raise `ForbiddenError` where the task is not one that runs a workflow."""
+    if task.method != RUN_WORKFLOW:
+        raise ForbiddenError(f"{task.method} starts no workflows by itself", hint=f"let it call {RUN_WORKFLOW}")
 
-    Its parameters are data: nothing in them is a reference, except that a secret which its caller was given is stored
-    as the reference to it. Of those that are code nothing is changed.
-    """
+
+def nested_call(
+    method: str, parameters: Mapping[str, Any], code: Collection[str], seconds: float, secrets: RunSecrets
+) -> Workflow:
+    """The workflow of one nested call; a secret of its caller is stored as the reference to it."""
     data: dict[str, Any] = measured(parameters)[0]
-    text = opaque_parameters(method, data, code)
-    secrets = list(vault.used.items())
-    literal = {key: value if key in text else _literal(value, secrets) for key, value in data.items()}
-    if vault.holds(literal):
+    document = call_document(method, data, code, settings=Settings(default_timeout=seconds), secrets=secrets.named)
+    if secrets.holds(document.tasks[0].parameters):
         raise ForbiddenError(f"{method}: a secret cannot be the name of a parameter, nor stand in code")
-    call = Task(id=CALL, method=method, parameters=literal)
-    return Workflow(name=method[:128], tasks=(call,), settings=Settings(default_timeout=seconds))
+    return document
 
 
 def call_result(run: Run) -> Any:
@@ -50,24 +48,4 @@ def call_result(run: Run) -> Any:
     if result.status == "completed":
         return copied(result.result)
     failure = result.error or run.error
-    raise error_of(failure) if failure else GleitzeitError(f"the call {run.id} ended as {run.status}")
-
-
-def _literal(data: Any, secrets: list[tuple[str, str]]) -> Any:
-    if isinstance(data, str):
-        return _literal_text(data, secrets)
-    if isinstance(data, dict):
-        fields = cast("dict[str, Any]", data)
-        return {key: _literal(item, secrets) for key, item in fields.items()}
-    if isinstance(data, list):
-        items = cast("Sequence[Any]", data)
-        return [_literal(item, secrets) for item in items]
-    return data
-
-
-def _literal_text(text: str, secrets: list[tuple[str, str]]) -> str:
-    if not secrets:
-        return text.replace("${", "$${")
-    (name, value), *others = secrets
-    parts = text.split(value) if value else [text]
-    return f"${{secrets.{name}}}".join(_literal_text(part, others) for part in parts)
+    raise failure.to_error() if failure else GleitzeitError(f"the call {run.id} ended as {run.status}")

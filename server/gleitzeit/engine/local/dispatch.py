@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
+from gleitzeit.core.data import is_list, kind_of
 from gleitzeit.core.errors import LimitError, ValidationError
 from gleitzeit.core.models import Task
 from gleitzeit.core.references import Scope, Template, compile_condition, compile_parameters, compile_template
-from gleitzeit.engine.evaluator import Evaluator
-from gleitzeit.engine.local.workshop import Methods
+from gleitzeit.engine.evaluator import RunEvaluator
+from gleitzeit.engine.local.context import Methods
 
 MOST_ITEMS = 100_000
 
@@ -28,25 +29,24 @@ class Dispatch:
         """Whether it is carried out without a look at any data first."""
         return self.task.when is None and self.task.foreach is None
 
-    async def wanted(self, evaluator: Evaluator, scope: Scope) -> bool:
+    async def wanted(self, evaluator: RunEvaluator, scope: Scope) -> bool:
         """Whether its own `when` lets it run."""
         when = self.task.when
         return when is None or bool(await evaluator.resolve(compile_condition(when), scope))
 
-    async def items(self, evaluator: Evaluator, scope: Scope) -> Sequence[Any]:
+    async def items(self, evaluator: RunEvaluator, scope: Scope) -> Sequence[Any]:
         """What its `foreach` goes through."""
         foreach = self.task.foreach
         value = await evaluator.resolve(compile_template(foreach), scope)
-        if not isinstance(value, list):
+        if not is_list(value):
             raise ValidationError(
-                f"foreach: {foreach!r} is {_kind(value)}, not a list", hint="refer to the field that has the list"
+                f"foreach: {foreach!r} is {kind_of(value)}, not a list", hint="refer to the field that has the list"
             )
-        items = cast("Sequence[Any]", value)
-        if len(items) > MOST_ITEMS:
+        if len(value) > MOST_ITEMS:
             raise LimitError(
-                f"foreach: {len(items):,} items are more than {MOST_ITEMS:,}", hint="let one task handle many items"
+                f"foreach: {len(value):,} items are more than {MOST_ITEMS:,}", hint="let one task handle many items"
             )
-        return items
+        return value
 
     async def parameters(self, methods: Methods) -> Template:
         """Its parameters' template. The method is asked which of them are code, into which nothing is filled."""
@@ -69,15 +69,3 @@ def time_limit(task: Task, parameters: dict[str, Any], default: float) -> float:
     if isinstance(asked, int | float) and not isinstance(asked, bool) and asked > 0:
         return float(asked)
     return default
-
-
-def _kind(value: Any) -> str:
-    names: dict[type[Any], str] = {
-        dict: "an object",
-        list: "a list",
-        str: "text",
-        type(None): "null",
-        bool: "a boolean",
-    }
-    kind = cast("type[object]", type(value))
-    return names.get(kind, "a number")

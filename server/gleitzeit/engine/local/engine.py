@@ -18,11 +18,11 @@ from gleitzeit.engine.events import follow
 from gleitzeit.engine.local.children import DEEPEST
 from gleitzeit.engine.local.clock import Clock
 from gleitzeit.engine.local.closing import closing
+from gleitzeit.engine.local.context import EngineParts, Methods, Policy
+from gleitzeit.engine.local.places import Place
 from gleitzeit.engine.local.results import RESULT_BYTES, measured
 from gleitzeit.engine.local.runner import Runner
-from gleitzeit.engine.local.seats import Seat
 from gleitzeit.engine.local.views import list_of, run_of
-from gleitzeit.engine.local.workshop import Methods, Policy, Workshop
 from gleitzeit.store.base import EventDraft, RunRow, Snapshot, Store
 from gleitzeit.store.memory import MemoryStore
 
@@ -52,7 +52,7 @@ class LocalEngine(Engine):
         self._runners: dict[str, Runner] = {}
         self._children: dict[str, set[str]] = {}
         self._open = False
-        self._shop = Workshop(
+        self._parts = EngineParts(
             methods=registry,
             store=self._store,
             evaluator=self._evaluator,
@@ -60,7 +60,7 @@ class LocalEngine(Engine):
             secrets=secrets or {},
             policy=policy,
             result_bytes=result_bytes,
-            seats=None if max_parallel_tasks is None else anyio.Semaphore(max_parallel_tasks),
+            places=None if max_parallel_tasks is None else anyio.Semaphore(max_parallel_tasks),
             child=self._child,
         )
 
@@ -87,7 +87,7 @@ class LocalEngine(Engine):
             raise ConflictError("the engine is not running", hint="submit inside of `async with engine:`")
         parent = self._parent(submission)
         row = self._row(submission, parent)
-        runner = Runner(row, self._shop, 1 if parent is None else parent.depth + 1)
+        runner = Runner(row, self._parts, parent)
         with anyio.CancelScope(shield=True):  # a run that is recorded must also be started
             await self._store.create(
                 row, [EventDraft("run.submitted", row.created_at, None, {"name": row.workflow.name})]
@@ -148,26 +148,24 @@ class LocalEngine(Engine):
         async for event in follow(self._store, runner.bell if runner else None, run_id, after):
             yield event
 
-    async def join(self, run_id: str) -> Run:
-        """Wait for a child run from inside the task that started it; cancelling the wait cancels the child."""
+    async def _child(self, submission: Submission) -> Run:
+        """The run that a task starts, once it is over; cancelling the wait cancels it."""
+        run_id = (await self.submit(submission)).id
         runner = self._runners.get(run_id)
         if runner is None:
             return await self.get(run_id)
-        seat = self._seat(runner.row)
-        if seat is not None:
-            seat.leave()
+        place = self._place(runner.row)
+        if place is not None:
+            place.leave()
         try:
             await runner.bell.silence()
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self.cancel(run_id, "the task that started it was stopped")
             raise
-        if seat is not None:
-            await seat.come_back()
+        if place is not None:
+            await place.come_back()
         return await self.get(run_id)
-
-    async def _child(self, submission: Submission) -> Run:
-        return await self.join((await self.submit(submission)).id)
 
     async def _run(self, runner: Runner) -> None:
         row = runner.row
@@ -213,6 +211,6 @@ class LocalEngine(Engine):
             roots=roots or (() if parent is None else parent.row.roots),
         )
 
-    def _seat(self, row: RunRow) -> Seat | None:
+    def _place(self, row: RunRow) -> Place | None:
         parent = self._runners.get(row.parent_id or "")
-        return None if parent is None else parent.seats.get(row.parent_task or "")
+        return None if parent is None else parent.places.get(row.parent_task or "")

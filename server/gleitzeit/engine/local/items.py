@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from gleitzeit.core.models import Failure
@@ -35,11 +36,8 @@ class ItemResults:
         first = bad[min(bad)]
         failure = first.failure or Failure("internal", "it gave no reason")
         verb = "failed" if state == "failed" else "ended with nobody knowing how"
-        return Failure(
-            failure.code,
-            f"{len(bad)} of {len(self.items)} items {verb}; the first, {first.key}: {failure.message}",
-            failure.hint,
-            failure.retryable,
-            failure.ambiguous,
-            {"items": [bad[index].key for index in sorted(bad)[:100]]},
+        return replace(
+            failure,
+            message=f"{len(bad)} of {len(self.items)} items {verb}; the first, {first.key}: {failure.message}",
+            details={"items": [bad[index].key for index in sorted(bad)[:100]]},
         )

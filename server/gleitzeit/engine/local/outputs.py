@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from gleitzeit.core import graph
 from gleitzeit.core.models import Workflow
 from gleitzeit.core.references import Scope, compile_template
-from gleitzeit.engine.evaluator import Evaluator
-from gleitzeit.engine.local.results import copied
-from gleitzeit.engine.local.secrets import Vault
+from gleitzeit.engine.evaluator import RunEvaluator
+from gleitzeit.engine.local.results import measured
+from gleitzeit.engine.local.secrets import RunSecrets
 
 
 async def outputs_of(
-    workflow: Workflow,
-    results: Mapping[str, Any],
-    inputs: Mapping[str, Any],
-    run_id: str,
-    secrets: Mapping[str, str],
-    evaluator: Evaluator,
+    workflow: Workflow, scope: Scope, secrets: RunSecrets, evaluator: RunEvaluator, limit: int
 ) -> dict[str, Any]:
     """The document's `outputs`, else the results of the tasks that nobody depends on, by id.
 
-    Raises `ReferenceUnresolvedError` for a field that is not there.
+    Raises `ReferenceUnresolvedError` for a field that is not there, and `LimitError` over `limit` bytes.
     """
     if workflow.outputs is None:
-        return {task_id: results.get(task_id) for task_id in _last(workflow)}
-    vault = Vault(secrets)
-    scope = Scope(tasks=results, inputs=inputs, run_id=run_id, secrets=vault)
+        return {task_id: scope.tasks.get(task_id) for task_id in graph.sinks(graph.edges(workflow))}
     values = await evaluator.resolve(compile_template(workflow.outputs), scope)
-    return dict(vault.redact(copied(values)))
-
-
-def _last(workflow: Workflow) -> list[str]:
-    edges = graph.edges(workflow)
-    needed = {name for names in edges.values() for name in names}
-    return [task_id for task_id in edges if task_id not in needed]
+    data, _ = measured(values, limit, "the value of `outputs`")
+    return dict(secrets.redact(data))

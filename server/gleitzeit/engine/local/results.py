@@ -19,7 +19,9 @@ from gleitzeit.core.errors import LimitError, ProviderError
 
 RESULT_BYTES = 64 * 1024 * 1024
 DEEPEST = 100
+RESULT = "the result"
 
+_SMALLER = "return a part of it, or write it to a file and return the path"
 _INTEGER_BITS = 14_000  # Python itself refuses to print an integer much longer than this
 
 
@@ -34,9 +36,9 @@ def recorded(value: Any, limit: int = RESULT_BYTES) -> dict[str, Any]:
     return cast("dict[str, Any]", data) if isinstance(data, dict) else {"result": data}
 
 
-def measured(value: Any, limit: int = RESULT_BYTES) -> tuple[Any, int]:
-    """A fresh copy of `value` as JSON data, and about how many bytes it is."""
-    reader = _Reader(limit)
+def measured(value: Any, limit: int = RESULT_BYTES, subject: str = RESULT) -> tuple[Any, int]:
+    """A fresh copy of `value` as JSON data, and about how many bytes it is; errors call it `subject`."""
+    reader = _Reader(limit, subject)
     data = reader.read(value, 0)
     reader.add(0)
     return data, reader.size
@@ -58,10 +60,11 @@ _CONTAINERS = frozenset({dict, list})
 class _Reader:
     """Reads one value; `size` is about the length of its JSON text."""
 
-    __slots__ = ("_limit", "size")
+    __slots__ = ("_limit", "_subject", "size")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, subject: str) -> None:
         self._limit = limit
+        self._subject = subject
         self.size = 0
 
     def read(self, value: Any, depth: int) -> Any:
@@ -77,7 +80,7 @@ class _Reader:
             return self._number(value)
         if depth > DEEPEST:
             raise ProviderError(
-                f"the result is nested more than {DEEPEST} levels deep, or contains itself", retryable=False
+                f"{self._subject} is nested more than {DEEPEST} levels deep, or contains itself", retryable=False
             )
         if kind is dict:
             return self._object(value, depth)
@@ -98,7 +101,7 @@ class _Reader:
 
     def _integer(self, value: int) -> int:
         if value.bit_length() > _INTEGER_BITS:
-            raise ProviderError("the result has an integer of more than 4,000 digits", retryable=False)
+            raise ProviderError(f"{self._subject} has an integer of more than 4,000 digits", retryable=False)
         self.size += 8
         return value
 
@@ -113,7 +116,7 @@ class _Reader:
             name = self._text(key) if type(key) is str else self._key(key)
             data[name] = self.read(item, depth + 1)
         if len(data) < len(value):
-            raise ProviderError("two keys of the result are the same as text", retryable=False)
+            raise ProviderError(f"two keys of {self._subject} are the same as text", retryable=False)
         return data
 
     def _array(self, value: Any, depth: int) -> list[Any]:
@@ -127,7 +130,7 @@ class _Reader:
             return "true" if key else "false"
         if isinstance(key, str | int | float | date | UUID | PurePath):
             return self._text(str(key))
-        raise ProviderError(f"the result has a key of type {type(key).__name__}; keys are text", retryable=False)
+        raise ProviderError(f"{self._subject} has a key of type {type(key).__name__}; keys are text", retryable=False)
 
     def _foreign(self, value: Any, depth: int) -> Any:
         match value:
@@ -170,7 +173,7 @@ class _Reader:
         if callable(as_list):  # arrays and scalars of numpy and its relatives
             return self.read(as_list(), depth + 1)
         raise ProviderError(
-            f"the result has a value of type {type(value).__name__}, which is not JSON data",
+            f"{self._subject} has a value of type {type(value).__name__}, which is not JSON data",
             hint="return dicts, lists, text, numbers, booleans and None",
             retryable=False,
         )
@@ -180,7 +183,7 @@ class _Reader:
             return self._text(value.decode())
         except UnicodeDecodeError:
             raise ProviderError(
-                "the result has bytes that are not text", hint="return them as base64 text", retryable=False
+                f"{self._subject} has bytes that are not text", hint="return them as base64 text", retryable=False
             ) from None
 
     def add(self, size: int) -> None:
@@ -188,8 +191,8 @@ class _Reader:
         self.size += size
         if self.size > self._limit:
             raise LimitError(
-                f"the result is larger than {self._limit:,} bytes (limits.result_bytes)",
-                hint="return a part of it, or write it to a file and return the path",
+                f"{self._subject} is larger than {self._limit:,} bytes (limits.result_bytes)",
+                hint=_SMALLER if self._subject == RESULT else "refer to a smaller part of the data",
             )
 
 

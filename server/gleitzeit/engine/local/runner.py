@@ -7,23 +7,26 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import anyio
 
-from gleitzeit.core.errors import GleitzeitError, LimitError
+from gleitzeit.core.errors import GleitzeitError, LimitError, UnsupportedError
+from gleitzeit.core.groups import only_error
 from gleitzeit.core.models import OVER, Failure, RunState
-from gleitzeit.core.plan import Action, Finish, Join, Outcome, OutcomeKind, Plan, Rest, Skip, Start
-from gleitzeit.core.references import ABSENT
+from gleitzeit.core.plan import Plan
+from gleitzeit.core.plan_actions import Action, Continue, Finish, Join, Outcome, OutcomeKind, Rest, Skip, Start
+from gleitzeit.core.references import ABSENT, Scope
 from gleitzeit.engine.events import Bell
 from gleitzeit.engine.local.closing import closing
+from gleitzeit.engine.local.context import Ending, EngineParts, RunContext
 from gleitzeit.engine.local.dispatch import Dispatch
+from gleitzeit.engine.local.failures import log_defect
 from gleitzeit.engine.local.items import ItemResults
 from gleitzeit.engine.local.outputs import outputs_of
-from gleitzeit.engine.local.scene import Ending, Scene
-from gleitzeit.engine.local.seats import Seat
+from gleitzeit.engine.local.places import Place
+from gleitzeit.engine.local.secrets import RunSecrets
 from gleitzeit.engine.local.work import Work
-from gleitzeit.engine.local.workshop import Workshop
 from gleitzeit.store.base import EventDraft, RunRow, TaskRow
 
 logger = logging.getLogger("gleitzeit.engine")
@@ -32,15 +35,17 @@ logger = logging.getLogger("gleitzeit.engine")
 class Runner:
     """Owns the tasks of one run. `bell` falls silent once nothing more happens in it by itself."""
 
-    def __init__(self, row: RunRow, shop: Workshop, depth: int) -> None:
+    def __init__(self, row: RunRow, parts: EngineParts, parent: Runner | None) -> None:
         self.row = row
-        self.depth = depth
+        self.depth: int = 1 if parent is None else parent.depth + 1
+        self.secrets: RunSecrets = RunSecrets(parts.secrets, row.workflow, None if parent is None else parent.secrets)
         self.bell = Bell()
-        self.seats: dict[str, Seat] = {}
+        self.places: dict[str, Place] = {}
         self._over = False
-        self._shop = shop
+        self._parts = parts
         self._scope = anyio.CancelScope()
         self._dispatches = {task.id: Dispatch(task) for task in row.workflow.tasks}
+        self._evaluator = parts.evaluator.for_run()
         self._results: dict[str, Any] = {}
         self._items: dict[str, ItemResults] = {}
         self._rows: dict[str, TaskRow] = {}
@@ -68,11 +73,11 @@ class Runner:
             return
         self._over = True
         self._scope.cancel()
-        end = closing(self.row, self._rows.values(), state, failure, self._shop.clock.now())
+        end = closing(self.row, self._rows.values(), state, failure, self._parts.clock.now())
         self.row = end.run
         with anyio.CancelScope(shield=True):
             try:
-                await self._shop.store.commit(
+                await self._parts.store.commit(
                     end.run.id, end.run.epoch, tasks=end.tasks, events=end.events, run=end.run
                 )
             except Exception:  # whoever waits for the run must not wait for ever because its end can't be written
@@ -86,16 +91,26 @@ class Runner:
         self._plan = Plan.open(workflow, {})
         async with anyio.create_task_group() as self._group:
             roots = tuple(Path(root) for root in self.row.roots)
-            self._scene = Scene(self.row, roots, self._results, self.seats, self._shop, self._group, self._write)
+            self._context = RunContext(
+                run=self.row,
+                roots=roots,
+                secrets=self.secrets,
+                evaluator=self._evaluator,
+                results=self._results,
+                places=self.places,
+                parts=self._parts,
+                group=self._group,
+                write=self._write,
+            )
             await self._apply(self._plan.start(), [], [])
 
-    async def _fail(self, error: Exception) -> None:
-        error = _only(error)
+    async def _fail(self, raised: Exception) -> None:
+        error = only_error(raised)
         if isinstance(error, GleitzeitError):
             await self.close("failed", Failure.of(error))
             return
-        logger.error("run %s failed by a defect of the engine", self.row.id, exc_info=error)
-        message = f"the engine failed: {type(error).__name__}: {error}"
+        log_defect(f"run {self.row.id} failed by a defect of the engine", error, self.secrets.redact)
+        message = self.secrets.redact(f"the engine failed: {type(error).__name__}: {error}")
         await self.close("failed", Failure("internal", message, "this is a defect; the log has its traceback"))
 
     async def _work(self, work: Work, task_id: str, index: int | None) -> None:
@@ -118,20 +133,27 @@ class Runner:
         """Record what happened and what follows from it in one transaction, and only then start what follows."""
         starts: list[tuple[Work, str, int | None]] = []
         run: RunRow | None = None
-        self._rows.update((row.key, row) for row in tasks)
         due = deque(actions)
         while due:
             action = due.popleft()
-            if isinstance(action, Start):
-                starts.append((self._begin(action, tasks, events), action.task_id, action.index))
-            elif isinstance(action, Skip):
-                self._skip(action, tasks, events)
-            elif isinstance(action, Join):
-                due.extend(self._join(action, tasks, events))
-            elif isinstance(action, Finish):
-                run = await self._finished(action, events)
-            elif isinstance(action, Rest):
-                run = replace(self.row, state="waiting")
+            match action:
+                case Start():
+                    starts.append((self._begin(action, tasks, events), action.task_id, action.index))
+                case Skip():
+                    self._skip(action, tasks, events)
+                case Join():
+                    due.extend(self._join(action, tasks, events))
+                case Finish():
+                    if self.row.workflow.outputs is not None and not action.failed:
+                        await self._write(tasks, events)  # for computing the outputs may take long, or be cancelled
+                        tasks, events = [], []
+                    run = await self._finished(action, tasks, events)
+                case Rest():
+                    run = replace(self.row, state="waiting")
+                case Continue():
+                    raise UnsupportedError(f"{action.key} goes on after waiting, which this engine cannot do")
+                case _:
+                    assert_never(action)
         if self._over:
             return
         await self._write(tasks, events, run)
@@ -142,60 +164,63 @@ class Runner:
         dispatch = self._dispatches[start.task_id]
         started_at = None
         if start.index is not None or dispatch.certain:
-            started_at = self._shop.clock.now()
-            tasks.append(TaskRow(start.key, "running", started_at=started_at))
+            started_at = self._parts.clock.now()
+            tasks.append(TaskRow(start.key, "running", attempts=1, started_at=started_at))
             events.append(EventDraft("task.started", started_at, start.key))
         item = ABSENT if start.index is None else self._items[start.task_id].items[start.index]
-        return Work(start.key, dispatch, self._scene, started_at, start.index, item)
+        return Work(start.key, dispatch, self._context, started_at, start.index, item)
 
     def _skip(self, skip: Skip, tasks: list[TaskRow], events: list[EventDraft]) -> None:
-        now = self._shop.clock.now()
+        now = self._parts.clock.now()
         tasks.append(TaskRow(skip.key, "skipped", finished_at=now))
         events.append(EventDraft("task.skipped", now, skip.key, {"reason": f'"{skip.blocker}" did not complete'}))
         self._results[skip.key] = None
 
     def _join(self, join: Join, tasks: list[TaskRow], events: list[EventDraft]) -> Sequence[Action]:
         """End a foreach; what follows from that."""
-        items, now, kind = self._items.pop(join.key), self._shop.clock.now(), join.state
+        items, now, kind = self._items.pop(join.key), self._parts.clock.now(), join.state
         result, failure = None, None
         if kind == "completed":
             try:
-                result = items.joined(self._shop.result_bytes)
+                result = items.joined(self._parts.result_bytes)
             except LimitError as error:
                 kind, failure = "failed", Failure.of(error)
         else:
             failure = items.failure(kind)
         outcome: OutcomeKind = kind
-        tasks.append(replace(self._rows[join.key], state=kind, result=result, failure=failure, finished_at=now))
+        tasks.append(replace(self._row(join.key, tasks), state=kind, result=result, failure=failure, finished_at=now))
         facts = {} if failure is None else {"error": failure.to_dict()}
         events.append(EventDraft(f"task.{kind}", now, join.key, facts))
         self._results[join.key] = result
         return self._plan.after(Outcome(outcome, join.key))
 
-    async def _finished(self, finish: Finish, events: list[EventDraft]) -> RunRow:
-        row, shop = self.row, self._shop
-        failure = self._cause(finish) if finish.failed else None
+    async def _finished(self, finish: Finish, tasks: list[TaskRow], events: list[EventDraft]) -> RunRow:
+        row, parts = self.row, self._parts
+        failure = self._cause(finish, tasks) if finish.failed else None
         outputs: dict[str, Any] = {}
         if failure is None:
             try:
-                outputs = await outputs_of(
-                    row.workflow, self._results, row.inputs, row.id, shop.secrets, shop.evaluator
-                )
+                scope = Scope(tasks=self._results, inputs=row.inputs, run_id=row.id, secrets=self.secrets)
+                outputs = await outputs_of(row.workflow, scope, self.secrets, self._evaluator, parts.result_bytes)
             except GleitzeitError as error:
                 failure = Failure.of(error)
         state: RunState = "completed" if failure is None else "failed"
-        now = shop.clock.now()
+        now = parts.clock.now()
         facts = {} if failure is None else {"error": failure.to_dict()}
         events.append(EventDraft(f"run.{state}", now, None, facts))
         return replace(row, state=state, finished_at=now, outputs=outputs, failure=failure)
 
-    def _cause(self, finish: Finish) -> Failure:
+    def _cause(self, finish: Finish, tasks: list[TaskRow]) -> Failure:
         task_id = finish.failed[0]
-        failure = self._rows[task_id].failure or Failure("internal", "it gave no reason")
+        failure = self._row(task_id, tasks).failure or Failure("internal", "it gave no reason")
         message = f'task "{task_id}" failed: {failure.message}'
         if len(finish.failed) > 1:
             message += f" (and {len(finish.failed) - 1} more)"
         return replace(failure, message=message, details={**failure.details, "failed": list(finish.failed)})
+
+    def _row(self, key: str, unwritten: Sequence[TaskRow]) -> TaskRow:
+        """A task's row with what is about to be written of it."""
+        return next((row for row in reversed(unwritten) if row.key == key), None) or self._rows[key]
 
     async def _write(self, tasks: Sequence[TaskRow], events: Sequence[EventDraft], run: RunRow | None = None) -> None:
         """Commit, and wake those who watch; nothing is written any more once the run is over."""
@@ -204,7 +229,7 @@ class Runner:
         for row in tasks:
             self._rows[row.key] = row
         if run is None:
-            await self._shop.store.commit(self.row.id, self.row.epoch, tasks=tasks, events=events)
+            await self._parts.store.commit(self.row.id, self.row.epoch, tasks=tasks, events=events)
             self.bell.ring()
         else:
             await self._write_run(run, tasks, events)
@@ -214,15 +239,9 @@ class Runner:
         self._over = run.state in OVER
         try:
             with anyio.CancelScope(shield=True):
-                await self._shop.store.commit(run.id, run.epoch, tasks=tasks, events=events, run=run)
+                await self._parts.store.commit(run.id, run.epoch, tasks=tasks, events=events, run=run)
         except BaseException:
             self._over = False
             raise
         self.row = run
         self.bell.fall_silent()
-
-
-def _only(error: Exception) -> Exception:
-    """The one error that a group is made of, where it is only one."""
-    inner: Sequence[Exception] = getattr(error, "exceptions", ())
-    return _only(inner[0]) if len(inner) == 1 else error

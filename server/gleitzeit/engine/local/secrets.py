@@ -1,26 +1,33 @@
-"""Secrets: filled in at dispatch, and blacked out of everything that a task leaves behind."""
+"""Secrets: filled in at dispatch, and blacked out of everything that a run leaves behind."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, cast
+
+from gleitzeit.core.graph import references_in, references_of
+from gleitzeit.core.models import Workflow
+from gleitzeit.core.paths import Path
 
 BLACK = "***"
 
 
-class Vault(Mapping[str, str]):
-    """The secrets as one task sees them; remembers which it was given."""
+class RunSecrets(Mapping[str, str]):
+    """All secrets, of which a run can use those that its document names; `named` are these, and its parent run's."""
 
-    __slots__ = ("_secrets", "used")
+    __slots__ = ("_forms", "_secrets", "named")
 
-    def __init__(self, secrets: Mapping[str, str]) -> None:
+    def __init__(self, secrets: Mapping[str, str], workflow: Workflow, parent: RunSecrets | None = None) -> None:
         self._secrets = secrets
-        self.used: dict[str, str] = {}
+        self.named: dict[str, str] = {} if parent is None else dict(parent.named)
+        if secrets:
+            self.named |= {name: secrets[name] for name in _names_in(workflow) if name in secrets}
+        self._forms = _forms(self.named.values())
 
     def __getitem__(self, name: str) -> str:
-        value = self.used[name] = self._secrets[name]
-        return value
+        return self._secrets[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._secrets)
@@ -28,22 +35,28 @@ class Vault(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._secrets)
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._secrets
-
     def redact(self, data: Any) -> Any:
-        """JSON data without any secret that the task was given."""
-        return _without(data, self._forms()) if self.used else data
+        """JSON data without any secret that the run can have."""
+        return _without(data, self._forms) if self._forms else data
 
     def holds(self, data: Any) -> bool:
-        """Whether any secret that the task was given stands in `data`."""
-        return bool(self.used) and self.redact(data) != data
+        """Whether any secret that the run can have stands in `data`."""
+        return bool(self._forms) and self.redact(data) != data
 
-    def _forms(self) -> list[str]:
-        """The secrets, longest first, also as they look inside of JSON text."""
-        values = {value for value in self.used.values() if value}
-        escaped = {json.dumps(value, ensure_ascii=plain)[1:-1] for value in values for plain in (True, False)}
-        return sorted(values | escaped, key=len, reverse=True)
+
+def _names_in(workflow: Workflow) -> Iterator[str]:
+    references = [*chain.from_iterable(map(references_of, workflow.tasks)), *references_in(workflow.outputs)]
+    for reference in references:
+        if isinstance(reference, Path) and reference.kind == "secrets":
+            yield str(reference.keys[0])
+
+
+def _forms(secrets: Iterable[str]) -> list[str]:
+    """The secrets, longest first, also as they look inside of JSON text and in messages of Python."""
+    values = {value for value in secrets if value}
+    escaped = {json.dumps(value, ensure_ascii=plain)[1:-1] for value in values for plain in (True, False)}
+    shown = {repr(value)[1:-1] for value in values}
+    return sorted(values | escaped | shown, key=len, reverse=True)
 
 
 def _without(data: Any, forms: list[str]) -> Any:

@@ -11,11 +11,11 @@ import anyio
 from anyio.abc import TaskGroup
 
 from gleitzeit.core.errors import ConflictError, UnsupportedError
-from gleitzeit.core.models import Task
+from gleitzeit.core.models import Run, Task, Workflow
 from gleitzeit.engine.base import Submission
-from gleitzeit.engine.local.children import allow_call, call_document, call_result
-from gleitzeit.engine.local.secrets import Vault
-from gleitzeit.engine.local.workshop import Workshop
+from gleitzeit.engine.local.children import allow_call, allow_workflow, call_result, nested_call
+from gleitzeit.engine.local.context import EngineParts
+from gleitzeit.engine.local.secrets import RunSecrets
 from gleitzeit.store.base import EventDraft
 
 logger = logging.getLogger("gleitzeit.engine")
@@ -34,9 +34,10 @@ class Support:
         key: str,
         task: Task,
         run_id: str,
+        *,
         seconds: float,
-        vault: Vault,
-        shop: Workshop,
+        secrets: RunSecrets,
+        parts: EngineParts,
         group: TaskGroup,
         emit: Emit,
     ) -> None:
@@ -44,8 +45,8 @@ class Support:
         self._task = task
         self._run_id = run_id
         self._seconds = seconds
-        self._vault = vault
-        self._shop = shop
+        self._secrets = secrets
+        self._parts = parts
         self._group = group
         self._emit = emit
         self._latest: EventDraft | None = None
@@ -75,17 +76,28 @@ class Support:
 
     async def start_child(self, method: str, parameters: Mapping[str, Any]) -> Any:
         """Run one method as a recorded run of its own, and return its result or raise its error."""
-        if self._closed:
-            raise ConflictError(f"{self._key} is over and calls nothing more")
+        self._check_open()
         allow_call(self._task, method)
-        spec = await self._shop.methods.describe(method)
-        document = call_document(method, parameters, spec.code if spec else (), self._seconds, self._vault)
-        submission = Submission(document, parent_id=self._run_id, parent_task=self._key)
-        return call_result(await self._shop.child(submission))
+        spec = await self._parts.methods.describe(method)
+        document = nested_call(method, parameters, spec.code if spec else (), self._seconds, self._secrets)
+        return call_result(await self._child(document, {}))
+
+    async def start_workflow(self, workflow: Workflow, inputs: Mapping[str, Any]) -> Run:
+        """Run a checked workflow as a run of its own, for a task that is there for that."""
+        self._check_open()
+        allow_workflow(self._task)
+        return await self._child(workflow, inputs)
 
     async def ask(self, message: str, schema: Mapping[str, Any] | None) -> Any:
         """Refuse: no question can be put to anybody yet."""
         raise UnsupportedError("questions are not answered by this version", hint="pass the answer as an input instead")
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConflictError(f"{self._key} is over and calls nothing more")
+
+    async def _child(self, workflow: Workflow, inputs: Mapping[str, Any]) -> Run:
+        return await self._parts.child(Submission(workflow, inputs, parent_id=self._run_id, parent_task=self._key))
 
     async def _tell_later(self, seconds: float, scope: anyio.CancelScope) -> None:
         with scope:
@@ -107,8 +119,8 @@ class Support:
         data = {"done": _number(done), "total": _number(total)}
         facts: dict[str, Any] = {name: value for name, value in data.items() if value is not None}
         if message is not None:
-            facts["message"] = self._vault.redact(str(message)[:_LONGEST_MESSAGE])
-        return EventDraft("task.progress", self._shop.clock.now(), self._key, facts)
+            facts["message"] = self._secrets.redact(str(message)[:_LONGEST_MESSAGE])
+        return EventDraft("task.progress", self._parts.clock.now(), self._key, facts)
 
 
 def _number(value: Any) -> float | int | None:

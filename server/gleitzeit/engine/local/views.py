@@ -30,7 +30,14 @@ def result_of(task_id: str, row: TaskRow | None) -> TaskResult:
     if row is None:
         return TaskResult(task_id, "pending")
     return TaskResult(
-        task_id, row.state, row.result, row.failure, row.attempts, row.started_at, row.finished_at, row.metadata
+        task_id=task_id,
+        status=row.state,
+        result=row.result,
+        error=row.failure,
+        attempts=row.attempts,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        metadata=row.metadata,
     )
 
 
@@ -41,4 +48,11 @@ def list_of(page: RunPage) -> RunList:
 
 def _summary(row: RunRow) -> RunSummary:
     error = row.failure.message if row.failure else None
-    return RunSummary(row.id, row.workflow.name, row.state, row.created_at, row.finished_at, error)
+    return RunSummary(
+        id=row.id,
+        name=row.workflow.name,
+        status=row.state,
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+        error=error,
+    )

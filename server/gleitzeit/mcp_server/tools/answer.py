@@ -20,11 +20,14 @@ class Answer:
     data: Mapping[str, Any]
     failed: bool = False
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", _encodable(self.text))
+
 
 def compact(value: Any) -> str:
     """`value` as JSON without spaces; what JSON can't say is said as text."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-    return text.encode(errors="replace").decode()
+    return _encodable(text)
 
 
 def plain(value: Any) -> Any:
@@ -34,12 +37,12 @@ def plain(value: Any) -> Any:
 
 def size(text: str) -> int:
     """How much room a text takes on the wire and in a model's context, in bytes."""
-    return len(text.encode())
+    return len(text.encode(errors="replace"))
 
 
 def cut(text: str, most: int) -> str:
     """At most about `most` bytes of `text`, saying so where something is missing."""
-    data = text.encode()
+    data = text.encode(errors="replace")
     if len(data) <= most:
         return text
     return f"{data[:most].decode(errors='ignore')}… (cut: {len(data)} bytes)"
@@ -61,6 +64,16 @@ def fitting(items: list[dict[str, Any]], budget: int) -> list[dict[str, Any]]:
         if budget < 0:
             return items[:index]
     return items
+
+
+def ended(text: str) -> str:
+    """The text with a full stop, unless it has an end of its own."""
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def _encodable(text: str) -> str:
+    """The text without halves of characters, which no wire carries."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _start(text: str, most: int) -> dict[str, Any]:

@@ -9,12 +9,14 @@ from mcp.server import ServerRequestContext
 
 from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.core.schema import check_parameters
-from gleitzeit.mcp_server.opening import Opening
+from gleitzeit.mcp_server.lazy_application import LazyApplication
 from gleitzeit.mcp_server.tools import methods, runs, search, workflows
 from gleitzeit.mcp_server.tools.answer import Answer
 from gleitzeit.mcp_server.tools.call import Call, Report
 from gleitzeit.mcp_server.tools.manifest import TOOLS
 from gleitzeit.mcp_server.tools.refusal import broken, refused
+
+_BUDGET = 32_000  # of an answer that comes before the configuration is known
 
 Handler = Callable[[Call], Awaitable[Answer]]
 
@@ -30,20 +32,25 @@ HANDLERS: Mapping[str, Handler] = {
 }
 
 
-async def carry_out(context: ServerRequestContext[Opening, Any], name: str, arguments: Mapping[str, Any]) -> Answer:
+async def carry_out(
+    context: ServerRequestContext[LazyApplication, Any], name: str, arguments: Mapping[str, Any]
+) -> Answer:
     """What the tool `name` answers; every error but a cancellation becomes an answer too."""
     schema = TOOLS[name].input_schema
+    budget = _BUDGET
     try:
         check_parameters(name, schema, arguments)
-        application = await context.lifespan_context.application()
+        application = await context.lifespan_context.opened()
         defaults = {key: value["default"] for key, value in schema["properties"].items() if "default" in value}
-        return await HANDLERS[name](Call(application, {**defaults, **arguments}, report=_report(context)))
+        call = Call(application, {**defaults, **arguments}, report=_report(context))
+        budget = call.budget
+        return await HANDLERS[name](call)
     except GleitzeitError as error:
-        return refused(error)
+        return refused(error, budget)
     except Exception as error:  # noqa: BLE001 - one broken call must not end the server
         return broken(name, error)
 
 
-def _report(context: ServerRequestContext[Opening, Any]) -> Report | None:
+def _report(context: ServerRequestContext[LazyApplication, Any]) -> Report | None:
     asked = context.meta is not None and context.meta.get("progress_token") is not None
     return context.session.report_progress if asked else None

@@ -56,12 +56,13 @@ _INSPECT = _tool(
     "inspect_run",
     "Inspect a run",
     "See how a run stands, or wait for it: state, outputs, what failed and why, what to do next. "
-    'detail "tasks": each task; "events": what happened, in order, after after_seq; "document": what was submitted. '
+    'detail "tasks": each task; "results": each with its whole result; "events": what happened, '
+    'in order, after after_seq; "document": what was submitted. '
     'Example: {"run_id": "...", "wait_seconds": 30}.',
     {
         "run_id": {"type": "string"},
         "wait_seconds": schemas.waiting(0),
-        "detail": {"enum": ["summary", "tasks", "events", "document"], "default": "summary"},
+        "detail": {"enum": ["summary", "tasks", "results", "events", "document"], "default": "summary"},
         "after_seq": {"type": "integer", "minimum": 0, "default": 0},
     },
     schemas.INSPECTION,

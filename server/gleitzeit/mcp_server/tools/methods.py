@@ -16,7 +16,7 @@ _STOPPING = 1.0
 async def query_method(call: Call) -> Answer:
     """The result of a method that is declared read-only; any other is refused."""
     method = call.arguments["method"]
-    spec = await call.application.registry.describe(method)
+    spec = await call.application.describe(method)
     if spec is None or not spec.read_only:
         raise ForbiddenError(f'"{method}" is not declared read-only', hint="use call_method for it")
     return await call_method(call)

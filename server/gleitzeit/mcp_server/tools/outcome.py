@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from gleitzeit.core.models import Failure, Run, TaskResult
-from gleitzeit.mcp_server.tools.answer import Answer, compact, cut, plain, preview, size
+from gleitzeit.mcp_server.tools.answer import Answer, compact, cut, ended, plain, preview, size
 
 _MOST_FAILURES = 20
 _MOST_NAMES = 10
@@ -96,7 +96,7 @@ def _reason(failure: Failure) -> dict[str, Any]:
 
 def _failure_line(item: Mapping[str, Any]) -> str:
     attempts = f" after {item['attempts']} attempts" if item["attempts"] > 1 else ""
-    hint = f" Hint: {item['hint']}." if item.get("hint") else ""
+    hint = f" Hint: {ended(item['hint'])}" if item.get("hint") else ""
     state = "may or may not have been carried out" if item["status"] == "unknown" else f"failed{attempts}"
     return f'- task "{item["task_id"]}" {state}: {item["message"]} [{item["code"]}].{hint}'
 

@@ -6,22 +6,23 @@ import logging
 from typing import Any
 
 from gleitzeit.core.errors import DocumentError, GleitzeitError
-from gleitzeit.mcp_server.tools.answer import Answer
+from gleitzeit.mcp_server.tools.answer import Answer, cut, ended, plain
+from gleitzeit.mcp_server.tools.diagnoses import diagnoses
 
 logger = logging.getLogger(__name__)
 
 
-def refused(error: GleitzeitError) -> Answer:
+def refused(error: GleitzeitError, budget: int) -> Answer:
     """The answer for a request that could not be carried out as it was."""
     if isinstance(error, DocumentError):
-        return _bad_document(error)
+        return _bad_document(error, budget)
     hint = f" {_sentence(error.hint)}" if error.hint else ""
     data: dict[str, Any] = {"code": error.code, "message": error.message, "retryable": error.retryable}
     if error.hint:
         data["hint"] = error.hint
     if error.details:
         data["details"] = dict(error.details)
-    return Answer(f"{error.message} [{error.code}]{hint}", {"error": data}, failed=True)
+    return Answer(cut(f"{error.message} [{error.code}]{hint}", budget), {"error": plain(data)}, failed=True)
 
 
 def broken(tool: str, error: Exception) -> Answer:
@@ -31,18 +32,15 @@ def broken(tool: str, error: Exception) -> Answer:
     return Answer(f"{message} [internal]", {"error": {"code": "internal", "message": message}}, failed=True)
 
 
-def _bad_document(error: DocumentError) -> Answer:
-    lines = [f"- {diagnostic}" for diagnostic in error.diagnostics]
-    count = len(lines)
+def _bad_document(error: DocumentError, budget: int) -> Answer:
+    told = diagnoses(error.diagnostics, budget)
+    count = len(error.diagnostics)
     head = f"The workflow was not run: {count} problem{'' if count == 1 else 's'}."
-    data = {
-        "code": error.code,
-        "message": head,
-        "diagnostics": [diagnostic.to_dict() for diagnostic in error.diagnostics],
-    }
-    return Answer("\n".join([head, *lines, "Correct the document and submit it again."]), {"error": data}, failed=True)
+    data = {"code": error.code, "message": head, "diagnostics": told.data}
+    text = "\n".join([head, *told.lines, "Correct the document and submit it again."])
+    return Answer(text, {"error": plain(data)}, failed=True)
 
 
 def _sentence(hint: str) -> str:
-    text = hint[:1].upper() + hint[1:]
-    return text if text.endswith((".", "?", "!")) else f"{text}."
+    first = hint.partition(" ")[0]
+    return ended(hint[:1].upper() + hint[1:] if first.isalpha() else hint)  # a name stays as it is

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gleitzeit.core.models import Event, Run, TaskResult
+from gleitzeit.engine.base import RunSummary
 from gleitzeit.mcp_server.tools.answer import Answer, compact, cut, fitting, plain, preview, size
 from gleitzeit.mcp_server.tools.call import Call
 from gleitzeit.mcp_server.tools.outcome import run_answer, summary
@@ -24,8 +25,8 @@ async def inspect_run(call: Call) -> Answer:
     run = await call.application.engine.get(call.arguments["run_id"], caller=call.caller)
     run = await watch(call, run, call.arguments["wait_seconds"])
     detail = call.arguments["detail"]
-    if detail == "tasks":
-        return _tasks(run, call.budget)
+    if detail in ("tasks", "results"):
+        return _tasks(run, call.budget, whole=detail == "results")
     if detail == "events":
         return await _events(call, run)
     if detail == "document":
@@ -42,8 +43,7 @@ async def list_runs(call: Call) -> Answer:
             "run_id": run.id,
             "name": run.name,
             "status": run.status,
-            "created_at": _moment(run.created_at),
-            **({"finished_at": _moment(run.finished_at)} if run.finished_at is not None else {}),
+            **_times(run),
             **({"error": run.error} if run.error else {}),
         }
         for run in found.runs
@@ -69,27 +69,51 @@ def _summary(run: Run, budget: int) -> Answer:
     return Answer(answer.text, {**answer.data, "name": run.name, "counts": dict(counts)})
 
 
-def _tasks(run: Run, budget: int) -> Answer:
-    ordered = sorted(run.tasks.values(), key=lambda task: _URGENCY.index(task.status))
-    everything = [_task(task) for task in ordered]
-    tasks = fitting(everything, budget)
-    lines = [summary(run), *(f"- {compact(task)}" for task in tasks)]
-    if len(tasks) < len(everything):
-        lines.append(f"{len(everything) - len(tasks)} more tasks are not shown; the most urgent come first.")
-    return Answer("\n".join(lines), plain({"run_id": run.id, "status": run.status, "name": run.name, "tasks": tasks}))
+def _tasks(run: Run, budget: int, *, whole: bool) -> Answer:
+    data: dict[str, Any] = {"run_id": run.id, "status": run.status, "name": run.name, **_times(run)}
+    lines = [summary(run)]
+    if whole and (taken := size(compact(run.inputs))) <= budget:
+        data["inputs"] = run.inputs
+        lines.append(f"Inputs: {compact(run.inputs)}")
+        budget -= taken
+    data["tasks"] = tasks = _rows(run, budget, whole=whole)
+    lines += [f"- {compact(task)}" for task in tasks]
+    if len(tasks) < len(run.tasks):
+        order = 'detail "tasks" has' if whole else "these are"
+        lines.append(f"{len(run.tasks) - len(tasks)} more tasks are not shown; {order} the most urgent ones.")
+    return Answer("\n".join(lines), plain(data))
 
 
-def _task(task: TaskResult) -> dict[str, Any]:
+def _rows(run: Run, budget: int, *, whole: bool) -> list[dict[str, Any]]:
+    """The tasks that fit: with whole results as the document has them, else the most urgent first."""
+    rows: list[dict[str, Any]] = []
+    urgent = sorted(run.tasks.values(), key=lambda task: _URGENCY.index(task.status))
+    for task in run.tasks.values() if whole else urgent:
+        forms = (_row(task, whole=True), _row(task, whole=False)) if whole else (_row(task, whole=False),)
+        row = next((form for form in forms if size(compact(form)) <= budget), None)
+        if row is None:
+            break
+        budget -= size(compact(row))
+        rows.append(row)
+    return rows
+
+
+def _row(task: TaskResult, *, whole: bool) -> dict[str, Any]:
     told: dict[str, Any] = {"task_id": task.task_id, "status": task.status, "attempts": task.attempts}
+    if task.started_at is not None:
+        told["started_at"] = _moment(task.started_at)
     if task.started_at is not None and task.finished_at is not None:
         told["seconds"] = round(task.finished_at - task.started_at, 3)
     if task.error is not None:
         told["error"] = task.error.to_dict()
     if task.result is not None:
-        text = compact(task.result)
-        told["result_size"] = size(text)
-        told["result_start"] = text.encode()[:_RESULT_START].decode(errors="ignore")
+        told |= {"result": task.result} if whole else _begun(task.result)
     return told
+
+
+def _begun(result: Any) -> dict[str, Any]:
+    text = compact(result)
+    return {"result_size": size(text), "result_start": text.encode()[:_RESULT_START].decode(errors="ignore")}
 
 
 async def _events(call: Call, run: Run) -> Answer:
@@ -142,6 +166,11 @@ async def _document(call: Call, run: Run) -> Answer:
     if size(text) <= call.budget:
         data["document"] = document
     return Answer(f"{summary(run)}\n{cut(text, call.budget)}", plain(data))
+
+
+def _times(run: Run | RunSummary) -> dict[str, str]:
+    end = {} if run.finished_at is None else {"finished_at": _moment(run.finished_at)}
+    return {"created_at": _moment(run.created_at), **end}
 
 
 def _moment(seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+# Written out: the models would cost more than the rest of the first answer. A test holds them together.
 RUN_STATES = ("pending", "running", "waiting", "completed", "failed", "cancelled")
 LONGEST_WAIT = 45
 
@@ -52,7 +53,14 @@ _RUN: Mapping[str, JSONSchema] = {
 
 RUN = result(**_RUN)
 INSPECTION = result(
-    **_RUN, name=_TEXT, counts=_OBJECT, tasks=_OBJECTS, events=_OBJECTS, last_seq=_COUNT, document=_OBJECT
+    **_RUN,
+    name=_TEXT,
+    inputs=_OBJECT,
+    counts=_OBJECT,
+    tasks=_OBJECTS,
+    events=_OBJECTS,
+    last_seq=_COUNT,
+    document=_OBJECT,
 )
 RUN_LIST = result(runs=_OBJECTS, cursor=_TEXT)
 VALIDATION = result(

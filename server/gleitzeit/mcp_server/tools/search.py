@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from gleitzeit.core.errors import GleitzeitError, MethodNotFoundError
+from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.mcp_server.tools.answer import Answer, compact, fitting, plain
 from gleitzeit.mcp_server.tools.call import Call
 from gleitzeit.mcp_server.tools.ranking import ranked
 
 if TYPE_CHECKING:  # at run time the call brings it
-    from gleitzeit.registry import ProtocolProviderRegistry
+    from gleitzeit.application import Application
 
-_SERVERS = "mcp/servers"
 _HEALTH = 3.0
 _PROMISE = 200
 
@@ -25,18 +24,17 @@ _PROMISE = 200
 async def search_methods(call: Call) -> Answer:
     """Methods that fit the query, or an overview where there is none."""
     query, provider = call.arguments["query"].strip(), call.arguments.get("provider")
-    registry = call.application.registry
-    specs = await registry.list_methods()
+    application = call.application
+    specs = await application.methods()
     if not query and not provider:
-        return await _overview(registry, specs, call.budget)
-    candidates = [spec for spec in specs if not provider or _belongs(spec, provider, registry)]
-    found = ranked(query, candidates) if query else candidates
-    return _matches(call, found, registry)
+        return await _overview(application, specs, call.budget)
+    candidates = [spec for spec in specs if not provider or _belongs(spec, provider, application)]
+    return _matches(call, ranked(query, candidates) if query else candidates)
 
 
-def _matches(call: Call, found: list[MethodSpec], registry: ProtocolProviderRegistry) -> Answer:
+def _matches(call: Call, found: list[MethodSpec]) -> Answer:
     detail = call.arguments["detail"]
-    shown = fitting([_told(spec, detail, registry) for spec in found[: call.arguments["limit"]]], call.budget)
+    shown = fitting([_told(spec, detail, call.application) for spec in found[: call.arguments["limit"]]], call.budget)
     lines = [_line(method) for method in shown]
     if not found:
         lines = ["No method fits. search_methods without query and provider gives an overview."]
@@ -45,12 +43,12 @@ def _matches(call: Call, found: list[MethodSpec], registry: ProtocolProviderRegi
     return Answer("\n".join(lines), plain({"methods": shown, "total": len(found)}))
 
 
-def _told(spec: MethodSpec, detail: str, registry: ProtocolProviderRegistry) -> dict[str, Any]:
+def _told(spec: MethodSpec, detail: str, application: Application) -> dict[str, Any]:
     told: dict[str, Any] = {"method": spec.name}
     if detail == "name":
         return told
     told["description"] = spec.description if detail == "schema" else _first_sentence(spec.description)
-    told["provider"] = _provider_of(spec, registry)
+    told["provider"] = application.provider_of(spec.name)
     told["read_only"] = spec.read_only
     if detail == "schema":
         told["parameters"] = dict(spec.parameters)
@@ -68,10 +66,10 @@ def _line(method: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-async def _overview(registry: ProtocolProviderRegistry, specs: list[MethodSpec], budget: int) -> Answer:
+async def _overview(application: Application, specs: list[MethodSpec], budget: int) -> Answer:
     with anyio.move_on_after(_HEALTH):
-        await registry.check_health()
-    counts = Counter(_provider_of(spec, registry) for spec in specs)
+        await application.check_health()
+    counts = Counter(application.provider_of(spec.name) for spec in specs)
     providers = [
         {
             "provider": state.provider_id,
@@ -80,9 +78,9 @@ async def _overview(registry: ProtocolProviderRegistry, specs: list[MethodSpec],
             "methods": counts[state.provider_id],
             **({"error": state.error} if state.error else {}),
         }
-        for state in registry.overview()
+        for state in application.providers()
     ]
-    servers = await _servers(registry)
+    servers = await _servers(application)
     names = fitting([{"method": spec.name} for spec in specs], budget // 2)
     lines = [
         f"{len(specs)} methods.",
@@ -95,26 +93,16 @@ async def _overview(registry: ProtocolProviderRegistry, specs: list[MethodSpec],
     return Answer("\n".join(lines), plain(data))
 
 
-async def _servers(registry: ProtocolProviderRegistry) -> list[dict[str, Any]]:
+async def _servers(application: Application) -> list[dict[str, Any]]:
     try:
-        answer = await registry.execute(_SERVERS, {})
-    except MethodNotFoundError:
-        return []
+        return await application.servers()
     except GleitzeitError as error:
         return [{"error": str(error)}]
-    return [dict(server) for server in answer.get("servers", ())]
 
 
-def _belongs(spec: MethodSpec, provider: str, registry: ProtocolProviderRegistry) -> bool:
+def _belongs(spec: MethodSpec, provider: str, application: Application) -> bool:
     prefix = provider.removesuffix("/*").removesuffix("/")
-    return spec.name.startswith((f"{prefix}/", f"mcp/tool.{prefix}.")) or _provider_of(spec, registry) == provider
-
-
-def _provider_of(spec: MethodSpec, registry: ProtocolProviderRegistry) -> str | None:
-    try:
-        return registry.find(spec.name).provider_id
-    except MethodNotFoundError:
-        return None
+    return spec.name.startswith((f"{prefix}/", f"mcp/tool.{prefix}.")) or application.provider_of(spec.name) == provider
 
 
 def _first_sentence(text: str) -> str:

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gleitzeit.core.errors import ValidationError
 from gleitzeit.core.graph import mermaid
-from gleitzeit.core.models import Workflow
 from gleitzeit.mcp_server.tools.answer import Answer, cut, plain
 from gleitzeit.mcp_server.tools.call import Call
+from gleitzeit.mcp_server.tools.diagnoses import diagnoses
 from gleitzeit.mcp_server.tools.outcome import run_answer
 from gleitzeit.mcp_server.tools.watch import watch
-
-if TYPE_CHECKING:  # at run time the call brings it
-    from gleitzeit.application import Checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +35,14 @@ async def validate_workflow(call: Call) -> Answer:
     # Inputs that are not given are not held against the document: it is checked, not run.
     inputs = call.arguments["inputs"] or None
     checked = await call.application.check(source.document, inputs, name=source.name)
-    diagnostics = [diagnostic.to_dict() for diagnostic in checked.diagnostics]
-    lines = [f"- {diagnostic}" for diagnostic in checked.diagnostics]
+    told = diagnoses(checked.diagnostics, call.budget)
     if not checked.valid or checked.workflow is None:
-        text = "\n".join(["The workflow is not valid:", *lines])
-        return Answer(text, {"valid": False, "diagnostics": diagnostics})
-    plan = _plan(checked, checked.workflow)
+        text = "\n".join(["The workflow is not valid:", *told.lines])
+        return Answer(text, {"valid": False, "diagnostics": told.data})
+    plan = checked.plan
     chart = mermaid(checked.workflow)
-    data = {"valid": True, "diagnostics": diagnostics, "inputs": checked.inputs, "plan": plan, "mermaid": chart}
-    text = "\n".join(["The workflow is valid.", *lines, *_plan_lines(plan), chart])
+    data = {"valid": True, "diagnostics": told.data, "inputs": checked.inputs, "plan": plan, "mermaid": chart}
+    text = "\n".join(["The workflow is valid.", *told.lines, *_plan_lines(plan), chart])
     return Answer(cut(text, call.budget), plain(data))
 
 
@@ -54,28 +50,13 @@ async def _source(call: Call, tool: str) -> _Source:
     document, path = call.arguments.get("workflow"), call.arguments.get("path")
     if (document is None) == (path is None):
         raise ValidationError(
-            f"{tool} takes either workflow or path, and {'both' if path is not None else 'neither'} was given",
+            f"{tool} takes either workflow or path, and {'both were' if path is not None else 'neither was'} given",
             hint="give the document itself as workflow, or a file inside files.roots as path",
         )
     if path is not None:
         return _Source(await call.application.read_path(path), PurePath(path).stem)
     assert document is not None
     return _Source(document)
-
-
-def _plan(checked: Checked, workflow: Workflow) -> list[list[dict[str, Any]]]:
-    tasks = {task.id: task for task in workflow.tasks}
-    return [
-        [
-            {
-                "task_id": task_id,
-                "method": tasks[task_id].method,
-                "provider": checked.methods.get(tasks[task_id].method),
-            }
-            for task_id in wave
-        ]
-        for wave in checked.waves
-    ]
 
 
 def _plan_lines(plan: list[list[dict[str, Any]]]) -> list[str]:

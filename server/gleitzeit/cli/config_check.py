@@ -1,0 +1,86 @@
+"""`gleitzeit config check`: whether the configuration can be used, and what it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import anyio
+import typer
+import yaml
+
+from gleitzeit.application import open_application
+from gleitzeit.application.discovery import load_providers
+from gleitzeit.cli import exits
+from gleitzeit.cli.chosen_configuration import configured
+from gleitzeit.cli.options import ConfigOption, JsonOption
+from gleitzeit.cli.output import kept_for_results, print_json, print_result, say
+from gleitzeit.config import Configuration
+from gleitzeit.registry import ProtocolProviderRegistry, ProviderOverview
+
+application = typer.Typer(help="Look at the configuration.", no_args_is_help=True, rich_markup_mode=None)
+
+ConnectOption = Annotated[bool, typer.Option("--connect", help="Also start the providers and connect to each server.")]
+
+_WELL = ("registered", "starting", "ready")
+_CONNECTED = ("ready", "degraded", "stopped")
+
+
+@application.callback()
+def options() -> None:
+    """Look at the configuration."""
+
+
+@application.command()
+def check(config: ConfigOption = None, connect: ConnectOption = False, as_json: JsonOption = False) -> None:
+    """Check the configuration, and print what would be used; secrets are left out."""
+    configuration = configured(config)
+    with kept_for_results():
+        overview, servers = anyio.run(_connected, configuration) if connect else (_loaded(configuration), [])
+    data = _data(configuration, overview, servers)
+    if as_json:
+        print_json(data)
+    else:
+        print_result(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120))
+    raise typer.Exit(_verdict(configuration, overview, servers))
+
+
+def _loaded(configuration: Configuration) -> list[ProviderOverview]:
+    registry = ProtocolProviderRegistry.get_instance()
+    load_providers(registry, configuration)
+    return registry.overview()
+
+
+async def _connected(configuration: Configuration) -> tuple[list[ProviderOverview], list[dict[str, Any]]]:
+    async with open_application(configuration) as application:
+        await application.methods()  # has every provider started, and every server tried
+        await application.check_health()
+        return application.providers(), await application.servers()
+
+
+def _data(
+    configuration: Configuration, overview: Sequence[ProviderOverview], servers: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    states = [{key: value for key, value in asdict(provider).items() if value} for provider in overview]
+    data: dict[str, Any] = {"configuration": configuration.redacted(), "providers": states}
+    return {**data, "servers": list(servers)} if servers else data
+
+
+def _verdict(
+    configuration: Configuration, overview: Sequence[ProviderOverview], servers: Sequence[dict[str, Any]]
+) -> int:
+    """The exit code, and in words what it is for."""
+    broken = [provider for provider in overview if provider.state not in _WELL]
+    down = [server for server in servers if server["state"] not in _CONNECTED]
+    for provider in broken:
+        say(("error", "bold red"), f": provider {provider.provider_id} is {provider.state}: {provider.error or ''}")
+    for server in down:
+        say(("error", "bold red"), f": server {server['name']} is {server['state']}: {server.get('last_error') or ''}")
+    if broken:
+        return exits.INVALID
+    if down:
+        return exits.UNREACHABLE
+    place = configuration.path or f"no file at {configuration.home / 'config.yaml'}: defaults"
+    say(("ok", "bold green"), f": {place}")
+    return exits.OK

@@ -1,0 +1,27 @@
+"""The end of a server's process, also where something in it does not let go."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+
+from gleitzeit.cli import exits
+
+MOST_SECONDS = 2.0
+
+_logger = logging.getLogger(__name__)
+
+
+def end_in_time() -> None:
+    """Have the process end within two seconds, whatever still runs in it then; called in its event loop."""
+    timer = threading.Timer(MOST_SECONDS, _end, [asyncio.get_running_loop()])
+    timer.daemon = True
+    timer.start()
+
+
+def _end(loop: asyncio.AbstractEventLoop) -> None:
+    names = sorted({task.get_name() for task in asyncio.all_tasks(loop)}) if loop.is_running() else []
+    _logger.error("still running after %g seconds, and cut off: %s", MOST_SECONDS, ", ".join(names) or "a thread")
+    os._exit(exits.OK)  # it was told to stop, and has

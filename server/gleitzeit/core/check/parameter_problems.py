@@ -1,0 +1,61 @@
+"""Whether a task's parameters fit what its method declares, as far as it is known before the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from gleitzeit.core.data import is_mapping
+from gleitzeit.core.durations import seconds
+from gleitzeit.core.models import Task
+from gleitzeit.core.protocol import MethodSpec
+from gleitzeit.core.reading.marks import Problem
+from gleitzeit.core.references import slots_of
+from gleitzeit.core.schema import Misfit, misfits
+
+_CODES = {"unknown": "unknown_parameter", "missing": "missing_parameter", "value": "wrong_parameter"}
+
+
+def parameter_problems(task: Task, spec: MethodSpec) -> Iterator[Problem]:
+    """What is wrong with the parameters; values with references are left to the run, their names are not."""
+    parameters, schema = dict(task.parameters), spec.parameters
+    if "timeout" in parameters and not _declares(schema, "timeout"):
+        yield from _timeout(parameters.pop("timeout"))
+    for misfit in misfits(schema, parameters):
+        if misfit.kind != "value" or not _open(parameters, misfit):
+            name = misfit.path[-1] if misfit.path else "parameters"
+            subject = name if misfit.kind == "value" else f"the parameter {name}"
+            message = f"{task.method}: {subject} {misfit.message}"
+            path = ("parameters", *misfit.path)
+            yield Problem(_CODES[misfit.kind], message, path, misfit.hint, key=misfit.kind == "unknown")
+
+
+def _declares(schema: Any, name: str) -> bool:
+    properties = schema.get("properties") if is_mapping(schema) else None
+    return is_mapping(properties) and name in properties
+
+
+def _timeout(value: Any) -> Iterator[Problem]:
+    """`timeout` may stand in any task's parameters, where it limits the attempt."""
+    if isinstance(value, str) and "${" not in value and seconds(value) is None:
+        yield Problem(
+            "wrong_parameter",
+            f'"{value[:40]}" is no duration',
+            ("parameters", "timeout"),
+            "write seconds, or 30s, 5m, 1h30m",
+        )
+    elif isinstance(value, (int, float)) and value <= 0:
+        yield Problem("wrong_parameter", "timeout must be more than 0", ("parameters", "timeout"))
+
+
+def _open(parameters: Any, misfit: Misfit) -> bool:
+    """Whether the value that does not fit is not known yet."""
+    value = parameters
+    for key in misfit.path:
+        try:
+            value = value[key]
+        except (KeyError, IndexError, TypeError):
+            return False
+    if not misfit.path and is_mapping(value):
+        return False
+    return any("${" in text for _, text in slots_of(value))

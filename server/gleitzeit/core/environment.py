@@ -1,0 +1,45 @@
+"""`${VAR}` and `${VAR:-default}` in a text, filled from the environment; `$$` is a `$`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from gleitzeit.core.diagnostics import did_you_mean
+from gleitzeit.core.errors import ConfigurationError
+
+# Some hosts write `${env:VAR}` where others write `${VAR}`.
+_REFERENCE = re.compile(r"\$\$|\$\{(?:env:)?(?P<name>[^}:]*)(?::-(?P<default>[^}]*))?\}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def fill(text: str, environment: Mapping[str, str], where: str) -> str:
+    """`text` with its references filled in; a default also stands in for a variable that is empty.
+
+    Raises `ConfigurationError` naming the place, which is `where`, and the variable that is not set.
+    """
+
+    def replacement(match: re.Match[str]) -> str:
+        if match.group() == "$$":
+            return "$"
+        name, default = match["name"], match["default"]
+        if not _NAME.fullmatch(name):
+            raise ConfigurationError(
+                f'{where}: "{match.group()}" does not name an environment variable', hint="write $$ for a plain $"
+            )
+        if default is None:
+            return variable(name, environment, where)
+        return environment.get(name) or default
+
+    return _REFERENCE.sub(replacement, text) if "$" in text else text
+
+
+def variable(name: str, environment: Mapping[str, str], where: str) -> str:
+    """The value of a variable. Raises `ConfigurationError` naming the place, which is `where`, if it is not set."""
+    if name in environment:
+        return environment[name]
+    guess = did_you_mean(name, environment)
+    hint = f"set {name}, or write ${{{name}:-default}}"
+    raise ConfigurationError(
+        f"{where}: the environment variable {name} is not set", hint=f"{hint}; {guess}" if guess else hint
+    )

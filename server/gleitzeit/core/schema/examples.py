@@ -1,0 +1,58 @@
+"""How a value that fits a schema may be written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gleitzeit.core.data import PathKey, is_list, is_mapping
+
+_EXAMPLES = {
+    "string": '"text"',
+    "integer": "1",
+    "number": "0.5",
+    "boolean": "true",
+    "array": "[...]",
+    "object": "{...}",
+    "null": "null",
+}
+
+
+def example_hint(schema: Mapping[str, Any], path: Sequence[PathKey]) -> str | None:
+    """An example of the value at `path`, with its description; nothing where the schema does not say what it is."""
+    name = next((key for key in reversed(path) if isinstance(key, str)), "")
+    part = _part(schema, path)
+    if part is None:
+        return None
+    example = example_of(part)
+    description = part.get("description")
+    told = f"{name}: {description}" if isinstance(description, str) and description else None
+    if example is None:
+        return told
+    written = f"[{example}]" if path and isinstance(path[-1], int) else example
+    return f"write {name}: {written}" + (f" ({description})" if told else "")
+
+
+def example_of(schema: Mapping[str, Any]) -> str | None:
+    """A value that fits, as JSON; nothing where the schema does not say what it is."""
+    for key in ("examples", "enum"):
+        values = schema.get(key)
+        if is_list(values) and values:
+            return json.dumps(values[0], ensure_ascii=False, default=str)
+    for key in ("const", "default", "minimum", "maximum"):
+        if schema.get(key) is not None:
+            return json.dumps(schema[key], ensure_ascii=False, default=str)
+    kinds = schema.get("type")
+    kind = kinds[0] if is_list(kinds) and kinds else kinds
+    return _EXAMPLES.get(kind) if isinstance(kind, str) else None
+
+
+def _part(schema: Any, path: Sequence[PathKey]) -> Mapping[str, Any] | None:
+    part = schema
+    for key in path:
+        if not is_mapping(part):
+            return None
+        inner = part.get("items") if isinstance(key, int) else part.get("properties")
+        part = inner if isinstance(key, int) else inner.get(key) if is_mapping(inner) else None
+    return part if is_mapping(part) else None

@@ -1,0 +1,92 @@
+"""The application behind the tools: opened when it is first needed, for its imports cost more than a first answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from gleitzeit.core.errors import ConfigurationError, GleitzeitError
+from gleitzeit.core.groups import unwrapped
+
+if TYPE_CHECKING:  # at run time the factory brings it, after the first answer is out
+    from gleitzeit.application import Application
+
+logger = logging.getLogger(__name__)
+
+ApplicationFactory = Callable[[], "AbstractAsyncContextManager[Application]"]
+
+_CLOSING = 1.2
+
+
+class LazyApplication:
+    """An application that is there, is being opened, or could not be opened."""
+
+    def __init__(self, factory: ApplicationFactory) -> None:
+        self._factory = factory
+        self._wanted = anyio.Event()
+        self._settled = anyio.Event()
+        self._leaving = anyio.Event()
+        self._application: Application | None = None
+        self._failure: GleitzeitError | None = None
+
+    def begin(self) -> None:
+        """Start opening, if nobody has yet; returns at once."""
+        self._wanted.set()
+
+    async def opened(self) -> Application:
+        """The application once it is open. Raises what kept it from opening."""
+        self.begin()
+        await self._settled.wait()
+        if self._failure is not None:
+            raise self._failure
+        assert self._application is not None
+        return self._application
+
+    async def hold(self) -> None:
+        """Open the application when it is wanted, keep it open until `leave`, and close it."""
+        await self._wanted.wait()
+        try:
+            # It imports the engine and reads files: in a thread, so that the server goes on answering meanwhile.
+            context = await anyio.to_thread.run_sync(self._factory)
+            async with context as self._application:
+                self._settled.set()
+                await self._leaving.wait()
+        except GleitzeitError as error:
+            logger.error("%s%s", error, f" ({error.hint})" if error.hint else "")
+            self._failure = error
+        except Exception as error:
+            logger.exception("the engine could not be opened, or broke down")
+            self._failure = ConfigurationError(
+                f"Gleitzeit could not start: {type(error).__name__}",
+                hint="its standard error has the details",
+                code="internal",
+            )
+        finally:
+            self._settled.set()
+
+    def leave(self) -> None:
+        """Let the application close."""
+        self._leaving.set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to close: not open, or not yet."""
+        return self._application is None or self._failure is not None
+
+
+@asynccontextmanager
+async def lazy_application(factory: ApplicationFactory) -> AsyncGenerator[LazyApplication]:
+    """Provide the application that `factory` opens; at the end it has a moment to close, then it is cut off."""
+    lazy = LazyApplication(factory)
+    async with unwrapped(anyio.create_task_group()) as tasks:
+        tasks.start_soon(lazy.hold)
+        try:
+            yield lazy
+        finally:
+            lazy.leave()
+            tasks.cancel_scope.deadline = anyio.current_time() + (0.0 if lazy.idle else _CLOSING)

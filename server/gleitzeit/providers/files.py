@@ -1,0 +1,55 @@
+"""Files that requests name, inside of the folders that they may reach."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+from gleitzeit.core.diagnostics import did_you_mean
+from gleitzeit.core.errors import ForbiddenError, NotFoundError
+
+
+def file_in(roots: Sequence[Path], name: str | os.PathLike[str]) -> Path:
+    """The file inside of the roots that `name` means; a relative one is in the first root that has it.
+
+    Raises `NotFoundError` naming the nearest file, and `ForbiddenError` where it would lie outside of all roots.
+    """
+    candidates = [place for root in roots if (place := _inside(root, name)) is not None]
+    if not candidates:
+        places = ", ".join(str(root) for root in roots) or "there are none"
+        raise ForbiddenError(
+            f'"{name}" is outside of the allowed folders ({places})',
+            hint="put it into one of them, or add its folder to files.roots in the configuration",
+        )
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise _missing(name, candidates)
+
+
+def _inside(root: Path, name: str | os.PathLike[str]) -> Path | None:
+    if "\0" in str(name):
+        raise ForbiddenError("a path has no null characters in it")
+    try:
+        place = (root / name).resolve()
+        place.is_file()
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a name that is too long or no text
+        raise ForbiddenError(f"{str(name)!r} can't be a path: {error}") from error
+    return place if place.is_relative_to(root.resolve()) else None
+
+
+def _missing(name: str | os.PathLike[str], candidates: Sequence[Path]) -> NotFoundError:
+    if any(candidate.is_dir() for candidate in candidates):
+        return NotFoundError(f'"{name}" is a folder', hint="name a file in it")
+    near = {file for candidate in candidates for file in _names(candidate.parent)}
+    folders = ", ".join(str(candidate.parent) for candidate in candidates)
+    return NotFoundError(f'there is no file "{name}" in {folders}', hint=did_you_mean(Path(name).name, near))
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [file.name for file in islice(folder.iterdir(), 1000)]
+    except OSError:  # the folder is missing too, which the message says
+        return []

@@ -1,0 +1,223 @@
+"""`ProtocolProviderRegistry`: protocols, their providers, and the choice between them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+import anyio
+from anyio.abc import TaskGroup
+from anyio.lowlevel import EventLoopToken, current_token
+
+from gleitzeit.core.errors import (
+    ConfigurationError,
+    ConflictError,
+    GleitzeitError,
+    MethodNotFoundError,
+)
+from gleitzeit.core.groups import unwrapped
+from gleitzeit.core.protocol import MethodSpec, Protocol
+from gleitzeit.providers.base import ProtocolProvider
+from gleitzeit.registry.described import described, described_import
+from gleitzeit.registry.member import Member
+from gleitzeit.registry.roster import ProviderOverview, Roster
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Life:
+    token: EventLoopToken
+    group: TaskGroup
+
+
+class ProtocolProviderRegistry:
+    """Protocols, their providers, and the choice between them.
+
+    Registering works at any time; carrying out requests only inside of `running()`.
+    """
+
+    _instance: ClassVar[ProtocolProviderRegistry | None] = None
+
+    def __init__(self) -> None:
+        self._roster = Roster()
+        self._lives: list[_Life] = []
+        self._retired: list[Member] = []
+
+    @classmethod
+    def get_instance(cls) -> ProtocolProviderRegistry:
+        """The registry of this process."""
+        if ProtocolProviderRegistry._instance is None:
+            ProtocolProviderRegistry._instance = cls()
+        return ProtocolProviderRegistry._instance
+
+    # Registration
+
+    def register_protocol(self, protocol: Protocol) -> None:
+        """Add a protocol, in place of any earlier one with its id."""
+        self._roster.add_protocol(protocol)
+
+    def register_provider(self, protocol_id: str, provider: ProtocolProvider) -> None:
+        """Add a provider of a protocol, in place of any earlier one with its id, which is then shut down."""
+        if not isinstance(cast("object", provider), ProtocolProvider):
+            raise ConfigurationError(
+                f"{protocol_id}: {provider!r} is not a ProtocolProvider",
+                hint="derive its class from gleitzeit.providers.base.ProtocolProvider and register an instance",
+            )
+        self._retire(self._roster.add_provider(protocol_id, provider))
+
+    def register_method_handler(self, method: str, provider: ProtocolProvider) -> None:
+        """Have `provider` carry out `method`, whatever else serves it; handlers of one protocol share the work."""
+        if self.provider(provider.provider_id) is not provider:
+            self.register_provider(provider.protocol_id, provider)
+        self._roster.add_handler(method, provider)
+
+    def unregister_provider(self, provider_id: str) -> None:
+        """Forget a provider, and shut it down once its calls in flight are over."""
+        self._retire(self._roster.remove(provider_id))
+
+    def report_broken(self, name: str, error: BaseException) -> None:
+        """Note a provider that could not be loaded, for `overview` and for errors about its methods."""
+        self._roster.broken[name] = ProviderOverview(name, "", name, "broken", error=described_import(error))
+
+    def list_protocols(self) -> list[Protocol]:
+        """All registered protocols."""
+        return list(self._roster.protocols.values())
+
+    def provider(self, provider_id: str) -> ProtocolProvider | None:
+        """The provider with that id, if there is one."""
+        member = self._roster.members.get(provider_id)
+        return member.provider if member is not None else None
+
+    def list_providers(self) -> list[ProtocolProvider]:
+        """All registered providers."""
+        return [member.provider for member in self._roster.members.values()]
+
+    def overview(self) -> list[ProviderOverview]:
+        """How each provider stands, those that could not be loaded among them."""
+        return self._roster.overview()
+
+    # Selection
+
+    def find(self, method: str) -> ProtocolProvider:
+        """The provider that would get `method` now: of the healthy ones, that with the fewest calls in flight.
+
+        Raises `MethodNotFoundError`, naming the nearest method.
+        """
+        return self._roster.member(method).provider
+
+    def provider_of(self, method: str) -> str | None:
+        """The id of the provider that `find` names; nothing where no provider serves the method."""
+        try:
+            return self.find(method).provider_id
+        except MethodNotFoundError:
+            return None
+
+    def known_methods(self) -> list[str]:
+        """The names of all methods that are known without asking the providers."""
+        return self._roster.known_methods()
+
+    # Carrying out
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[ProtocolProviderRegistry]:
+        """Own the providers' connections for as long as the context lasts; nested contexts share them.
+
+        Raises `ConflictError` where the registry runs in another event loop.
+        """
+        token = current_token()
+        if self._lives and self._lives[0].token != token:
+            raise ConflictError(
+                "the registry is in use in another event loop",
+                hint="give each event loop a ProtocolProviderRegistry() of its own",
+            )
+        async with unwrapped(anyio.create_task_group()) as group:
+            life = _Life(token, group)
+            self._lives.append(life)
+            try:
+                yield self
+            finally:
+                self._lives.remove(life)
+                for member in (*self._roster.members.values(), *self._retired):
+                    member.leave(group)
+
+    async def warm(self) -> None:
+        """Start all providers that have connections of their own to open, and do not wait for them."""
+        group = self._group()
+        for member in list(self._roster.members.values()):
+            if member.serves:
+                group.start_soon(self._warm, member)
+
+    async def _warm(self, member: Member) -> None:
+        try:
+            await member.start(self._group)
+        except ConflictError:  # the registry was closed before its turn came
+            return
+        except GleitzeitError as error:
+            _logger.warning("%s", error)
+
+    async def execute(self, method: str, parameters: Mapping[str, Any]) -> Any:
+        """Have one request carried out, and return what the provider returned, or raise what it raised.
+
+        Raises `MethodNotFoundError`, `ValidationError` for parameters that do not fit, and `ProviderUnavailableError`
+        where the provider could not be initialised.
+        """
+        member = self._roster.member(method)
+        while not member.ready:  # it may be closed again before its turn comes
+            await member.start(self._group)
+        return await member.call(method, dict(parameters))
+
+    async def describe(self, method: str) -> MethodSpec | None:
+        """What a method takes and returns; nothing where its provider does not say.
+
+        Raises `MethodNotFoundError`, naming the nearest method.
+        """
+        member = self._roster.member(method)
+        if member.serves:
+            await member.start(self._group)
+        return await member.provider.describe(method)
+
+    async def list_methods(self) -> list[MethodSpec]:
+        """All methods there are now, by name; a provider that can't say is left out."""
+        found: dict[str, MethodSpec] = {}
+        async with anyio.create_task_group() as group:
+            for member in list(self._roster.members.values()):
+                group.start_soon(self._collect, member, found)
+        return [found[name] for name in sorted(found)]
+
+    async def _collect(self, member: Member, found: dict[str, MethodSpec]) -> None:
+        try:
+            if member.serves:
+                await member.start(self._group)
+            specs = await member.provider.list_methods()
+        except Exception as error:  # noqa: BLE001 - a provider may raise anything, and the others are still listed
+            _logger.warning("provider %s can't list its methods: %s", member.provider.provider_id, described(error))
+            return
+        for spec in specs:
+            found.setdefault(spec.name, spec)
+
+    async def check_health(self) -> list[ProviderOverview]:
+        """Ask each provider in use how it is, all at once, and say how each stands."""
+        async with anyio.create_task_group() as group:
+            for member in list(self._roster.members.values()):
+                group.start_soon(member.check_health)
+        return self.overview()
+
+    def _group(self) -> TaskGroup:
+        if not self._lives:
+            raise ConflictError(
+                "the registry is not running",
+                hint="use it inside of `async with registry.running():`, or by a GleitzeitClient",
+            )
+        return self._lives[0].group
+
+    def _retire(self, member: Member | None) -> None:
+        if member is None:
+            return
+        self._retired = [other for other in self._retired if other.alive]
+        member.close()
+        if member.alive:
+            self._retired.append(member)

@@ -1,0 +1,78 @@
+"""A server ends in time, also where a provider does not let go."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+STUBBORN = """
+import asyncio
+import sys
+
+from gleitzeit.providers.base import ProtocolProvider
+from gleitzeit.registry import ProtocolProviderRegistry
+
+
+class Stubborn(ProtocolProvider):
+    async def handle_request(self, method, parameters):
+        return {}
+
+    async def serve(self, *, task_status):
+        task_status.started()
+        print("at work", file=sys.stderr, flush=True)
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                continue
+
+
+registry = ProtocolProviderRegistry.get_instance()
+registry.register_provider("stubborn/v1", Stubborn("stubborn", "stubborn/v1"))
+"""
+
+LIST = (
+    '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},'
+    '"clientInfo":{"name":"raw","version":"1"}}}\n'
+    '{"jsonrpc":"2.0","method":"notifications/initialized"}\n{"jsonrpc":"2.0","id":2,"method":"tools/list"}\n'
+)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent in another way there")
+@pytest.mark.parametrize("end", ["host hangs up", "mcp is told", "serve is told"])
+def test_what_swallows_its_cancellation_is_cut_off(end: str, environment: dict[str, str], play: Path) -> None:
+    (play / "stubborn_provider.py").write_text(STUBBORN)
+    (play / "config.yaml").write_text("providers: {path: [.], modules: [stubborn_provider]}\n")
+    arguments = ["serve", "--port", "0"] if end == "serve is told" else ["mcp"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "gleitzeit", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        if arguments == ["mcp"]:
+            process.stdin.write(LIST)
+            process.stdin.flush()
+        assert any("at work" in line for line in process.stderr)
+        begun = time.monotonic()
+        if end == "host hangs up":
+            process.stdin.close()
+        else:
+            process.send_signal(signal.SIGTERM)
+        try:
+            said = process.stderr.read()
+            assert process.wait(timeout=20) == 0
+        finally:
+            process.kill()
+    assert time.monotonic() - begun < 5
+    assert "cut off" in said
+    assert "Stubborn.serve" in said
