@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gleitzeit.application.document_files import MAX_BYTES, read_document, read_file
+from gleitzeit.application.document_files import read_document, read_file
 from gleitzeit.core.errors import ForbiddenError, LimitError, WorkflowNotFoundError
+from gleitzeit.core.reading.source_text import MAX_BYTES
 
 pytestmark = pytest.mark.anyio
 
