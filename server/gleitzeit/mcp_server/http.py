@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 import uvicorn
 from mcp.server import Server
 from mcp.server.sse import SseServerTransport
@@ -94,6 +95,7 @@ async def _serve_until(
         server = _Server(_settings(app))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_stop_after, until, ending, app, server)
+            await anyio.lowlevel.checkpoint()  # who hears the address may send a signal at once
             announce(str(address))
             await server.serve(sockets=[listening])
             tasks.cancel_scope.cancel()

@@ -13,6 +13,7 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.abc import SocketAttribute, SocketListener
 
 from gleitzeit.core import errors
 from gleitzeit.core.errors import ConnectionLostError, ProviderUnavailableError
@@ -124,18 +125,21 @@ async def test_no_process_outlives_a_gleitzeit_that_was_killed(own_server: OwnSe
 async def test_a_server_that_ignores_everything_ends_with_gleitzeit(
     own_server: OwnServer, tmp_path: Path, killed: bool
 ) -> None:
+    listener = (await anyio.create_tcp_listener(local_host="127.0.0.1")).listeners[0]
+    assert isinstance(listener, SocketListener)
+    port = listener.extra(SocketAttribute.local_port)
     stubborn = own_server("stubborn", timeout=3)
-    os.mkfifo(tmp_path / "pid")
-    stubborn["command"].append(str(tmp_path / "pid"))
+    stubborn["command"].append(str(port))
     config = tmp_path / "config.yaml"
     config.write_text(json.dumps({"mcp": {"servers": [stubborn]}}))
     environment = {**os.environ, "GLEITZEIT_HOME": str(tmp_path)}
     command = [sys.executable, "-c", "from gleitzeit.cli import serve_stdio; serve_stdio()"]
     with anyio.fail_after(30):
-        async with await anyio.open_process(command, env=environment) as gleitzeit:
+        async with listener, await anyio.open_process(command, env=environment, stderr=None) as gleitzeit:
             assert gleitzeit.stdin is not None
             await gleitzeit.stdin.send(INITIALIZE)
-            watched = os.pidfd_open(int(await anyio.Path(tmp_path / "pid").read_text()))
+            async with await listener.accept() as told:
+                watched = os.pidfd_open(int(await told.receive()))
             if killed:
                 gleitzeit.kill()
             else:
@@ -146,10 +150,9 @@ async def test_a_server_that_ignores_everything_ends_with_gleitzeit(
 
 
 async def test_a_server_that_never_answers_has_failed_when_its_time_is_over(
-    open_hub: OpenHub, own_server: OwnServer, tmp_path: Path
+    open_hub: OpenHub,
 ) -> None:
-    stubborn = own_server("stubborn", timeout=0.5)
-    stubborn["command"].append(str(tmp_path / "pid"))
+    stubborn = {"name": "stubborn", "command": ["sh", "-c", "trap '' TERM; sleep 1000; sleep 1000"], "timeout": 0.5}
     with anyio.fail_after(20):
         async with open_hub(stubborn) as hub:
             started = anyio.current_time()

@@ -8,6 +8,8 @@ from typing import Any
 
 from gleitzeit.core.data import PathKey, is_list, is_mapping
 
+_LONGEST = 300
+
 _EXAMPLES = {
     "string": '"text"',
     "integer": "1",
@@ -27,7 +29,8 @@ def example_hint(schema: Mapping[str, Any], path: Sequence[PathKey]) -> str | No
         return None
     example = example_of(part)
     description = part.get("description")
-    told = f"{name}: {description}" if isinstance(description, str) and description else None
+    description = description[:_LONGEST] if isinstance(description, str) else None
+    told = f"{name}: {description}" if description else None
     if example is None:
         return told
     written = f"[{example}]" if path and isinstance(path[-1], int) else example
@@ -39,13 +42,24 @@ def example_of(schema: Mapping[str, Any]) -> str | None:
     for key in ("examples", "enum"):
         values = schema.get(key)
         if is_list(values) and values:
-            return json.dumps(values[0], ensure_ascii=False, default=str)
+            return _written(values[0])
     for key in ("const", "default", "minimum", "maximum"):
         if schema.get(key) is not None:
-            return json.dumps(schema[key], ensure_ascii=False, default=str)
+            return _written(schema[key])
     kinds = schema.get("type")
     kind = kinds[0] if is_list(kinds) and kinds else kinds
     return _EXAMPLES.get(kind) if isinstance(kind, str) else None
+
+
+def _written(value: Any) -> str | None:
+    """A value as JSON, unless it is too long to serve as an example."""
+    text = ""
+    cut = value[: _LONGEST + 1] if isinstance(value, str) else value
+    for piece in json.JSONEncoder(ensure_ascii=False, default=str).iterencode(cut):
+        text += piece[: _LONGEST + 1]
+        if len(text) > _LONGEST:
+            return None
+    return text
 
 
 def _part(schema: Any, path: Sequence[PathKey]) -> Mapping[str, Any] | None:

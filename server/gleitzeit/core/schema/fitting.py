@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from gleitzeit.core.data import is_mapping, path_text
 from gleitzeit.core.errors import ValidationError
+from gleitzeit.core.schema.budget import Budget, TooMuchToCheck
 from gleitzeit.core.schema.examples import example_hint
-from gleitzeit.core.schema.misfit import Judge, Misfit
+from gleitzeit.core.schema.misfit import Misfit
+from gleitzeit.core.schema.soundness import schema_misfits
+from gleitzeit.core.schema.validators import Application
 
-_KEPT_VALIDATORS = 1024
 _TRIVIAL_KEYS = frozenset({"type", "title", "description", "$schema", "$id", "examples"})
-
-_validators: OrderedDict[int, tuple[Mapping[str, Any], Judge]] = OrderedDict()
+_MOST = 50
 
 
 def is_trivial(schema: Mapping[str, Any]) -> bool:
@@ -24,10 +25,22 @@ def is_trivial(schema: Mapping[str, Any]) -> bool:
 
 
 def misfits(schema: Mapping[str, Any], value: Any) -> list[Misfit]:
-    """Every place where `value` does not fit `schema`, in the order of the document."""
+    """Where `value` does not fit `schema`, at most the first 50 places.
+
+    A schema that cannot be used finds nothing, and one that is too much to check nothing more: what they ask for is
+    left to whoever declared them.
+    """
     if is_trivial(schema) and is_mapping(value):
         return []
-    return [_hinted(misfit, schema) for misfit in _validator(schema).misfits(value)]
+    found: list[Misfit] = []
+    try:
+        misfits_in_order = Application(schema, Budget()).misfits(schema, value, ())
+        found.extend(_hinted(misfit, schema) for misfit in islice(misfits_in_order, _MOST))
+    except (TooMuchToCheck, RecursionError):
+        return list(dict.fromkeys(found))
+    except Exception:  # noqa: BLE001 - a foreign schema that breaks those who read it is unusable: it refuses nothing
+        return []
+    return list(dict.fromkeys(found))
 
 
 def schema_problems(schema: Mapping[str, Any], value: Any) -> list[tuple[str, str]]:
@@ -54,8 +67,6 @@ def refusal(subject: str, found: Sequence[Misfit]) -> ValidationError:
 
 def check_schema(schema: Any) -> list[tuple[str, str]]:
     """What keeps `schema` from being a JSON Schema, as path and message; nothing where it is one."""
-    from gleitzeit.core.schema.validators import schema_misfits  # imports jsonschema, which start-up must not
-
     return [(path_text(misfit.path), misfit.message) for misfit in schema_misfits(schema)]
 
 
@@ -68,17 +79,3 @@ def _hinted(misfit: Misfit, schema: Mapping[str, Any]) -> Misfit:
 def _sentence(misfit: Misfit) -> str:
     place = path_text(misfit.path)
     return f"{place}: {misfit.message}" if place else misfit.message
-
-
-def _validator(schema: Mapping[str, Any]) -> Judge:
-    kept = _validators.get(id(schema))
-    if kept is not None and kept[0] is schema:
-        _validators.move_to_end(id(schema))
-        return kept[1]
-    from gleitzeit.core.schema.validators import Validator  # imports jsonschema, which start-up must not
-
-    validator = Validator(schema)
-    _validators[id(schema)] = (schema, validator)
-    if len(_validators) > _KEPT_VALIDATORS:
-        _validators.popitem(last=False)
-    return validator

@@ -1,172 +1,187 @@
-"""The keywords of JSON Schema that say things in plain words, or that the library would do at any cost."""
+"""The keywords of JSON Schema that look at one value, in plain words; what is malformed says nothing."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
-from typing import Any, cast
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-from jsonschema.validators import extend  # pyright: ignore[reportUnknownVariableType]  # the library has no types
-from referencing.exceptions import Unresolvable
+import math
+from collections.abc import Callable, Iterator, Mapping, Sized
+from fractions import Fraction
+from typing import Any
 
 from gleitzeit.core.data import is_list, is_mapping, kind_of
-from gleitzeit.core.diagnostics import did_you_mean
-from gleitzeit.core.schema.misfit import TYPES
-from gleitzeit.core.schema.patterns import MAX_TEXT, matches
+from gleitzeit.core.schema.budget import Budget
+from gleitzeit.core.schema.misfit import TYPES, Misfit
+from gleitzeit.core.schema.patterns import matches
 
-FEWEST_STEPS = 10_000
-STEPS_A_VALUE = 50
+Check = Callable[[Any, Any, Budget], Iterator[Misfit]]
+"""A keyword's value, the value at hand and what is left to spend."""
 
-Keyword = Callable[[Any, Any, Any, Any], Any]
-
-steps_left: ContextVar[list[int]] = ContextVar("steps_left")
-"""How many keywords may still be applied to the value at hand: a list of one number."""
+_SHOWN = 60
 
 
-class TooManySteps(Exception):
-    """A schema that goes on and on."""
+def is_type(value: Any, kind: str) -> bool:
+    """Whether a value has a type of JSON Schema; true and false are no numbers, and 3.0 is a whole one."""
+    match kind:
+        case "string":
+            return isinstance(value, str)
+        case "integer":
+            return _is_number(value) and (isinstance(value, int) or (math.isfinite(value) and value.is_integer()))
+        case "number":
+            return _is_number(value)
+        case "boolean":
+            return isinstance(value, bool)
+        case "array":
+            return is_list(value)
+        case "object":
+            return is_mapping(value)
+        case _:
+            return value is None
 
 
-class Suggestion(Exception):
-    """Carries the hint of a validation error as its cause."""
-
-
-def _type(validator: Any, expected: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    kinds: list[Any] = expected if is_list(expected) else [expected]
-    known = [kind for kind in kinds if kind in TYPES]
-    if len(known) == len(kinds) and not any(validator.is_type(instance, kind) for kind in known):
-        yield ValidationError(f"must be {' or '.join(TYPES[kind] for kind in known)}, not {kind_of(instance)}")
-
-
-def _required(_validator: Any, expected: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    if is_mapping(instance) and is_list(expected):
-        for name in expected:
-            if name not in instance:
-                yield ValidationError("is missing", path=(str(name),), validator="required")
-
-
-def _additional(validator: Any, expected: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    if not is_mapping(instance):
-        return
-    properties = schema.get("properties")
-    known: Mapping[str, Any] = properties if is_mapping(properties) else {}
-    patterns = list(schema.get("patternProperties") or ())
-    for name, value in instance.items():
-        if name in known or any(matches(pattern, name) is not False for pattern in patterns):
-            continue
-        if expected is False:
-            hint = did_you_mean(name, known)
-            known_names = ", ".join(list(known)[:20]) or "none"
-            error = ValidationError(
-                f"is not known; known are: {known_names}", path=(name,), validator="additionalProperties"
-            )
-            error.cause = Suggestion(hint) if hint else None
-            yield error
-        elif expected is not True:
-            yield from validator.descend(value, expected, path=name)
-
-
-def _pattern(_validator: Any, expected: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    if not isinstance(instance, str) or not isinstance(expected, str):
-        return
-    if len(instance) > MAX_TEXT:
-        yield ValidationError(f"has {len(instance):,} characters, more than a pattern is applied to")
-    elif matches(expected, instance) is False:
-        yield ValidationError(f"does not match the pattern {expected[:100]}")
-
-
-def _pattern_properties(validator: Any, expected: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    if not is_mapping(instance) or not is_mapping(expected):
-        return
-    for pattern, schema in expected.items():
-        for name, value in instance.items():
-            if matches(pattern, name):
-                yield from validator.descend(value, schema, path=name, schema_path=pattern)
-
-
-def _unique(_validator: Any, expected: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    if expected is not True or not is_list(instance):
-        return
-    seen: set[str] = set()
-    for item in instance:
-        text = json.dumps(item, sort_keys=True, default=str)
-        if text in seen:
-            yield ValidationError("has an item twice")
-            return
-        seen.add(text)
-
-
-def _enum(_validator: Any, expected: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    if not is_list(expected):
-        return
-    allowed = expected
-    if not any(_same(instance, value) for value in allowed):
-        listed = ", ".join(shown(value) for value in allowed[:20])
-        error = ValidationError(f"must be one of {listed}")
-        words = [value for value in allowed if isinstance(value, str)]
-        hint = did_you_mean(instance, words) if isinstance(instance, str) else None
-        error.cause = Suggestion(hint) if hint else None
-        yield error
-
-
-def _const(_validator: Any, expected: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    if not _same(instance, expected):
-        yield ValidationError(f"must be {shown(expected)}")
-
-
-def _reference(validator: Any, expected: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    try:
-        resolved = validator._resolver.lookup(expected)  # noqa: SLF001  # no public way keeps the budget
-    except (Unresolvable, ValueError, TypeError, AttributeError):
-        return  # what the schema does not contain is left to the provider, which has the last word
-    yield from validator.descend(instance, resolved.contents, resolver=resolved.resolver)
-
-
-def _unevaluated(validator: Any, expected: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    if "patternProperties" in json.dumps(validator.schema, default=str):
-        return  # the library would apply the patterns in exponential time
-    yield from _ORIGINAL["unevaluatedProperties"](validator, expected, instance, schema) or ()
-
-
-def _same(one: Any, other: Any) -> bool:
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def shown(value: Any) -> str:
-    """A value as short JSON."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."
+    """A value as short JSON, made without going through all of a long one."""
+    text = ""
+    cut = value[: _SHOWN + 1] if isinstance(value, str) else value
+    for piece in json.JSONEncoder(ensure_ascii=False, default=str).iterencode(cut):
+        text += piece[: _SHOWN + 1]
+        if len(text) > _SHOWN:
+            return text[: _SHOWN - 3] + "..."
+    return text
 
 
-def _counted(keyword: Keyword) -> Keyword:
-    def counted(validator: Any, expected: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        left = steps_left.get()
-        left[0] -= 1
-        if left[0] < 0:
-            raise TooManySteps
-        yield from keyword(validator, expected, instance, schema) or ()
-
-    return counted
+def _type(expected: Any, value: Any, budget: Budget) -> Iterator[Misfit]:
+    kinds: list[Any] = expected if is_list(expected) else [expected]
+    budget.spend(len(kinds))
+    known = [kind for kind in kinds if isinstance(kind, str) and kind in TYPES]
+    if known and len(known) == len(kinds) and not any(is_type(value, kind) for kind in known):
+        wanted = " or ".join(TYPES[kind] for kind in dict.fromkeys(known))
+        yield Misfit((), f"must be {wanted}, not {kind_of(value)}")
 
 
-_ORIGINAL = cast("Mapping[str, Keyword]", Draft202012Validator.VALIDATORS)
-_OWN: dict[str, Keyword] = {
+def _required(expected: Any, value: Any, budget: Budget) -> Iterator[Misfit]:
+    if is_mapping(value) and is_list(expected):
+        budget.spend(len(expected) // 10)
+        for name in expected:
+            if isinstance(name, str) and name not in value:
+                yield Misfit((name,), "is missing", "missing")
+
+
+def _dependent_required(expected: Any, value: Any, budget: Budget) -> Iterator[Misfit]:
+    if is_mapping(value) and is_mapping(expected):
+        for name, others in expected.items():
+            budget.spend()
+            if name in value:
+                yield from _required(others, value, budget)
+
+
+def _enum(expected: Any, value: Any, budget: Budget) -> Iterator[Misfit]:
+    if not is_list(expected) or any(_same(value, allowed, budget) for allowed in expected):
+        return
+    budget.spend(20)
+    listed = ", ".join(shown(allowed) for allowed in expected[:20])
+    yield Misfit((), f"must be one of {listed}", hint=budget.guess(value, expected))
+
+
+def _const(expected: Any, value: Any, budget: Budget) -> Iterator[Misfit]:
+    if not _same(value, expected, budget):
+        yield Misfit((), f"must be {shown(expected)}")
+
+
+def _same(one: Any, other: Any, budget: Budget) -> bool:
+    budget.spend()
+    if isinstance(one, bool) != isinstance(other, bool):
+        return False
+    if isinstance(one, (Mapping, list)) and isinstance(other, (Mapping, list)):
+        budget.spend_on(other)
+    elif isinstance(one, str):
+        budget.spend(len(one) // 10_000)
+    return bool(one == other)
+
+
+def _pattern(expected: Any, value: Any, budget: Budget) -> Iterator[Misfit]:
+    if isinstance(value, str) and isinstance(expected, str) and matches(expected, value, budget) is False:
+        yield Misfit((), f"does not match the pattern {expected[:100]}")
+
+
+def _unique(expected: Any, value: Any, budget: Budget) -> Iterator[Misfit]:
+    if expected is not True or not is_list(value):
+        return
+    seen: set[Any] = set()
+    for item in value:
+        budget.spend_on(item)
+        mark = _mark(item)
+        if mark in seen:
+            yield Misfit((), "has an item twice")
+            return
+        seen.add(mark)
+
+
+def _mark(item: Any) -> Any:
+    """What equal items have in common, and only they."""
+    if isinstance(item, (Mapping, list)):
+        return "json", json.dumps(item, sort_keys=True, default=str)
+    return isinstance(item, bool), item
+
+
+def _multiple(expected: Any, value: Any, _budget: Budget) -> Iterator[Misfit]:
+    if not (_is_number(value) and _is_number(expected)) or expected <= 0:
+        return
+    if any(isinstance(number, float) and not math.isfinite(number) for number in (value, expected)):
+        return
+    quotient = value / expected if abs(value) < 1e300 else math.inf
+    if isinstance(expected, int) and isinstance(value, int):
+        fits = value % expected == 0
+    elif math.isfinite(quotient):
+        fits = quotient == int(quotient)
+    else:
+        fits = (Fraction(value) / Fraction(expected)).denominator == 1
+    if not fits:
+        yield Misfit((), f"must be a multiple of {expected}")
+
+
+def _limit(words: str, exceeded: Callable[[Any, Any], bool]) -> Check:
+    def check(expected: Any, value: Any, _budget: Budget) -> Iterator[Misfit]:
+        if _is_number(value) and _is_number(expected) and exceeded(value, expected):
+            yield Misfit((), f"must be {words} {expected}")
+
+    return check
+
+
+def _length(kind: type[Any] | tuple[type[Any], ...], noun: str, *, least: bool) -> Check:
+    def check(expected: Any, value: Any, _budget: Budget) -> Iterator[Misfit]:
+        if not (isinstance(value, Sized) and isinstance(value, kind) and _is_number(expected)):
+            return
+        if least and len(value) < expected:
+            few = f"must have at least {expected} {noun}"
+            yield Misfit((), "must not be empty" if expected == 1 and noun != "fields" else few)
+        elif not least and len(value) > expected:
+            yield Misfit((), f"must have at most {expected} {noun}")
+
+    return check
+
+
+CHECKS: Mapping[str, Check] = {
     "type": _type,
     "required": _required,
-    "additionalProperties": _additional,
-    "pattern": _pattern,
-    "patternProperties": _pattern_properties,
-    "uniqueItems": _unique,
+    "dependentRequired": _dependent_required,
     "enum": _enum,
     "const": _const,
-    "$ref": _reference,
-    "unevaluatedProperties": _unevaluated,
+    "pattern": _pattern,
+    "uniqueItems": _unique,
+    "multipleOf": _multiple,
+    "minimum": _limit("at least", lambda value, limit: value < limit),
+    "maximum": _limit("at most", lambda value, limit: value > limit),
+    "exclusiveMinimum": _limit("more than", lambda value, limit: value <= limit),
+    "exclusiveMaximum": _limit("less than", lambda value, limit: value >= limit),
+    "minLength": _length(str, "characters", least=True),
+    "maxLength": _length(str, "characters", least=False),
+    "minItems": _length(list, "items", least=True),
+    "maxItems": _length(list, "items", least=False),
+    "minProperties": _length(Mapping, "fields", least=True),
+    "maxProperties": _length(Mapping, "fields", least=False),
 }
-
-BoundedValidator: Any = extend(  # type: ignore[no-untyped-call]  # the library has no types
-    Draft202012Validator, {name: _counted(_OWN.get(name, keyword)) for name, keyword in _ORIGINAL.items()}
-)
-"""The validator of the library with our keywords, each application of which is counted."""
+"""Each of these keywords with what it checks."""

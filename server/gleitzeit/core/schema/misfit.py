@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Literal
 
 from gleitzeit.core.data import PathKey
 
@@ -29,11 +29,4 @@ class Misfit:
     message: str
     kind: Kind = "value"
     hint: str | None = None
-
-
-class Judge(Protocol):
-    """One schema, ready to be applied."""
-
-    def misfits(self, value: Any) -> list[Misfit]:
-        """Where `value` does not fit."""
-        ...
+    keyword: str = field(default="", compare=False)

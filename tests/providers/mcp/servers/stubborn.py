@@ -1,13 +1,14 @@
-"""A server that writes its process id to the file named by its argument, and neither answers nor leaves."""
+"""A server that tells its process id to the port in its argument, and neither answers nor leaves."""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
-from pathlib import Path
 
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-Path(sys.argv[1]).write_text(f"{os.getpid()}\n", encoding="ascii")
+with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as told:
+    told.sendall(f"{os.getpid()}".encode())
 while True:
     signal.pause()
