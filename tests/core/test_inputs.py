@@ -90,3 +90,13 @@ def test_what_is_wrong_comes_with_what_to_write() -> None:
     assert "-i count=1" in hint
     assert "how many" in hint
     assert "such as 0.5" in hint
+
+
+def test_a_large_input_is_checked_to_its_end() -> None:
+    item = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    declared = workflow({"items": {"type": "array", "items": item}})
+    items: list[dict[str, object]] = [{"n": number} for number in range(20_000)]
+    assert bind_inputs(declared, {"items": items}) == {"items": items}
+    items[-1] = {"n": "one"}
+    with pytest.raises(ValidationError, match=r"items\[19999\]\.n"):
+        bind_inputs(declared, {"items": items})

@@ -98,7 +98,7 @@ def test_what_is_found_before_giving_up_is_told() -> None:
 
 
 def test_ordinary_patterns_are_applied() -> None:
-    schema = {"pattern": r"^[\w.+-]{1,32}@\w+(\.\w{2,8}){1,4}$"}
+    schema = {"pattern": r"^[a-zA-Z0-9_.+-]{1,64}@\w+(\.\w{2,8})+$"}
     assert schema_problems(schema, "someone@example.org") == []
     assert schema_problems(schema, "someone at example.org")
     assert schema_problems({"pattern": r"^\d{4}-\d{2}-\d{2}$"}, "2026-1-1")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
 
-from gleitzeit.application.checking import Checked, Source, check_source, describe
+from gleitzeit.application.checking import Checked, Source, carried_out, check_source, describe
 from gleitzeit.application.discovery import load_providers
 from gleitzeit.application.document_files import read_document
 from gleitzeit.application.permission import Permission
@@ -54,7 +55,7 @@ class Application:
     ) -> Checked:
         """Everything that is wrong with a document, and how it would run. Inputs are checked where they are given."""
         checked = await check_source(self.registry, source, name, self._permission.require)
-        return checked if inputs is None else checked.with_inputs(inputs)
+        return checked if inputs is None else await carried_out(inputs, partial(checked.with_inputs, inputs))
 
     async def submit(
         self,
@@ -72,7 +73,8 @@ class Application:
         checked = source if isinstance(source, Checked) else await self.check(source, name=name)
         workflow = checked.require()
         given = checked.inputs if inputs is None else inputs
-        return await self._start(workflow, bind_inputs(workflow, given), caller, roots)
+        bound = await carried_out(given, partial(bind_inputs, workflow, given))
+        return await self._start(workflow, bound, caller, roots)
 
     async def call(
         self,

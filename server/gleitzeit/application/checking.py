@@ -91,14 +91,13 @@ async def check_source(
     permission: Callable[[str], None] = lambda method: None,
 ) -> Checked:
     """A document with everything that is wrong with it; its methods are asked for all at once."""
-    aside = _is_heavy(source)
-    reading = await _carried_out(aside, partial(read, source, name=name))
+    reading = await carried_out(source, partial(read, source, name=name))
     if reading.workflow is None:
         return Checked(None, {}, reading.diagnostics)
     workflow = reading.workflow
     described = await _describe_all(registry, workflow)
     specified = {method: _specified(spec) for method, spec in described.items()}
-    diagnostics = await _carried_out(aside, partial(check, reading, specified))
+    diagnostics = await carried_out(source, partial(check, reading, specified))
     refused = _refused(workflow, permission)
     checked = Checked(workflow, {}, (*diagnostics, *_silent(workflow, described), *refused))
     if not checked.valid:
@@ -115,12 +114,12 @@ async def describe(registry: ProtocolProviderRegistry, method: str) -> Described
         return error
 
 
-async def _carried_out(aside: bool, work: Callable[[], Result]) -> Result:
-    return await anyio.to_thread.run_sync(work) if aside else work()
+async def carried_out(source: Source, work: Callable[[], Result]) -> Result:
+    """The result of `work` on `source`, done in a thread where it would hold up the event loop."""
+    return await anyio.to_thread.run_sync(work) if _is_heavy(source) else work()
 
 
 def _is_heavy(source: Source) -> bool:
-    """Whether reading and checking it would hold up the event loop."""
     if isinstance(source, (str, bytes)):
         return len(source) > _LIGHT
     pending: list[Any] = [task.parameters for task in source.tasks] if isinstance(source, Workflow) else [source]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from gleitzeit.application.checking import check_source
+from gleitzeit.application.checking import carried_out, check_source
 from gleitzeit.core.errors import MethodNotFoundError, ValidationError, WorkflowNotFoundError
 from gleitzeit.core.inputs import bind_inputs
 from gleitzeit.core.models import Failure, Run
@@ -56,7 +57,9 @@ class WorkflowProvider(ProtocolProvider):
             raise MethodNotFoundError(f'there is no method "{method}"', hint=f'did you mean "{RUN_WORKFLOW}"?')
         task = current_task()
         workflow = (await check_source(self._registry, _document(parameters))).require()
-        run = await task.support.start_workflow(workflow, bind_inputs(workflow, parameters.get("inputs", {})))
+        given = parameters.get("inputs", {})
+        bound = await carried_out(given, partial(bind_inputs, workflow, given))
+        run = await task.support.start_workflow(workflow, bound)
         task.record(child_run=run.id)
         if run.status == "completed":
             return dict(run.outputs)

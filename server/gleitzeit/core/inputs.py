@@ -99,7 +99,7 @@ def _wrong(name: str, schema: Mapping[str, Any], value: Any) -> list[Misfit]:
             misfit.kind,
             misfit.hint or (None if misfit.path else _written(schema)),
         )
-        for misfit in misfits(_without_required(schema), value)
+        for misfit in misfits(_without_required(schema), value, whole=True)
     ]
 
 

@@ -25,11 +25,16 @@ pytestmark = pytest.mark.anyio
 OpenHub = Callable[..., AbstractAsyncContextManager[MCPHubProvider]]
 OwnServer = Callable[..., dict[str, Any]]
 
-INITIALIZE = (
-    b"""{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25",
-"capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}}""".replace(b"\n", b" ")
-    + b"\n"
-)
+CLIENT: dict[str, Any] = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {},
+    "clientInfo": {"name": "test", "version": "1"},
+}
+FIRST_WORDS: list[dict[str, Any]] = [
+    {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": CLIENT},
+    {"jsonrpc": "2.0", "method": "notifications/initialized"},
+    {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "search_methods", "arguments": {}}},
+]
 
 OWNER = Path(__file__).parent / "servers" / "owner.py"
 
@@ -137,7 +142,7 @@ async def test_a_server_that_ignores_everything_ends_with_gleitzeit(
     with anyio.fail_after(30):
         async with listener, await anyio.open_process(command, env=environment, stderr=None) as gleitzeit:
             assert gleitzeit.stdin is not None
-            await gleitzeit.stdin.send(INITIALIZE)
+            await gleitzeit.stdin.send("".join(f"{json.dumps(words)}\n" for words in FIRST_WORDS).encode())
             async with await listener.accept() as told:
                 watched = os.pidfd_open(int(await told.receive()))
             if killed:

@@ -27,6 +27,6 @@ def input_problems(workflow: Workflow) -> Iterator[Problem]:
             if wrong:
                 continue
         if "default" in schema:
-            for misfit in misfits(schema, schema["default"]):
+            for misfit in misfits(schema, schema["default"], whole=True):
                 message = f"the default does not fit: it {misfit.message}"
                 yield Problem("wrong_default", message, (*where, "default", *misfit.path), misfit.hint)

@@ -9,7 +9,10 @@ from gleitzeit.core.data import is_mapping, is_sequence
 from gleitzeit.core.diagnostics import did_you_mean
 
 STEPS = 20_000
-"""Steps of a check, each about a microsecond or two."""
+"""Steps of a check, each about half a microsecond, whatever the value."""
+
+STEPS_A_PART = 6
+"""More steps for each part of the value: what plain schemas need, and no schema can multiply."""
 
 MOST_PATTERNS = 100
 _MOST_GUESSES = 5
@@ -32,6 +35,11 @@ class Budget:
         self.left = steps
         self._guesses = _MOST_GUESSES
         self._patterns: set[str] = set()
+
+    @classmethod
+    def for_value(cls, value: Any) -> Budget:
+        """What checking `value` may cost."""
+        return cls(STEPS + STEPS_A_PART * _parts(value))
 
     def spend(self, steps: int = 1) -> None:
         """Take steps away; raises `TooMuchToCheck` where there are none left."""
@@ -69,6 +77,19 @@ class Budget:
         self._guesses -= 1
         self.spend(_GUESS)
         return did_you_mean(name, _alike(name, names))
+
+
+def _parts(value: Any) -> int:
+    parts = 0
+    waiting = [value]
+    while waiting:
+        current = waiting.pop()
+        parts += 1
+        if is_mapping(current):
+            waiting.extend(current.values())
+        elif is_sequence(current):
+            waiting.extend(current)
+    return parts
 
 
 def _alike(name: str, names: Iterable[Any]) -> list[str]:

@@ -17,6 +17,7 @@ from gleitzeit.core.schema.validators import Application
 
 _TRIVIAL_KEYS = frozenset({"type", "title", "description", "$schema", "$id", "examples"})
 _MOST = 50
+_TOO_MUCH = Misfit((), "is too much to check against its schema", hint="pass less, or declare it more simply")
 
 
 def is_trivial(schema: Mapping[str, Any]) -> bool:
@@ -24,20 +25,22 @@ def is_trivial(schema: Mapping[str, Any]) -> bool:
     return not schema or (schema.get("type", "object") == "object" and _TRIVIAL_KEYS.issuperset(schema))
 
 
-def misfits(schema: Mapping[str, Any], value: Any) -> list[Misfit]:
+def misfits(schema: Mapping[str, Any], value: Any, *, whole: bool = False) -> list[Misfit]:
     """Where `value` does not fit `schema`, at most the first 50 places.
 
     A schema that cannot be used finds nothing, and one that is too much to check nothing more: what they ask for is
-    left to whoever declared them.
+    left to whoever declared them. Where nobody else will check (`whole`), the work may grow with the value, and
+    being too much is a misfit too.
     """
     if is_trivial(schema) and is_mapping(value):
         return []
     found: list[Misfit] = []
     try:
-        misfits_in_order = Application(schema, Budget()).misfits(schema, value, ())
+        budget = Budget.for_value(value) if whole else Budget()
+        misfits_in_order = Application(schema, budget).misfits(schema, value, ())
         found.extend(_hinted(misfit, schema) for misfit in islice(misfits_in_order, _MOST))
     except (TooMuchToCheck, RecursionError):
-        return list(dict.fromkeys(found))
+        found.extend([_TOO_MUCH] if whole and not found else [])
     except Exception:  # noqa: BLE001 - a foreign schema that breaks those who read it is unusable: it refuses nothing
         return []
     return list(dict.fromkeys(found))

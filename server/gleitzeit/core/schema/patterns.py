@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,10 +12,12 @@ from gleitzeit.core.schema.budget import Budget
 
 _LONGEST = 1_000
 _NEW_PATTERN = 100
-_MOST_STEPS = 18_000
+_MOST_STEPS = 6_000
 _MOST_STATES = 2_000
 _STATES_A_STEP = 100
 _KEPT = 256
+_KEPT_STEPS = 100_000
+"""Compiled patterns take memory as they take time: these about 20 MB."""
 
 _PARTS = re.compile(
     r"(?P<counted>\{\s*(?P<least>\d*)\s*(?:,\s*(?P<most>\d*)\s*)?\})"
@@ -66,9 +69,7 @@ def matches(pattern: str, text: str, budget: Budget) -> bool | None:
     if weight is None:
         return None
     budget.spend(int(len(text) * (1 + weight.states) / _STATES_A_STEP))
-    if pattern not in _known:
-        budget.spend(_NEW_PATTERN + int(weight.steps))
-    finder = _compiled(pattern)
+    finder = _compiled(pattern, weight, budget)
     return None if finder is None else finder(text)
 
 
@@ -79,8 +80,7 @@ def pattern_problem(pattern: str, budget: Budget) -> str | None:
     weight = weigh(pattern) if len(pattern) <= _LONGEST else None
     if weight is None:
         return "is too long, or repeats too much, to be checked"
-    budget.spend(_NEW_PATTERN + int(weight.steps))
-    if _compiled(pattern) is None and not _ELSEWHERE.search(pattern):
+    if _compiled(pattern, weight, budget) is None and not _ELSEWHERE.search(pattern):
         return "is no regular expression"
     return None
 
@@ -142,20 +142,26 @@ def _atom(kind: str | None, text: str) -> Weight:
             return Weight(1.0, 1.0) if text.isascii() else Weight(3.0, 2.0)
 
 
-_known: set[str] = set()
-"""The patterns that need not be compiled any more."""
+Finder = Callable[[str], bool]
+
+_kept: OrderedDict[str, tuple[float, Finder | None]] = OrderedDict()
+"""The patterns that were compiled last, with what they weigh; nothing for those that are none."""
 
 
-def _compiled(pattern: str) -> Callable[[str], bool] | None:
-    if len(_known) > _KEPT:
-        _known.clear()
-        _compile.cache_clear()
-    _known.add(pattern)
-    return _compile(pattern)
+def _compiled(pattern: str, weight: Weight, budget: Budget) -> Finder | None:
+    kept = _kept.get(pattern)
+    if kept is not None:
+        _kept.move_to_end(pattern)
+        return kept[1]
+    budget.spend(_NEW_PATTERN + int(weight.steps))
+    finder = _compile(pattern)
+    _kept[pattern] = (weight.steps, finder)
+    while len(_kept) > _KEPT or (len(_kept) > 1 and sum(steps for steps, _ in _kept.values()) > _KEPT_STEPS):
+        _kept.popitem(last=False)
+    return finder
 
 
-@lru_cache(maxsize=_KEPT + 1)
-def _compile(pattern: str) -> Callable[[str], bool] | None:
+def _compile(pattern: str) -> Finder | None:
     from pydantic_core import SchemaError, SchemaValidator, core_schema  # costs what start-up must not
 
     try:

@@ -13,7 +13,7 @@ TOOLS: list[dict[str, Any]] = [
     {"name": "half", "inputSchema": PLAIN},
     {"name": "deep", "inputSchema": PLAIN},
 ]
-CAPABILITIES = {"tools": {}}
+CAPABILITIES: dict[str, Any] = {"tools": {}}
 DEEP = "[" * 5_000 + "]" * 5_000
 
 
