@@ -53,7 +53,7 @@ def call_failure(server: str, tool: str, error: Exception) -> GleitzeitError:
 
 def _refusal(subject: str, error: MCPError) -> GleitzeitError:
     if error.code == REQUEST_TIMEOUT:
-        return errors.TimeoutError(f"{subject}: no answer in time")
+        return errors.TimeoutError(f"{subject}: no answer in time ({error.message})")
     if error.code == INVALID_PARAMS:
         return ValidationError(f"{subject}: {error.message}")
     if error.code == METHOD_NOT_FOUND:

@@ -7,7 +7,16 @@ import re
 from contextlib import suppress
 
 import pydantic
-from mcp_types import PARSE_ERROR, ErrorData, JSONRPCError, JSONRPCMessage, jsonrpc_message_adapter
+from mcp_types import (
+    CONNECTION_CLOSED,
+    INTERNAL_ERROR,
+    PARSE_ERROR,
+    REQUEST_TIMEOUT,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCMessage,
+    jsonrpc_message_adapter,
+)
 
 _LOOKED_THROUGH = 1024 * 1024
 """How far into a line that is no message its id is looked for, so that a long one holds up nobody."""
@@ -20,7 +29,7 @@ _VALUE = re.compile(rb"\s*:\s*(-?\d+|" + _TEXT + rb")?")
 def message_of(line: bytes) -> JSONRPCMessage | None:
     """The message that a line is, if it is one; for an answer that cannot be read, an error with its id."""
     try:
-        return jsonrpc_message_adapter.validate_json(line, by_name=False)
+        return _own(jsonrpc_message_adapter.validate_json(line, by_name=False))
     except pydantic.ValidationError as error:
         reason = error.errors(include_url=False, include_input=False, include_context=False)[0]["msg"]
     with suppress(ValueError, RecursionError):
@@ -30,6 +39,13 @@ def message_of(line: bytes) -> JSONRPCMessage | None:
         return None
     problem = ErrorData(code=PARSE_ERROR, message=f"the server's answer cannot be read: {reason}")
     return JSONRPCError(jsonrpc="2.0", id=answered, error=problem)
+
+
+def _own(message: JSONRPCMessage) -> JSONRPCMessage:
+    """The same message; an error that a server sends is never one of those by which the SDK tells of the connection."""
+    if isinstance(message, JSONRPCError) and message.error.code in (CONNECTION_CLOSED, REQUEST_TIMEOUT):
+        return message.model_copy(update={"error": message.error.model_copy(update={"code": INTERNAL_ERROR})})
+    return message
 
 
 def _repaired(line: bytes) -> bytes:

@@ -20,11 +20,14 @@ from gleitzeit.registry import ProtocolProviderRegistry
 
 class Stubborn(ProtocolProvider):
     async def handle_request(self, method, parameters):
-        return {}
+        await self.hang("called")
 
     async def serve(self, *, task_status):
         task_status.started()
-        print("at work", file=sys.stderr, flush=True)
+        await self.hang("at work")
+
+    async def hang(self, word):
+        print(word, file=sys.stderr, flush=True)
         while True:
             try:
                 await asyncio.Event().wait()
@@ -80,3 +83,35 @@ def test_what_swallows_its_cancellation_is_cut_off(end: str, environment: dict[s
     assert time.monotonic() - begun < 5
     assert "cut off" in said
     assert "provider stubborn" in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent in another way there")
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_interrupted_run_ends_although_its_provider_does_not(
+    times: int, environment: dict[str, str], play: Path
+) -> None:
+    (play / "stubborn_provider.py").write_text(STUBBORN)
+    (play / "config.yaml").write_text("providers: {path: [.], modules: [stubborn_provider]}\n")
+    workflow = play / "hang.yaml"
+    workflow.write_text("tasks: [{id: a, method: stubborn/hang}]\n")
+    with subprocess.Popen(
+        [sys.executable, "-m", "gleitzeit", "run", str(workflow)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as process:
+        assert process.stderr is not None
+        try:
+            next(line for line in process.stderr if "called" in line)
+            process.send_signal(signal.SIGINT)
+            said = next(line for line in process.stderr if "cancelling the run" in line)
+            if times == 2:
+                process.send_signal(signal.SIGINT)
+            said += process.stderr.read()
+            assert process.wait(timeout=20) == 130
+        finally:
+            process.kill()
+    assert "a: cancelled" in said
+    assert "Traceback" not in said

@@ -298,3 +298,17 @@ def test_thirty_thousand_tasks_are_checked_in_time() -> None:
     reading = read({"tasks": tasks})
     assert check(reading, SPECS) == ()
     assert time.process_time() - started < 20
+
+
+def test_a_mistake_in_one_task_hides_none_in_the_others() -> None:
+    text = """
+tasks:
+  - {id: a, method: a/b, metod: x}
+  - {id: b, method: a/b, dependencies: [nobody], parameters: {x: "${gone.y}"}}
+"""
+    found = [(diagnostic.code, diagnostic.path) for diagnostic in check(read(text))]
+    assert ("unknown_key", "tasks[0].metod") in found
+    assert [path for _, path in found if path.startswith("tasks[1]")] == [
+        "tasks[1].dependencies[0]",
+        "tasks[1].parameters.x",
+    ]

@@ -92,14 +92,14 @@ async def check_source(
 ) -> Checked:
     """A document with everything that is wrong with it; its methods are asked for all at once."""
     reading = await carried_out(source, partial(read, source, name=name))
-    if reading.workflow is None:
+    if reading.draft is None:
         return Checked(None, {}, reading.diagnostics)
-    workflow = reading.workflow
+    workflow = reading.draft
     described = await _describe_all(registry, workflow)
     specified = {method: _specified(spec) for method, spec in described.items()}
     diagnostics = await carried_out(source, partial(check, reading, specified))
     refused = _refused(workflow, permission)
-    checked = Checked(workflow, {}, (*diagnostics, *_silent(workflow, described), *refused))
+    checked = Checked(reading.workflow, {}, (*diagnostics, *_silent(workflow, described), *refused))
     if not checked.valid:
         return checked
     plan = tuple(tuple(wave) for wave in waves(edges(workflow)))

@@ -9,6 +9,8 @@ from typing import Literal
 
 import anyio
 
+from gleitzeit.cli import exits
+from gleitzeit.cli.last_resort import end_in_time, end_now
 from gleitzeit.cli.output import say
 from gleitzeit.cli.progress import shown_progress
 from gleitzeit.core.models import Run
@@ -62,8 +64,9 @@ class _Follower:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async for _ in signals:
                 if self.end == "interrupted":
-                    raise KeyboardInterrupt  # asked twice: no longer waiting for tasks that do not let go
+                    end_now(exits.INTERRUPTED)
                 say("cancelling the run; once more to leave at once")
+                end_in_time(exits.INTERRUPTED)
                 await self.stop("interrupted")
 
     async def stop(self, reason: Literal["interrupted", "timed out"]) -> None:

@@ -26,11 +26,15 @@ __all__ = ["MAX_BYTES", "Reading", "read"]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A workflow, unless something is wrong with it; all diagnostics; and where each value stands in the text."""
+    """A workflow, unless something is wrong with it; all diagnostics; and where each value stands in the text.
+
+    `draft` is what can be read of it all the same, so that more can be found that is wrong.
+    """
 
     workflow: Workflow | None
     diagnostics: tuple[Diagnostic, ...] = ()
     positions: Positions = NOWHERE
+    draft: Workflow | None = None
 
     def require(self) -> Workflow:
         """The workflow; raises `DocumentError` with all diagnostics where there is none."""
@@ -92,7 +96,7 @@ def _read(data: Any, marks: Positions, faults: tuple[Diagnostic, ...], name: str
     placed = [problem.placed(positions) for problem in dict.fromkeys(problems)]
     diagnostics = (*faults, *sorted(placed, key=_order))
     wrong = any(diagnostic.severity == "error" for diagnostic in diagnostics)
-    return Reading(None if wrong else workflow, diagnostics, positions)
+    return Reading(None if wrong else workflow, diagnostics, positions, workflow)
 
 
 def _respelled_marks(data: dict[str, Any], marks: Positions) -> Mark | None:

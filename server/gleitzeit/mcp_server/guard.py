@@ -44,10 +44,9 @@ class Address:
     def refusal(self, request: Request) -> Response | None:
         """Why a request is not let through, if it is not."""
         names = "|".join(re.escape(name) for name in self.names)
-        if not re.fullmatch(rf"({names})(:[0-9]{{1,5}})?", request.headers.get("host", "")):
+        if not re.fullmatch(rf"({names})(:[0-9]{{1,5}})?", request.headers.get("host", ""), re.IGNORECASE):
             return PlainTextResponse("this server goes by other names", status_code=421)
-        origin = request.headers.get("origin")
-        if origin is not None and origin not in self.origins:
+        if any(origin not in self.origins for origin in request.headers.getlist("origin")):
             return PlainTextResponse("pages of other origins are not served", status_code=403)
         return None
 

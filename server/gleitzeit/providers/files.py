@@ -10,6 +10,8 @@ from pathlib import Path
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import ForbiddenError, NotFoundError
 
+_SHOWN = 100
+
 
 def file_in(roots: Sequence[Path], name: str | os.PathLike[str]) -> Path:
     """The file inside of the roots that `name` means; a relative one is in the first root that has it.
@@ -36,7 +38,9 @@ def _inside(root: Path, name: str | os.PathLike[str]) -> Path | None:
         place = (root / name).resolve()
         place.is_file()
     except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a name that is too long or no text
-        raise ForbiddenError(f"{str(name)!r} can't be a path: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it leads in a circle"
+        shown = repr(str(name)[:_SHOWN])
+        raise NotFoundError(f"there is no file {shown}: {reason}", hint="name a file inside of the roots") from error
     return place if place.is_relative_to(root.resolve()) else None
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -53,3 +54,11 @@ def test_a_long_line_that_is_no_message_holds_up_nobody() -> None:
     started = time.process_time()
     assert message_of(b'{"a": ' + b"[" * 30_000_000) is None
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize("code", [-32000, -32001])
+def test_an_error_of_a_server_never_looks_like_a_lost_connection(code: int) -> None:
+    line = json.dumps({"jsonrpc": "2.0", "id": 7, "error": {"code": code, "message": "disk is full"}}).encode()
+    message = message_of(line)
+    assert isinstance(message, JSONRPCError)
+    assert (message.id, message.error.code, message.error.message) == (7, -32603, "disk is full")

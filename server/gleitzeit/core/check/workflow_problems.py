@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from gleitzeit.core.check.graph_problems import graph_problems
@@ -9,7 +10,7 @@ from gleitzeit.core.check.input_problems import input_problems
 from gleitzeit.core.check.parameter_problems import parameter_problems
 from gleitzeit.core.check.places import Specs, Surroundings
 from gleitzeit.core.check.template_problems import output_problems, template_problems
-from gleitzeit.core.data import is_mapping
+from gleitzeit.core.data import is_mapping, path_text
 from gleitzeit.core.diagnostics import Diagnostic
 from gleitzeit.core.document import Reading, read
 from gleitzeit.core.errors import MethodNotFoundError
@@ -21,6 +22,7 @@ from gleitzeit.core.references import is_one_slot
 
 MAX_INLINE = 8
 
+_TASK = re.compile(r"tasks\[\d+\]")
 _NONE: Specs = {}
 _CACHE = Problem(
     "unsupported",
@@ -57,12 +59,15 @@ def methods_of(workflow: Workflow) -> set[str]:
 def check(reading: Reading, specs: Specs = _NONE) -> tuple[Diagnostic, ...]:
     """All diagnostics of a document: those of reading it, and those of its meaning.
 
-    A method that is not among `specs` is not checked.
+    A method that is not among `specs` is not checked. Of a task that could not be read as it stands only that is told:
+    what else seems wrong with it may follow from that.
     """
-    if reading.workflow is None:
+    if reading.draft is None:
         return reading.diagnostics
-    found = dict.fromkeys(_problems(reading.workflow, specs, 0))
-    placed = [problem.placed(reading.positions) for problem in found]
+    misread = {_TASK.match(item.path) for item in reading.diagnostics if item.severity == "error"}
+    tasks = {match.group() for match in misread if match is not None}
+    found = dict.fromkeys(_problems(reading.draft, specs, 0))
+    placed = [problem.placed(reading.positions) for problem in found if path_text(problem.path[:2]) not in tasks]
     return (*reading.diagnostics, *sorted(placed, key=lambda item: (item.line or 0, item.column or 0)))
 
 
