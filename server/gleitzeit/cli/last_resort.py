@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import sys
 import threading
 from typing import NoReturn
 
@@ -24,9 +23,7 @@ def end_in_time(code: int = exits.OK) -> None:
 
 
 def end_now(code: int) -> NoReturn:
-    """End the process without waiting for anything."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    """End the process without waiting for anything, not even for whoever should read what it wrote."""
     os._exit(code)
 
 
