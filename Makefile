@@ -3,12 +3,12 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format bench build clean
+.PHONY: help demo test chaos check format bench build clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 SERVERS := tests/servers
-BENCHMARKS := benchmarks/startup.py benchmarks/engine.py
+BENCHMARKS := startup engine durable
 ARGS ?=
 
 # A shim that stands for no interpreter does not count as uv, nor does an unrelated active environment.
@@ -30,6 +30,9 @@ demo: $(VENV)/runtime.stamp ## run the main job: a host submits a workflow over 
 test: $(VENV)/dev.stamp node ## run the tests (ARGS="-k name" for some of them)
 	@$(BIN)/python -m pytest $(ARGS)
 
+chaos: $(VENV)/dev.stamp ## kill, stop and starve real processes at full length (`test` does it at a smaller size)
+	@GLEITZEIT_CHAOS=full $(BIN)/python -m pytest tests/chaos $(ARGS)
+
 check: $(VENV)/dev.stamp ## format, lint, types, imports, sizes
 	@if [ -n "$(UV)" ]; then $(UV) lock --check --quiet || { echo "uv.lock does not fit pyproject.toml: run uv lock"; exit 1; }; fi
 	$(BIN)/ruff format --check --quiet
@@ -43,14 +46,14 @@ format: $(VENV)/dev.stamp ## rewrite the sources as `check` wants them
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format --quiet
 
-bench: $(VENV)/dev.stamp ## measure, side by side with the least that could do the same
-	@for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script </dev/null || exit 1; done
+bench: $(VENV)/dev.stamp ## measure, side by side with the least that could do the same and with other engines
+	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name </dev/null || exit 1; done
 
 build: $(VENV)/dev.stamp ## build the sdist and the wheel into dist/
 	@$(BIN)/python -m hatchling build
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) dist build $(SERVERS)/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .bench dist build $(SERVERS)/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # One environment, filled twice: what runs, and what tests and checks. Repeated only when these files change.
 $(VENV)/runtime.stamp: pyproject.toml uv.lock

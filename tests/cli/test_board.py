@@ -9,15 +9,27 @@ from rich.console import Console
 
 from gleitzeit.cli.board import Board
 from gleitzeit.cli.progress import shown_progress
-from gleitzeit.core.models import Event
+from gleitzeit.core.models import Event, TaskResult
 
 
 def event(kind: str, task_id: str | None, at: float = 0.0, **data: Any) -> Event:
     return Event("r", 1, kind, at, task_id, data)
 
 
+def pending(*task_ids: str) -> list[TaskResult]:
+    return [TaskResult(task_id, "pending") for task_id in task_ids]
+
+
+def test_what_was_done_before_anybody_watched_is_there_from_the_start() -> None:
+    kept = TaskResult("a", "completed", started_at=1.0, finished_at=3.0, metadata={"kept_from": "r0"})
+    board = Board([kept, TaskResult("b", "running", started_at=5.0)])
+    assert (board.rows["a"].state, board.rows["a"].seconds(99.0)) == ("completed", 2.0)
+    assert board.rows["a"].words == "kept from r0"
+    assert (board.rows["b"].state, board.rows["b"].seconds(9.0)) == ("running", 4.0)
+
+
 def test_a_task_goes_from_pending_to_its_end() -> None:
-    board = Board(["a", "b"])
+    board = Board(pending("a", "b"))
     board.apply(event("task.started", "a", 10.0))
     board.apply(event("task.completed", "a", 12.5))
     assert board.rows["a"].state == "completed"
@@ -27,7 +39,7 @@ def test_a_task_goes_from_pending_to_its_end() -> None:
 
 
 def test_items_of_a_foreach_are_counted_on_one_row() -> None:
-    board = Board(["each"])
+    board = Board(pending("each"))
     for index in range(3):
         board.apply(event("task.started", f"each[{index}]"))
     board.apply(event("task.completed", "each[0]"))
@@ -38,20 +50,20 @@ def test_items_of_a_foreach_are_counted_on_one_row() -> None:
 
 
 def test_a_retried_task_runs_again() -> None:
-    board = Board(["a"])
+    board = Board(pending("a"))
     for kind in ("task.started", "task.retrying", "task.started", "task.completed"):
         board.apply(event(kind, "a", 1.0))
     assert board.rows["a"].state == "completed"
 
 
 def test_events_of_the_run_change_no_row() -> None:
-    board = Board(["a"])
+    board = Board(pending("a"))
     assert board.apply(event("run.completed", None)) is None
     assert board.apply(event("task.invented", "a")) is None
 
 
 def test_without_a_terminal_each_event_is_a_plain_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with shown_progress(["a"]) as show:
+    with shown_progress(pending("a")) as show:
         show(event("task.started", "a", 5.0))
         show(event("task.progress", "a", 5.1, message="half way"))
         show(event("task.progress", "a", 5.2, message="said too soon after that"))
@@ -78,7 +90,7 @@ def test_on_a_terminal_a_table_is_kept_up_to_date(
 
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("gleitzeit.cli.progress.console", terminal)
-    with shown_progress([f"t{index}" for index in range(30)]) as show:
+    with shown_progress(pending(*(f"t{index}" for index in range(30)))) as show:
         show(event("task.started", "t29", 0.0))
         show(event("task.completed", "t29", 1.5))
         show(event("task.started", "t17", 1.5))

@@ -37,7 +37,34 @@ def test_nothing_configured_gives_the_defaults(load: Load, home: Path) -> None:
     assert config.files.roots == (home / "files",)
     assert config.server.host == "127.0.0.1"
     assert config.limits.result_tokens == 8000
+    assert config.limits.result_bytes == 64 << 20
+    assert config.limits.provider_parallel is None
+    assert config.engine.file == home / "gleitzeit.db"
+    assert config.engine.durability == "full"
+    assert (config.engine.keep.days, config.engine.keep.runs) == (30, 10_000)
     assert config.providers == {}
+
+
+@pytest.mark.parametrize(
+    ("named", "file"), [("memory", None), ("runs.db", "elsewhere/runs.db"), ("/srv/runs.db", "/srv/runs.db")]
+)
+def test_the_database_is_a_file_beside_the_configuration_or_none_at_all(
+    tmp_path: Path, named: str, file: str | None
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    chosen = tmp_path / "elsewhere" / "config.yaml"
+    chosen.write_text(f"engine: {{database: {named}}}")
+    config = load_configuration(chosen, {"GLEITZEIT_HOME": str(tmp_path / "home")})
+    assert config.engine.file == (None if file is None else tmp_path / file)
+
+
+def test_the_database_may_lie_in_the_home_folder_of_the_user(load: Load) -> None:
+    assert load("engine: {database: ~/runs.db}").engine.file == Path.home() / "runs.db"
+
+
+def test_what_is_kept_for_ever_is_written_as_null(load: Load) -> None:
+    keep = load("engine: {keep: {days: null, runs: 5}}").engine.keep
+    assert (keep.days, keep.runs) == (None, 5)
 
 
 def test_the_documented_file_is_read(load: Load, home: Path) -> None:

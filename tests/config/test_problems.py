@@ -42,6 +42,15 @@ Load = Callable[..., Configuration]
         ("policy: {deny: 3}\n", "policy.deny (config.yaml, line 1): must be a list", ""),
         ("files: {roots: [nowhere]}\n", "is not a folder", "create it"),
         ("limits: {result_tokens: 1}\n", "limits.result_tokens (config.yaml, line 1): must be at least 100", ""),
+        ("limits: {provider_parallel: 0}\n", "limits.provider_parallel (config.yaml, line 1): must be at least 1", ""),
+        ("engine: {database: 3}\n", "engine.database (config.yaml, line 1): must be text", ""),
+        ("engine: {database: ''}\n", "engine.database (config.yaml, line 1): must be a file, or memory", "runs.db"),
+        ("engine: {database: ':memory:'}\n", "engine.database (config.yaml, line 1): must be a file, or memory", ""),
+        ("engine: {database: 'sqlite:///x'}\n", "must be a file, or memory", "name a file such as runs.db"),
+        ("engine: {durability: off}\n", "engine.durability (config.yaml, line 1): must be 'full' or 'normal'", ""),
+        ("engine: {keep: 30d}\n", "engine.keep (config.yaml, line 1): must be a mapping of keys", ""),
+        ("engine: {keep: {day: 3}}\n", "engine.keep.day (config.yaml, line 1): unknown key", 'did you mean "days"?'),
+        ("engine: {keep: {runs: 0}}\n", "engine.keep.runs (config.yaml, line 1): must be at least 1", ""),
     ],
 )
 def test_a_mistake_in_the_file(load: Load, text: str, message: str, hint: str) -> None:
@@ -98,9 +107,6 @@ def test_a_very_large_file_is_not_read(tmp_path: Path) -> None:
 
 VALUES = {
     "engine.kind=temporal": "engine: {kind: temporal}",
-    "engine.database": "engine: {database: runs.db}",
-    "engine.durability": "engine: {durability: full}",
-    "engine.keep": "engine: {keep: 30d}",
     "server.tokens": "server: {tokens: [{name: me, hash: x}]}",
     "server.allowed_hosts": "server: {allowed_hosts: [box]}",
     "server.allowed_origins": "server: {allowed_origins: ['http://box']}",

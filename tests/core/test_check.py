@@ -261,10 +261,15 @@ def test_workflows_inside_workflows_end() -> None:
     assert {item.code for item in check(read(source), SPECS)} == {"limit"}
 
 
-def test_what_this_version_does_not_do_yet_is_a_warning_and_no_error() -> None:
-    (warning,) = problems(task("method: a/b\n  parameters: {mode: '${inputs.mode}'}\n  cache: {ttl: 60}"))
-    assert (warning.code, warning.severity, warning.path) == ("unsupported", "warning", "tasks[1].cache")
-    assert (warning.line, warning.column) == (7, 3)
+@pytest.mark.parametrize(
+    "more",
+    [
+        "method: a/b\n  parameters: {mode: '${inputs.mode}'}\n  cache: {ttl: 60}\n  retry_on_crash: false",
+        "method: workflow/run\n  parameters: {name: saved, inputs: {mode: '${inputs.mode}'}}",
+    ],
+)
+def test_caches_and_saved_workflows_are_part_of_the_language(more: str) -> None:
+    assert problems(task(more)) == []
 
 
 @pytest.mark.parametrize(
@@ -272,7 +277,6 @@ def test_what_this_version_does_not_do_yet_is_a_warning_and_no_error() -> None:
     [
         ("method: a/b\n  foreach: [1, 2]\n  when: item > 1", "item_outside_foreach", ".filter(i, i > 1)"),
         ("method: a/b\n  foreach: [1, 2]\n  when: index", "item_outside_foreach", "before the items"),
-        ("method: workflow/run\n  parameters: {name: saved}", "unsupported", "write the workflow itself"),
         ("method: workflow/run\n  parameters: {workflow: saved}", "wrong_type", "the document is text"),
         ("method: llm/chat\n  parameters: {temperature: 1}", "missing_parameter", 'write model: "text"'),
         ("method: llm/chat\n  parameters: {model: 3}", "wrong_parameter", 'write model: "text"'),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -19,6 +21,7 @@ from gleitzeit.providers.base import ProtocolProvider
 from gleitzeit.registry import ProtocolProviderRegistry
 from gleitzeit.store.base import Store
 from gleitzeit.store.memory import MemoryStore
+from gleitzeit.store.sqlite import SqliteStore
 
 Method = Callable[[dict[str, Any]], Awaitable[Any]]
 
@@ -61,7 +64,8 @@ class FastClock(Clock):
 class Bench:
     """A running engine and what tests do with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, new_store: Callable[[], Store] = MemoryStore) -> None:
+        self.new_store = new_store
         self.provider = Functions()
         self.clock = FastClock()
         self.registry = ProtocolProviderRegistry()
@@ -72,7 +76,7 @@ class Bench:
 
     async def start(self, *, store: Store | None = None, **options: Any) -> None:
         """Run an engine with these options, in place of the one before."""
-        self.store = store or MemoryStore()
+        self.store = store or self.new_store()
         await self._stack.enter_async_context(self.registry.running())
         engine = LocalEngine(self.registry, self.store, clock=self.clock, **options)
         self.engine = await self._stack.enter_async_context(engine)
@@ -106,9 +110,12 @@ def workflow(document: Mapping[str, Any] | list[Any]) -> Workflow:
     return Workflow.model_validate(document if isinstance(document, Mapping) else {"tasks": document})
 
 
-@pytest.fixture
-async def bench(anyio_backend: str) -> AsyncIterator[Bench]:
-    made = Bench()
+@pytest.fixture(params=["memory", "sqlite"])
+async def bench(anyio_backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
+    """An engine on each kind of store."""
+    files = count()
+    on_disk = request.param == "sqlite"
+    made = Bench((lambda: SqliteStore(tmp_path / f"{next(files)}.db")) if on_disk else MemoryStore)
     await made.start()
     yield made
     await made.stop()

@@ -122,7 +122,9 @@ async def test_items_that_run_are_cancelled_with_their_run(bench: Any) -> None:
     assert told == {"each", "each[0]", "each[1]"}
 
 
-async def test_leaving_an_engine_cancels_what_runs_and_waits_for_its_clean_up(bench: Any) -> None:
+async def test_leaving_an_engine_stops_what_runs_waits_for_its_clean_up_and_leaves_the_run_to_others(
+    bench: Any,
+) -> None:
     cleaned: list[str] = []
     running = anyio.Event()
 
@@ -145,7 +147,7 @@ async def test_leaving_an_engine_cancels_what_runs_and_waits_for_its_clean_up(be
     snapshot = await store.load(run.id)
     assert cleaned == ["done"]
     assert snapshot is not None
-    assert (snapshot.run.state, snapshot.tasks["a"].state) == ("cancelled", "cancelled")
+    assert (snapshot.run.state, snapshot.tasks["a"].state, snapshot.owner) == ("running", "running", None)
 
 
 async def test_an_error_in_the_body_of_an_engine_comes_out_as_it_is(bench: Any) -> None:
@@ -170,9 +172,10 @@ async def test_cancelling_while_the_scope_around_the_engine_is_cancelled_ends_ev
             await method.running.wait()
             scope.cancel()
             await anyio.sleep_forever()
+    assert method.stopped.is_set()
     snapshot = await store.load("r1")
     assert snapshot is not None
-    assert snapshot.run.state == "cancelled"
+    assert (snapshot.run.state, snapshot.owner) == ("running", None)
 
 
 async def test_what_a_cancelled_provider_raises_harms_nobody(bench: Any) -> None:

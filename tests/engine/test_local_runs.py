@@ -193,7 +193,7 @@ async def test_wait_returns_the_run_as_it_stands_once_its_time_is_up(bench: Any)
 
     bench.method(blocked)
     accepted = await bench.submit([{"id": "a", "method": "test/blocked"}])
-    assert (accepted.status, accepted.tasks["a"].status) == ("running", "pending")
+    assert (accepted.status, accepted.tasks["a"].status) == ("running", "running")
     await anyio.wait_all_tasks_blocked()
     run = await bench.engine.wait(accepted.id, 0)
     assert (run.status, run.tasks["a"].status) == ("running", "running")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gleitzeit.core.models import Workflow
-from gleitzeit.store.base import EventDraft, RunRow
+from gleitzeit.store.base import Change, EventDraft, Owner, RunRow
 from gleitzeit.store.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
@@ -25,14 +25,13 @@ async def listed(store: MemoryStore, **filters: Any) -> list[str]:
 
 
 async def end(store: MemoryStore, *rows: RunRow) -> None:
-    for row in rows:
-        await store.commit(row.id, 0, run=row)
+    await store.commit([Change(row.id, run=row) for row in rows])
 
 
 async def created(keep: int, rows: Sequence[RunRow]) -> MemoryStore:
     store = MemoryStore(keep=keep)
-    for row in rows:
-        await store.create(row, [EventDraft("run.submitted", 100.0)])
+    await store.open(Owner("one"))
+    await store.commit([Change(row.id, run=row, new=True, events=[EventDraft("x", 100.0)]) for row in rows])
     return store
 
 
@@ -86,5 +85,5 @@ async def test_a_page_goes_on_after_a_run_that_was_forgotten() -> None:
 async def test_an_id_that_was_forgotten_can_be_given_again() -> None:
     store = await created(1, [run("a", "completed", caller="me"), run("b", "completed", caller="them")])
     assert await listed(store, caller="me") == []
-    await store.create(run("a", caller="me"), [])
+    await store.commit([Change("a", run=run("a", caller="me"), new=True)])
     assert await listed(store, caller="me") == ["a"]

@@ -1,6 +1,7 @@
 """The parts put together: configuration, providers and engine as one `Application`."""
 
-from gleitzeit.application.application import Application, open_application
+from gleitzeit.application.application import Application
 from gleitzeit.application.checking import Checked
+from gleitzeit.application.opening import open_application
 
 __all__ = ["Application", "Checked", "open_application"]

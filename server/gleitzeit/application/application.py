@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anyio.to_thread
-
+from gleitzeit.application.changes import carried_inputs, changed_document
 from gleitzeit.application.checking import Checked, Source, carried_out, check_source, describe
-from gleitzeit.application.discovery import load_providers
 from gleitzeit.application.document_files import read_document
 from gleitzeit.application.permission import Permission
-from gleitzeit.application.workflow_provider import register_workflows
+from gleitzeit.application.saved_workflows import SavedWorkflows
 from gleitzeit.config import Configuration
 from gleitzeit.core.call_document import call_document
-from gleitzeit.core.errors import ConfigurationError, ForbiddenError, MethodNotFoundError
+from gleitzeit.core.decisions import Decision
+from gleitzeit.core.errors import ForbiddenError, MethodNotFoundError, ValidationError
 from gleitzeit.core.inputs import bind_inputs
 from gleitzeit.core.models import Run, Workflow
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.core.schema import check_parameters
-from gleitzeit.engine.base import Engine, Submission
-from gleitzeit.engine.local import LocalEngine
+from gleitzeit.engine.base import Engine, Resumption, Submission
 from gleitzeit.registry import ProtocolProviderRegistry, ProviderOverview
+from gleitzeit.store.base import Store
 
 _SERVERS = "mcp/servers"
 
@@ -39,13 +37,16 @@ class Application:
     def __init__(
         self,
         engine: Engine,
+        store: Store,
         registry: ProtocolProviderRegistry,
         config: Configuration,
         roots: tuple[Path, ...],
         permission: Permission,
     ) -> None:
         self._permission = permission
+        self._store = store
         self.engine = engine
+        self.saved = SavedWorkflows(store)
         self.registry = registry
         self.config = config
         self.roots = roots
@@ -65,16 +66,82 @@ class Application:
         name: str | None = None,
         caller: str = "local",
         roots: Sequence[Path] | None = None,
+        idempotency_key: str | None = None,
     ) -> Run:
         """Check a document and start it; returns as soon as the run is accepted. One that is checked starts as it is.
 
-        Raises `DocumentError` with all that is wrong with it, and `ValidationError` for inputs that do not fit.
+        The same `idempotency_key` with the same document and inputs gives the run that it gave before. Raises
+        `DocumentError` with all that is wrong with the document, `ValidationError` for inputs that do not fit, and
+        `ConflictError` where the key was used for something else.
         """
         checked = source if isinstance(source, Checked) else await self.check(source, name=name)
-        workflow = checked.require()
-        given = checked.inputs if inputs is None else inputs
-        bound = await carried_out(given, partial(bind_inputs, workflow, given))
-        return await self._start(workflow, bound, caller, roots)
+        submission = await self._submission(checked, inputs, caller, roots, idempotency_key)
+        return await self.engine.submit(submission)
+
+    async def record(
+        self,
+        checked: Checked,
+        *,
+        caller: str = "local",
+        roots: Sequence[Path] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Run:
+        """Accept a run as `submit` does, but leave it to another process to carry it out."""
+        submission = await self._submission(checked, None, caller, roots, idempotency_key)
+        return await self.engine.record(submission)
+
+    async def resume(
+        self,
+        run_id: str,
+        *,
+        from_task: str | None = None,
+        changes: Mapping[str, Any] | None = None,
+        workflow: Source | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        unknown: Mapping[str, Decision] | None = None,
+        caller: str = "local",
+    ) -> Run:
+        """Take a run up again: what ended well and has not changed is kept, the rest runs, as `Engine.resume` says.
+
+        `changes` are keys of tasks that change, by task id; `workflow` takes the place of the whole document. Of
+        `inputs`, those that are not given stay as they were. Raises `DocumentError` and `ValidationError` for what
+        does not fit.
+        """
+        if changes and workflow is not None:
+            raise ValidationError("changes and workflow exclude each other", hint="write the changes into the workflow")
+        run = await self.engine.get(run_id, caller=caller)
+        document = await self._changed(run, changes, workflow, caller)
+        bound = None
+        if document is not None or inputs:
+            target = document or await self.engine.document(run_id, caller=caller)
+            given = carried_inputs(target, run.inputs, inputs or {})
+            bound = await carried_out(given, partial(bind_inputs, target, given))
+        return await self.engine.resume(
+            run_id, Resumption(document, bound, from_task or None, unknown or {}), caller=caller
+        )
+
+    async def _changed(
+        self, run: Run, changes: Mapping[str, Any] | None, workflow: Source | None, caller: str
+    ) -> Workflow | None:
+        """The document that takes the place of the run's own, if one does, checked."""
+        if workflow is None and not changes:
+            return None
+        if workflow is None:
+            workflow = changed_document(await self.engine.document(run.id, caller=caller), changes or {})
+        return (await self.check(workflow, name=run.name)).require()
+
+    async def abandoned(self, run: Run) -> frozenset[str] | None:
+        """The methods of a run that no living process carries out; nothing where one does, or where it is over."""
+        after: str | None = None
+        while run.status in ("pending", "running"):
+            page = await self._store.orphans(after)
+            for orphan in page:
+                if orphan.run_id == run.id:
+                    return orphan.methods
+            if not page:
+                break
+            after = page[-1].run_id
+        return None
 
     async def call(
         self,
@@ -96,7 +163,8 @@ class Application:
             raise described
         spec = described if isinstance(described, MethodSpec) else MethodSpec()
         check_parameters(method, spec.parameters, given)
-        return await self._start(call_document(method, given, spec.code, timeout=timeout), {}, caller, roots)
+        document = call_document(method, given, spec.code, timeout=timeout)
+        return await self.engine.submit(Submission(document, {}, caller=caller, roots=self._with_roots(roots)))
 
     async def methods(self) -> list[MethodSpec]:
         """All methods that may be used now, by name."""
@@ -138,52 +206,20 @@ class Application:
         """
         return await read_document(path, self._with_roots(roots))
 
-    async def _start(
-        self, workflow: Workflow, inputs: Mapping[str, Any], caller: str, roots: Sequence[Path] | None
-    ) -> Run:
-        return await self.engine.submit(Submission(workflow, inputs, caller=caller, roots=self._with_roots(roots)))
+    async def _submission(
+        self,
+        checked: Checked,
+        inputs: Mapping[str, Any] | None,
+        caller: str,
+        roots: Sequence[Path] | None,
+        idempotency_key: str | None,
+    ) -> Submission:
+        workflow = checked.require()
+        given = checked.inputs if inputs is None else inputs
+        bound = await carried_out(given, partial(bind_inputs, workflow, given))
+        return Submission(
+            workflow, bound, caller=caller, roots=self._with_roots(roots), idempotency_key=idempotency_key or None
+        )
 
     def _with_roots(self, roots: Sequence[Path] | None) -> tuple[Path, ...]:
         return tuple(dict.fromkeys((*(roots or ()), *self.roots)))
-
-
-@asynccontextmanager
-async def open_application(
-    config: Configuration, *, registry: ProtocolProviderRegistry | None = None, roots: Sequence[Path] = ()
-) -> AsyncGenerator[Application]:
-    """An application for as long as the context lasts; runs that are not over then are cancelled.
-
-    `registry` is by default that of the process; `roots` come before those of the configuration. Raises
-    `ConfigurationError` for sections that do not fit their providers.
-    """
-    chosen = ProtocolProviderRegistry.get_instance() if registry is None else registry
-    folders = (*roots, *_existing(config.files.roots))
-    permission = Permission(config.policy)
-    # Providers' modules take a while to import, which should hold up nobody else in this event loop.
-    await anyio.to_thread.run_sync(load_providers, chosen, config)
-    register_workflows(chosen)
-    async with chosen.running(), _engine(config, chosen, permission) as engine:
-        await chosen.warm()
-        yield Application(engine, chosen, config, folders, permission)
-
-
-def _engine(config: Configuration, registry: ProtocolProviderRegistry, permission: Permission) -> LocalEngine:
-    return LocalEngine(
-        registry,
-        max_parallel_tasks=config.engine.max_parallel_tasks,
-        secrets=config.secrets,
-        policy=permission.require,
-        result_bytes=config.limits.result_bytes,
-    )
-
-
-def _existing(folders: Sequence[Path]) -> tuple[Path, ...]:
-    for folder in folders:
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigurationError(
-                f"files.roots: {folder} can't be created: {os.strerror(error.errno or 0)}",
-                hint="name a folder in files.roots that can be written, or set GLEITZEIT_HOME",
-            ) from error
-    return tuple(folder.resolve() for folder in folders)

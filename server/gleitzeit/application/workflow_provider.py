@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from gleitzeit.application.checking import carried_out, check_source
+from gleitzeit.application.checking import Source, carried_out, check_source
+from gleitzeit.application.saved_workflows import find_saved
 from gleitzeit.core.errors import MethodNotFoundError, ValidationError, WorkflowNotFoundError
 from gleitzeit.core.inputs import bind_inputs
 from gleitzeit.core.models import Failure, Run
 from gleitzeit.core.nesting import RUN_WORKFLOW
 from gleitzeit.core.protocol import MethodSpec, Protocol
-from gleitzeit.providers.base import ProtocolProvider, current_task
+from gleitzeit.providers.base import ProtocolProvider, TaskContext, current_task
 from gleitzeit.registry import ProtocolProviderRegistry
+from gleitzeit.store.base import Store
+
+WORKFLOW_PROVIDER = "workflow"
 
 WORKFLOW_PROTOCOL = Protocol(
     "workflow/v1",
@@ -23,12 +28,12 @@ WORKFLOW_PROTOCOL = Protocol(
     methods=[
         MethodSpec(
             name=RUN_WORKFLOW,
-            description="Run a workflow, given inline, and return its outputs.",
+            description="Run a workflow, given inline or by the name it is saved under, and return its outputs.",
             parameters={
                 "type": "object",
                 "properties": {
                     "workflow": {"type": ["object", "string"], "description": "The document, as an object or as YAML"},
-                    "name": {"type": "string", "description": "The name of a saved workflow; none can be saved yet"},
+                    "name": {"type": "string", "description": "The name of a saved workflow"},
                     "inputs": {"type": "object", "description": "What it is run with"},
                     "timeout": {"type": "number", "description": "Seconds that it may take"},
                 },
@@ -43,10 +48,20 @@ WORKFLOW_PROTOCOL = Protocol(
 class WorkflowProvider(ProtocolProvider):
     """Runs workflows as child runs of the task that asks for them; the engine limits how deep they may be."""
 
-    def __init__(self, registry: ProtocolProviderRegistry, provider_id: str = "workflow") -> None:
+    def __init__(self, registry: ProtocolProviderRegistry, provider_id: str = WORKFLOW_PROVIDER) -> None:
         super().__init__(provider_id, WORKFLOW_PROTOCOL.id, name="Workflows", description=WORKFLOW_PROTOCOL.description)
         self.protocol = WORKFLOW_PROTOCOL
         self._registry = registry
+        self._stores: list[Store] = []
+
+    @contextmanager
+    def serving(self, store: Store) -> Generator[None]:
+        """Meanwhile, find the saved workflows of the runs in `store`."""
+        self._stores.append(store)
+        try:
+            yield
+        finally:
+            self._stores.remove(store)
 
     async def handle_request(self, method: str, parameters: dict[str, Any]) -> Any:
         """The outputs of the child run. Raises its first failed task's error, in the words of that task.
@@ -56,7 +71,7 @@ class WorkflowProvider(ProtocolProvider):
         if method != RUN_WORKFLOW:
             raise MethodNotFoundError(f'there is no method "{method}"', hint=f'did you mean "{RUN_WORKFLOW}"?')
         task = current_task()
-        workflow = (await check_source(self._registry, _document(parameters))).require()
+        workflow = (await check_source(self._registry, await self._document(parameters, task))).require()
         given = parameters.get("inputs", {})
         bound = await carried_out(given, partial(bind_inputs, workflow, given))
         run = await task.support.start_workflow(workflow, bound)
@@ -66,25 +81,32 @@ class WorkflowProvider(ProtocolProvider):
         failure = run.error or _unknown(run)
         raise replace(failure, message=f"the child run {run.id} {_verb(run)}: {failure.message}").to_error()
 
+    async def _document(self, parameters: Mapping[str, Any], task: TaskContext) -> Source:
+        workflow, name = parameters.get("workflow"), parameters.get("name")
+        if (workflow is None) == (name is None):
+            raise ValidationError(f"{RUN_WORKFLOW} takes either `workflow` or `name`")
+        if workflow is not None:
+            document: str | Mapping[str, Any] = workflow
+            return document
+        return (await find_saved(await self._store_of(task.run_id), task.caller, str(name))).workflow
 
-def register_workflows(registry: ProtocolProviderRegistry) -> None:
-    """Have `registry` serve `workflow/run`, unless it does already."""
-    if registry.provider("workflow") is None:
-        registry.register_protocol(WORKFLOW_PROTOCOL)
-        registry.register_provider(WORKFLOW_PROTOCOL.id, WorkflowProvider(registry))
+    async def _store_of(self, run_id: str) -> Store:
+        """The store that a run is in: programs may open several applications on one registry."""
+        for store in self._stores:
+            if len(self._stores) == 1 or await store.load(run_id) is not None:
+                return store
+        raise WorkflowNotFoundError("no workflow is saved outside of a run", hint="give the document as `workflow`")
 
 
-def _document(parameters: Mapping[str, Any]) -> str | Mapping[str, Any]:
-    workflow, name = parameters.get("workflow"), parameters.get("name")
-    if (workflow is None) == (name is None):
-        raise ValidationError(f"{RUN_WORKFLOW} takes either `workflow` or `name`")
-    if workflow is None:
-        raise WorkflowNotFoundError(
-            f'there is no saved workflow "{name}"',
-            hint="saving is not in this version; give the document as `workflow`",
-        )
-    document: str | Mapping[str, Any] = workflow
-    return document
+def register_workflows(registry: ProtocolProviderRegistry) -> WorkflowProvider:
+    """Have `registry` serve `workflow/run`, unless it does already; by what it does so."""
+    present = registry.provider(WORKFLOW_PROVIDER)
+    if isinstance(present, WorkflowProvider):
+        return present
+    provider = WorkflowProvider(registry)
+    registry.register_protocol(WORKFLOW_PROTOCOL)
+    registry.register_provider(WORKFLOW_PROTOCOL.id, provider)
+    return provider
 
 
 def _unknown(run: Run) -> Failure:

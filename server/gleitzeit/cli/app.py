@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gleitzeit.cli import config_check, exits, install, methods, run, schema, serve, validate
+from gleitzeit.cli import config_check, exits, install, methods, run, runs, schema, serve, submit, validate, workflows
 from gleitzeit.cli.chosen_configuration import DEBUG
 from gleitzeit.cli.demo.command import demo
 from gleitzeit.cli.logs import log_to_standard_error
@@ -37,6 +37,8 @@ application = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 application.command("run")(run.run)
+application.command("submit")(submit.submit)
+application.add_typer(runs.application, name="runs")
 application.command("validate")(validate.validate)
 application.command("methods")(methods.methods)
 application.command("demo")(demo)
@@ -44,6 +46,7 @@ application.command("mcp")(mcp)
 application.command("serve")(serve.serve)
 application.command("install")(install.install)
 application.command("schema")(schema.schema)
+application.add_typer(workflows.application, name="workflows")
 application.add_typer(config_check.application, name="config")
 
 

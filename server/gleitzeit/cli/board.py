@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gleitzeit.core.data import is_object
-from gleitzeit.core.models import Event
+from gleitzeit.core.models import Event, TaskResult
 
 _STATES = {
     "task.started": "running",
@@ -50,8 +50,8 @@ class Row:
 class Board:
     """The rows of one run, in the order of its document."""
 
-    def __init__(self, task_ids: Iterable[str]) -> None:
-        self.rows = {task_id: Row(task_id) for task_id in task_ids}
+    def __init__(self, tasks: Iterable[TaskResult]) -> None:
+        self.rows = {task.task_id: _begun(task) for task in tasks}
 
     def apply(self, event: Event) -> Row | None:
         """Take in one event and return the row that it changed."""
@@ -78,6 +78,13 @@ def _apply_task(row: Row, state: str, at: float) -> None:
     if row.started is None and state != "skipped":
         row.started = at
     row.ended = at if state in ENDED else None
+
+
+def _begun(task: TaskResult) -> Row:
+    """The row of a task that may have been carried out before anybody watched, in this run or in an earlier one."""
+    ended = task.finished_at if task.status in ENDED else None
+    origin = task.metadata.get("kept_from")
+    return Row(task.task_id, task.status, task.started_at, ended, f"kept from {origin}" if origin else "")
 
 
 def _apply_item(row: Row, item: str, state: str, at: float) -> None:

@@ -18,6 +18,7 @@ from gleitzeit.cli.options import ConfigOption, JsonOption
 from gleitzeit.cli.output import kept_for_results, print_json, print_result, say
 from gleitzeit.config import Configuration
 from gleitzeit.registry import ProtocolProviderRegistry, ProviderOverview
+from gleitzeit.store.memory import MemoryStore
 
 application = typer.Typer(help="Look at the configuration.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -53,7 +54,7 @@ def _loaded(configuration: Configuration) -> list[ProviderOverview]:
 
 
 async def _connected(configuration: Configuration) -> tuple[list[ProviderOverview], list[dict[str, Any]]]:
-    async with open_application(configuration) as application:
+    async with open_application(configuration, store=MemoryStore(), recover=False) as application:
         await application.methods()  # has every provider started, and every server tried
         await application.check_health()
         return application.providers(), await application.servers()

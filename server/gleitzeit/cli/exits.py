@@ -31,6 +31,7 @@ _BY_ERROR: tuple[tuple[type[errors.GleitzeitError], int], ...] = (
     (errors.ForbiddenError, INVALID),
     (errors.LimitError, INVALID),
     (errors.UnsupportedError, INVALID),
+    (errors.StoreError, UNREACHABLE),
     (errors.ProviderUnavailableError, UNREACHABLE),
     (errors.ConnectionLostError, UNREACHABLE),
     (errors.ProviderError, RUN_FAILED),

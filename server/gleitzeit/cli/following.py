@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import anyio
+from anyio.abc import TaskStatus
 
 from gleitzeit.cli import exits
 from gleitzeit.cli.last_resort import end_in_time, end_now
@@ -29,49 +31,61 @@ class Followed:
     end: End
 
 
-async def follow(engine: Engine, run: Run, timeout: float | None) -> Followed:
-    """Show a run's progress until it is over, waits for what will not come by itself, or is to be stopped.
+async def follow(engine: Engine, begin: Callable[[], Awaitable[Run]], timeout: float | None) -> Followed:
+    """Begin a run and show its progress until it is over, waits for what will not come by itself, or is to be stopped.
 
-    An interrupt and the timeout cancel the run; what was done by then is kept in it.
+    An interrupt and the timeout cancel the run; what was done by then is kept in it. An interrupt before it has begun
+    raises `KeyboardInterrupt`.
     """
-    follower = _Follower(engine, run)
+    follower = _Follower(engine)
     async with anyio.create_task_group() as tasks:
         if sys.platform != "win32":
-            tasks.start_soon(follower.cancel_on_signal)
+            await tasks.start(follower.cancel_on_signal, tasks.cancel_scope)
+        run = follower.run = await begin()
         with anyio.move_on_after(timeout) as limit:
-            await follower.watch()
+            await follower.watch(run)
         if limit.cancelled_caught:
-            await follower.stop("timed out")
+            await follower.stop(run, "timed out")
         tasks.cancel_scope.cancel()
-    return Followed(await engine.get(run.id), follower.end)
+    if follower.run is None:
+        raise KeyboardInterrupt
+    return Followed(await engine.get(follower.run.id), follower.end)
 
 
 class _Follower:
-    def __init__(self, engine: Engine, run: Run) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._run = run
+        self.run: Run | None = None
         self.end: End = "over"
 
-    async def watch(self) -> None:
-        with shown_progress(self._run.tasks) as show:
-            async for event in self._engine.events(self._run.id):
+    async def watch(self, run: Run) -> None:
+        if await self._is_parked(run):
+            self.end = "waiting"
+            return
+        with shown_progress(run.tasks.values()) as show:
+            async for event in self._engine.events(run.id, run.seq):
                 show(event)
-                if event.kind in _PARKING and await self._is_parked():
+                if event.kind in _PARKING and await self._is_parked(run):
                     self.end = "waiting"
                     return
 
-    async def cancel_on_signal(self) -> None:
+    async def cancel_on_signal(self, waiting: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
+        # A provider may be at work as soon as the run has begun, and may not let go of the process by itself.
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
             async for _ in signals:
                 if self.end == "interrupted":
                     end_now(exits.INTERRUPTED)
+                if self.run is None:
+                    waiting.cancel()
+                    return
                 say("cancelling the run; once more to leave at once")
                 end_in_time(exits.INTERRUPTED)
-                await self.stop("interrupted")
+                await self.stop(self.run, "interrupted")
 
-    async def stop(self, reason: Literal["interrupted", "timed out"]) -> None:
+    async def stop(self, run: Run, reason: Literal["interrupted", "timed out"]) -> None:
         self.end = reason
-        await self._engine.cancel(self._run.id, reason)
+        await self._engine.cancel(run.id, reason)
 
-    async def _is_parked(self) -> bool:
-        return (await self._engine.get(self._run.id)).status == "waiting"
+    async def _is_parked(self, run: Run) -> bool:
+        return (await self._engine.get(run.id)).status == "waiting"

@@ -12,16 +12,17 @@ from gleitzeit.core.data import is_object
 from gleitzeit.core.document import read
 from gleitzeit.core.errors import DocumentError, NotFoundError, ValidationError
 from gleitzeit.core.inputs import coerce_text
+from gleitzeit.core.models import Workflow
 from gleitzeit.core.reading.data_text import read_data
 
 
-def given_inputs(document: bytes, pairs: Sequence[str] | None, file: Path | None) -> dict[str, Any]:
+def given_inputs(document: bytes | Workflow, pairs: Sequence[str] | None, file: Path | None) -> dict[str, Any]:
     """The inputs from `-i key=value`, each read as the type that the document declares, over those of `--inputs`.
 
     Raises `ValidationError` for a value that is not of its type, and `NotFoundError` for a file that is not there.
     """
     texts = dict(_pair(text) for text in pairs or ())
-    inputs = _from_file(file) if file is not None else {}
+    inputs = data_file(file, "inputs") if file is not None else {}
     if not texts:
         return inputs
     declared = _declared(document)
@@ -35,8 +36,8 @@ def _pair(text: str) -> tuple[str, str]:
     return name.strip(), value
 
 
-def _declared(document: bytes) -> Mapping[str, Mapping[str, Any]]:
-    workflow = read(document).workflow
+def _declared(document: bytes | Workflow) -> Mapping[str, Mapping[str, Any]]:
+    workflow = document if isinstance(document, Workflow) else read(document).workflow
     return workflow.inputs if workflow is not None else {}
 
 
@@ -47,13 +48,14 @@ def _value(name: str, declared: Mapping[str, Mapping[str, Any]], text: str) -> A
         raise ValidationError(f"input {name}: {error.message}", hint=error.hint) from None
 
 
-def _from_file(file: Path) -> dict[str, Any]:
+def data_file(file: Path, what: str) -> dict[str, Any]:
+    """The mapping in a YAML or JSON file. Raises `NotFoundError`, and `ValidationError` for what is none."""
     if not file.exists():
-        raise NotFoundError(f"there is no file {file}", hint="--inputs names a YAML or JSON file")
+        raise NotFoundError(f"there is no file {file}", hint=f"--{what} names a YAML or JSON file")
     try:
         values: Any = read_data(file.read_bytes())
     except DocumentError as error:
         raise ValidationError(f"{file}: {error.message}", hint="mend the YAML or JSON there") from None
     if not is_object(values):
-        raise ValidationError(f"{file}: inputs are a mapping from names to values")
+        raise ValidationError(f"{file}: {what} are a mapping from names to values")
     return values

@@ -18,6 +18,7 @@ from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import MethodNotFoundError
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.registry import ProviderOverview
+from gleitzeit.store.memory import MemoryStore
 
 QueryArgument = Annotated[str, typer.Argument(metavar="[QUERY]", help="Words to look for in names and descriptions.")]
 ProviderOption = Annotated[str | None, typer.Option(help="Only methods of this provider or prefix.")]
@@ -61,7 +62,7 @@ def methods(
 async def _collect(
     configuration: Configuration,
 ) -> tuple[list[_Served], list[ProviderOverview], list[dict[str, Any]]]:
-    async with open_application(configuration) as application:
+    async with open_application(configuration, store=MemoryStore(), recover=False) as application:
         specs = await application.methods()
         served = [_Served(spec, application.provider_of(spec.name) or "") for spec in specs]
         return served, application.providers(), await application.servers()

@@ -27,3 +27,7 @@ InputsFileOption = Annotated[
     Path | None,
     typer.Option("--inputs", metavar="FILE", help="A YAML or JSON file with inputs; -i goes before it."),
 ]
+
+TimeoutOption = Annotated[float | None, typer.Option(min=0.001, metavar="SECONDS", help="Cancel the run after that.")]
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run, as `gleitzeit runs list` shows it.")]

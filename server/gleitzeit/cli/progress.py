@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from rich.live import Live
 from rich.table import Table
 
-from gleitzeit.cli.board import Board, Row, is_item
+from gleitzeit.cli.board import ENDED, Board, Row, is_item
 from gleitzeit.cli.output import console, line, say
-from gleitzeit.core.models import Event
+from gleitzeit.core.models import Event, TaskResult
 
 Watcher = Callable[[Event], None]
 
 _MARKS = {
     "pending": ("·", "dim"),
+    "ready": ("·", "dim"),
     "running": ("●", "cyan"),
     "retrying": ("↻", "yellow"),
     "waiting": ("?", "yellow"),
@@ -30,11 +31,14 @@ _SECONDS_BETWEEN_NOTES = 1.0
 
 
 @contextmanager
-def shown_progress(task_ids: Iterable[str]) -> Generator[Watcher]:
+def shown_progress(tasks: Iterable[TaskResult]) -> Generator[Watcher]:
     """A function that shows each event of a run on standard error, in the way that fits what it leads to."""
-    board = Board(task_ids)
+    board = Board(tasks)
     screen = console()
     if not screen.is_terminal or screen.is_dumb_terminal:
+        for row in board.rows.values():
+            if row.state in ENDED:
+                say(("         ", "dim"), f"{row.id}: {row.state}{', ' if row.note else ''}{row.note}")
         yield _Lines(board).show
         return
     with Live(console=screen, get_renderable=lambda: _table(board, screen.height), refresh_per_second=8):

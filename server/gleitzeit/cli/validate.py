@@ -22,6 +22,7 @@ from gleitzeit.config import Configuration
 from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.core.graph import mermaid
 from gleitzeit.core.models import Failure
+from gleitzeit.store.memory import MemoryStore
 
 FilesArgument = Annotated[list[str], typer.Argument(metavar="FILE...", help="Workflows; - is standard input.")]
 MermaidOption = Annotated[bool, typer.Option("--mermaid", help="Print the graph as a mermaid diagram.")]
@@ -69,7 +70,7 @@ def validate(
 async def _judge(
     files: list[str], given: list[str] | None, inputs: Path | None, configuration: Configuration
 ) -> list[_Verdict]:
-    async with open_application(configuration) as application:
+    async with open_application(configuration, store=MemoryStore(), recover=False) as application:
         return [await _verdict(application, name, given, inputs) for name in files]
 
 

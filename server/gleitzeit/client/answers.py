@@ -43,6 +43,7 @@ def run_of(summary: Mapping[str, Any], details: Mapping[str, Any]) -> Run:
         error=_failure(summary.get("error")),
         created_at=_moment(details["created_at"]),
         finished_at=_moment(details["finished_at"]) if "finished_at" in details else None,
+        resumed_from=summary.get("resumed_from"),
     )
 
 
@@ -99,6 +100,8 @@ def _task(task: Mapping[str, Any], summary: Mapping[str, Any]) -> TaskResult:
         attempts=task["attempts"],
         started_at=started,
         finished_at=started + task["seconds"] if started is not None and "seconds" in task else None,
+        metadata={"kept_from": task["kept_from"]} if "kept_from" in task else {},
+        not_before=_moment(task["next_attempt_at"]) if "next_attempt_at" in task else None,
     )
 
 

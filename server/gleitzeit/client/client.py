@@ -9,15 +9,16 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from gleitzeit.core.errors import ConfigurationError, ProviderError, UnsupportedError
+from gleitzeit.core.errors import ConfigurationError, ProviderError, ValidationError
 from gleitzeit.core.models import Event, Run, Task, TaskResult
 
 # The engine, the MCP SDK and the configuration are loaded when a client is opened: a program that only imports the
 # client, as every user's module does, should not pay for them.
 if TYPE_CHECKING:
     from gleitzeit.client.documents import WorkflowSource
-    from gleitzeit.client.session import Session, Validation
+    from gleitzeit.client.session import Document, Session, Validation
     from gleitzeit.config import Configuration
+    from gleitzeit.core.decisions import Decision
     from gleitzeit.core.protocol import MethodSpec
     from gleitzeit.engine.base import RunList
 
@@ -30,7 +31,8 @@ class GleitzeitClient:
     """Runs tasks and workflows, in this process (`native`) or on a running server (`mcp`); used by `async with`.
 
     `url` is that of a server's `/mcp`; `command` starts a server of its own over stdio. `config` is a file, a
-    `Configuration`, or a mapping of keys such as `{"engine.max_parallel_tasks": 8}`.
+    `Configuration`, or a mapping of keys such as `{"engine.max_parallel_tasks": 8}`. With `recover`, a native client
+    also goes on with the runs in its database that no process carries out any more, as a server does.
     """
 
     def __init__(
@@ -40,12 +42,14 @@ class GleitzeitClient:
         config: Configuration | Mapping[str, Any] | str | os.PathLike[str] | None = None,
         *,
         command: Sequence[str] | None = None,
+        recover: bool = False,
     ) -> None:
         _check_mode(mode, url, command)
         self._mode = mode
         self._url = url
         self._command = command
         self._config = config
+        self._recover = recover
         self._stack = AsyncExitStack()
         self._opened: Session | None = None
 
@@ -81,11 +85,23 @@ class GleitzeitClient:
         """
         return await self._finish(await self.submit_workflow(workflow, inputs), on_event)
 
-    async def submit_workflow(self, workflow: WorkflowSource, inputs: Mapping[str, Any] | None = None) -> Run:
-        """Start a workflow and return its run at once."""
-        from gleitzeit.client.documents import document_of  # see above
+    async def submit_workflow(
+        self,
+        workflow: WorkflowSource | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        name: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Run:
+        """Start a workflow, or the saved one of that `name`, and return its run at once.
 
-        return await self._session.submit(await document_of(workflow), inputs or {})
+        The same `idempotency_key` with the same workflow and inputs returns the run that it returned before; with
+        others it raises `ConflictError`.
+        """
+        if (workflow is None) == (name is None):
+            raise ValidationError("submit_workflow takes either a workflow or the name of a saved one")
+        source = await self._document(workflow) if workflow is not None else name or ""
+        return await self._session.submit(source, inputs or {}, idempotency_key)
 
     async def get_run(self, run_id: str) -> Run:
         """A run as it stands now. Raises `RunNotFoundError`."""
@@ -101,11 +117,39 @@ class GleitzeitClient:
         """Stop a run; one that is over stays as it is."""
         return await self._session.cancel(run_id, reason)
 
-    async def resume_run(self, run_id: str, **changes: Any) -> Run:
-        """Not in this version. Raises `UnsupportedError`."""
-        raise UnsupportedError(
-            f"run {run_id} can't be resumed: resume_run is not in this version", hint="submit the workflow again"
-        )
+    async def resume_run(
+        self,
+        run_id: str,
+        from_task: str | None = None,
+        changes: Mapping[str, Any] | None = None,
+        workflow: WorkflowSource | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        unknown: Mapping[str, Decision] | None = None,
+    ) -> Run:
+        """Go on with a run that failed, was cancelled, waits for a decision or lost its process; returns at once.
+
+        Finished results are kept where the task and what it uses did not change. `changes` are merged into tasks, by
+        their ids; `workflow` takes the place of the document; `inputs` are those that change. `from_task` runs again
+        with what depends on it. `unknown` says of each unknown task whether to rerun or skip it, or that it is
+        completed or failed. Raises `ConflictError` while the run is carried out, where nothing is left to do, and
+        where unknown tasks are not decided.
+        """
+        from gleitzeit.client.session import Resumption  # see above
+
+        document = await self._document(workflow) if workflow is not None else None
+        return await self._session.resume(run_id, Resumption(from_task, changes, document, inputs, unknown))
+
+    async def save_workflow(self, workflow: WorkflowSource, name: str | None = None, overwrite: bool = False) -> int:
+        """Check a workflow and keep it under a name; returns its version. Raises `ConflictError` for a taken name."""
+        return await self._session.save_workflow(await self._document(workflow), name, overwrite)
+
+    async def saved_workflows(self) -> Sequence[str]:
+        """The names of all saved workflows."""
+        return await self._session.saved_workflows()
+
+    async def delete_workflow(self, name: str) -> None:
+        """Forget a saved workflow; its runs stay. Raises `WorkflowNotFoundError`."""
+        await self._session.delete_workflow(name)
 
     def events(self, run_id: str, after: int = 0) -> AsyncIterator[Event]:
         """The events of a run as they happen, until it is over."""
@@ -113,9 +157,7 @@ class GleitzeitClient:
 
     async def validate(self, workflow: WorkflowSource, inputs: Mapping[str, Any] | None = None) -> Validation:
         """Everything that is wrong with a workflow, without running it."""
-        from gleitzeit.client.documents import document_of  # see above
-
-        return await self._session.validate(await document_of(workflow), inputs)
+        return await self._session.validate(await self._document(workflow), inputs)
 
     async def methods(self) -> Sequence[MethodSpec]:
         """All methods that workflows can use now."""
@@ -131,6 +173,11 @@ class GleitzeitClient:
             raise result.error.to_error() if result.error is not None else ProviderError(f"the task is {result.status}")
         return str(result["response"])
 
+    async def _document(self, workflow: WorkflowSource) -> Document:
+        from gleitzeit.client.documents import document_of  # see above
+
+        return await document_of(workflow)
+
     @property
     def _session(self) -> Session:
         if self._opened is None:
@@ -141,7 +188,7 @@ class GleitzeitClient:
         if self._mode == "native":
             from gleitzeit.client.native import native_session  # see above
 
-            return native_session(self._configuration())
+            return native_session(self._configuration(), self._recover)
         from gleitzeit.client.remote import remote_session  # see above
 
         return remote_session(self._url, self._command)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from gleitzeit.application import Application, open_application
-from gleitzeit.client.session import Document, Session, Validation
+from gleitzeit.client.session import Document, Resumption, Session, Validation
 from gleitzeit.config import Configuration
 from gleitzeit.core.models import Event, Run
 from gleitzeit.core.protocol import MethodSpec
@@ -17,9 +17,9 @@ CALLER = "local"
 
 
 @asynccontextmanager
-async def native_session(config: Configuration) -> AsyncGenerator[Session]:
+async def native_session(config: Configuration, recover: bool) -> AsyncGenerator[Session]:
     """An engine of its own, with the providers of the registry of this process."""
-    async with open_application(config) as application:
+    async with open_application(config, recover=recover) as application:
         yield NativeSession(application)
 
 
@@ -30,10 +30,31 @@ class NativeSession(Session):
         self._application = application
         self._engine = application.engine
 
-    async def submit(self, document: Document, inputs: Mapping[str, Any]) -> Run:
+    async def submit(
+        self, document: Document | str, inputs: Mapping[str, Any], idempotency_key: str | None = None
+    ) -> Run:
         """Start a workflow on the engine."""
+        if isinstance(document, str):
+            document = Document((await self._application.saved.get(document, caller=CALLER)).workflow)
         return await self._application.submit(
-            document.content, inputs, name=document.name, caller=CALLER, roots=document.roots
+            document.content,
+            inputs,
+            name=document.name,
+            caller=CALLER,
+            roots=document.roots,
+            idempotency_key=idempotency_key,
+        )
+
+    async def resume(self, run_id: str, resumption: Resumption) -> Run:
+        """Go on with a run on this engine."""
+        return await self._application.resume(
+            run_id,
+            from_task=resumption.from_task,
+            changes=resumption.changes,
+            workflow=None if resumption.workflow is None else resumption.workflow.content,
+            inputs=resumption.inputs,
+            unknown=resumption.unknown,
+            caller=CALLER,
         )
 
     async def call(self, method: str, parameters: Mapping[str, Any]) -> Run:
@@ -60,6 +81,20 @@ class NativeSession(Session):
         """Check a document without running it."""
         checked = await self._application.check(document.content, inputs, name=document.name)
         return Validation(checked.valid, checked.diagnostics, checked.waves)
+
+    async def save_workflow(self, document: Document, name: str | None, overwrite: bool) -> int:
+        """Keep a workflow in the database."""
+        checked = await self._application.check(document.content, name=name or document.name)
+        saved = await self._application.saved.save(checked, name=name, overwrite=overwrite, caller=CALLER)
+        return saved.version
+
+    async def saved_workflows(self) -> Sequence[str]:
+        """The names of those in the database."""
+        return [saved.name for saved in await self._application.saved.list(caller=CALLER)]
+
+    async def delete_workflow(self, name: str) -> None:
+        """Forget one of them."""
+        await self._application.saved.delete(name, caller=CALLER)
 
     async def methods(self) -> Sequence[MethodSpec]:
         """All methods that may be used."""

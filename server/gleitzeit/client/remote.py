@@ -12,7 +12,7 @@ from mcp.client.sse import sse_client
 from mcp.shared.exceptions import MCPError
 
 from gleitzeit.client import answers
-from gleitzeit.client.session import Document, Session, Validation
+from gleitzeit.client.session import Document, Resumption, Session, Validation
 from gleitzeit.core.errors import ConnectionLostError, LimitError, ProviderUnavailableError
 from gleitzeit.core.groups import only_error, unwrapped
 from gleitzeit.core.models import OVER, Event, Run, Workflow
@@ -58,11 +58,27 @@ class RemoteSession(Session):
         self._client = client
         self._name = name
 
-    async def submit(self, document: Document, inputs: Mapping[str, Any]) -> Run:
+    async def submit(
+        self, document: Document | str, inputs: Mapping[str, Any], idempotency_key: str | None = None
+    ) -> Run:
         """Start a workflow by `submit_workflow`."""
-        given = {"workflow": _written(document), "inputs": dict(inputs), "wait_seconds": 0}
-        answer = await self._call("submit_workflow", given)
+        source = {"name": document} if isinstance(document, str) else {"workflow": _written(document)}
+        given = {**source, "inputs": dict(inputs), "wait_seconds": 0, "idempotency_key": idempotency_key}
+        answer = await self._call("submit_workflow", _present(given))
         return await self.get(answer["run_id"])
+
+    async def resume(self, run_id: str, resumption: Resumption) -> Run:
+        """Go on with a run by `resume_run`."""
+        given = {
+            "run_id": run_id,
+            "from_task": resumption.from_task,
+            "changes": resumption.changes,
+            "workflow": None if resumption.workflow is None else _written(resumption.workflow),
+            "inputs": resumption.inputs,
+            "unknown": resumption.unknown,
+            "wait_seconds": 0,
+        }
+        return await self.get((await self._call("resume_run", _present(given)))["run_id"])
 
     async def call(self, method: str, parameters: Mapping[str, Any]) -> Run:
         """Start one method by `call_method`."""
@@ -106,6 +122,19 @@ class RemoteSession(Session):
         """What `validate_workflow` says."""
         given = {"workflow": _written(document), "inputs": dict(inputs) if inputs else None}
         return answers.validation_of(await self._call("validate_workflow", _present(given)))
+
+    async def save_workflow(self, document: Document, name: str | None, overwrite: bool) -> int:
+        """Keep a workflow by `save_workflow`."""
+        given = {"workflow": _written(document), "name": name or document.name, "overwrite": overwrite}
+        return int((await self._call("save_workflow", _present(given)))["version"])
+
+    async def saved_workflows(self) -> Sequence[str]:
+        """The names that `list_workflows` shows."""
+        return [saved["name"] for saved in (await self._call("list_workflows", {}))["workflows"]]
+
+    async def delete_workflow(self, name: str) -> None:
+        """Forget a workflow by `delete_workflow`."""
+        await self._call("delete_workflow", {"name": name})
 
     async def methods(self) -> Sequence[MethodSpec]:
         """What `search_methods` shows of each provider, and the names of the rest."""

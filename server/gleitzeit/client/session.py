@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gleitzeit.core.decisions import Decision
 from gleitzeit.core.diagnostics import Diagnostic
 from gleitzeit.core.models import Event, Run, Workflow
 from gleitzeit.core.protocol import MethodSpec
@@ -24,6 +25,17 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumption:
+    """What is to be different when a run is taken up again; what is absent stays as it was."""
+
+    from_task: str | None = None
+    changes: Mapping[str, Any] | None = None
+    workflow: Document | None = None
+    inputs: Mapping[str, Any] | None = None
+    unknown: Mapping[str, Decision] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Validation:
     """What is wrong with a document, and the ids of the tasks that may run at once."""
 
@@ -36,8 +48,13 @@ class Session(abc.ABC):
     """An open connection. Methods that take a `run_id` raise `RunNotFoundError`."""
 
     @abc.abstractmethod
-    async def submit(self, document: Document, inputs: Mapping[str, Any]) -> Run:
-        """Start a workflow. Raises `DocumentError` and `ValidationError`."""
+    async def submit(
+        self, document: Document | str, inputs: Mapping[str, Any], idempotency_key: str | None = None
+    ) -> Run:
+        """Start a workflow, given as such or by the name it is saved under.
+
+        Raises `DocumentError`, `ValidationError` and, where the key was used for something else, `ConflictError`.
+        """
 
     @abc.abstractmethod
     async def call(self, method: str, parameters: Mapping[str, Any]) -> Run:
@@ -56,12 +73,28 @@ class Session(abc.ABC):
         """Stop a run."""
 
     @abc.abstractmethod
+    async def resume(self, run_id: str, resumption: Resumption) -> Run:
+        """Take a run up again. Raises `ConflictError` where that is not possible as it is."""
+
+    @abc.abstractmethod
     def events(self, run_id: str, after: int = 0) -> AsyncIterator[Event]:
         """The run's events as they happen, until it is over."""
 
     @abc.abstractmethod
     async def validate(self, document: Document, inputs: Mapping[str, Any] | None) -> Validation:
         """What is wrong with a document."""
+
+    @abc.abstractmethod
+    async def save_workflow(self, document: Document, name: str | None, overwrite: bool) -> int:
+        """Keep a workflow under a name; its version. Raises `ConflictError` where another one has that name."""
+
+    @abc.abstractmethod
+    async def saved_workflows(self) -> Sequence[str]:
+        """The names of all saved workflows."""
+
+    @abc.abstractmethod
+    async def delete_workflow(self, name: str) -> None:
+        """Forget a saved workflow. Raises `WorkflowNotFoundError`."""
 
     @abc.abstractmethod
     async def methods(self) -> Sequence[MethodSpec]:

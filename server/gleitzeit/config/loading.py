@@ -10,7 +10,7 @@ from typing import Any
 from gleitzeit.config.filling import fill_section, read_secrets
 from gleitzeit.config.later import refuse_later_keys
 from gleitzeit.config.roots import check_root
-from gleitzeit.config.settings import FILE_KEYS, Configuration
+from gleitzeit.config.settings import DATABASE, FILE_KEYS, MEMORY, Configuration
 from gleitzeit.config.source import Source, from_environment, from_file, from_flags, merged
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import ConfigurationError
@@ -112,4 +112,17 @@ def _with_folders(configuration: Configuration, base: Path) -> Configuration:
     roots = tuple(check_root(base / root.expanduser(), configuration.home, where) for root in named)
     files = configuration.files.model_copy(update={"roots": roots or (configuration.home / "files",)})
     module_path = tuple(base / folder.expanduser() for folder in configuration.module_path)
-    return configuration.model_copy(update={"files": files, "module_path": module_path})
+    engine = configuration.engine.model_copy(update={"database": _database(configuration, base)})
+    return configuration.model_copy(update={"files": files, "module_path": module_path, "engine": engine})
+
+
+def _database(configuration: Configuration, base: Path) -> str:
+    named = configuration.engine.database
+    if named is None:
+        return str(configuration.home / DATABASE)
+    if named == MEMORY:
+        return MEMORY
+    if named in ("", ".") or named.startswith((":", "file:")) or ":/" in named:
+        where = configuration.where("engine.database")
+        raise ConfigurationError(f"{where}: must be a file, or memory", hint="name a file such as runs.db")
+    return str(base / Path(named).expanduser())

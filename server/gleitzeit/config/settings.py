@@ -12,6 +12,12 @@ from gleitzeit.config.redaction import redacted
 
 Globs = tuple[str, ...]
 
+DATABASE = "gleitzeit.db"
+"""The database in the home folder, where no other is named."""
+
+MEMORY = "memory"
+"""What stands in place of a database where nothing is to outlive the process."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
@@ -29,14 +35,29 @@ class Workflows(_Section):
     directories: tuple[Path, ...] = ()
 
 
+class Keep(_Section):
+    """How long runs that are over are kept: for so many days, and no more than the last so many; null for ever."""
+
+    days: Annotated[float, Field(gt=0, le=36_500)] | None = 30.0
+    runs: Annotated[int, Field(ge=1)] | None = 10_000
+
+
 class EngineSettings(_Section):
-    """How runs are carried out and kept."""
+    """How runs are carried out and kept: in the file `database`, or in `memory` for as long as the process lives.
+
+    With `durability` full whatever was accepted survives a power cut, with normal only the end of the process.
+    """
 
     kind: Literal["local", "temporal"] = "local"
     database: str | None = None
-    durability: Literal["full", "normal"] | None = None
+    durability: Literal["full", "normal"] = "full"
     max_parallel_tasks: Annotated[int, Field(ge=1, le=10_000)] = 64
-    keep: Any = None
+    keep: Keep = Field(default_factory=Keep)
+
+    @property
+    def file(self) -> Path | None:
+        """The file that runs are kept in; nothing where they are kept in memory."""
+        return None if self.database is None or self.database == MEMORY else Path(self.database)
 
 
 class ServerSettings(_Section):
@@ -60,10 +81,16 @@ class Policy(_Section):
 
 
 class Limits(_Section):
-    """How large a result may be: in tokens where a model reads it, in bytes where it is kept."""
+    """How large a result may be, in tokens where a model reads it and in bytes where it is kept; how much at once.
+
+    `provider_parallel` is how many requests each provider gets at once, `provider_queue` how many may wait for that.
+    """
 
     result_tokens: Annotated[int, Field(ge=100, le=1_000_000)] = 8_000
-    result_bytes: Annotated[int, Field(ge=1_024, le=1 << 30)] = 16 << 20
+    result_bytes: Annotated[int, Field(ge=1_024, le=1 << 30)] = 64 << 20
+    open_runs: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
+    provider_parallel: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    provider_queue: Annotated[int, Field(ge=0, le=1_000_000)] = 1_000
 
 
 class Mcp(_Section):

@@ -35,6 +35,16 @@ def to_data(value: object) -> dict[str, Any]:
     return data
 
 
+def from_json(kind: type[Model], text: str) -> Model:
+    """JSON text as a `kind`. Raises `pydantic.ValidationError` with everything that does not fit."""
+    return _adapter(kind).validate_json(text)
+
+
+def to_json(value: object) -> str:
+    """The JSON text of what `to_data` gives."""
+    return _adapter(type(value)).dump_json(value, exclude_defaults=True, warnings=False).decode()
+
+
 def schema_of(kind: type[object]) -> dict[str, Any]:
     """The JSON Schema of a model."""
     return _adapter(kind).json_schema()

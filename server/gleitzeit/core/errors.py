@@ -11,9 +11,11 @@ GleitzeitError                      error
 │   ├── WorkflowNotFoundError       workflow_not_found
 │   └── MethodNotFoundError         method_not_found
 ├── ConflictError                   conflict
+│   └── LeaseLostError              lease_lost              another process carries the run out by now
 ├── ForbiddenError                  forbidden
 ├── LimitError                      limit_exceeded
 ├── UnsupportedError                unsupported
+├── StoreError                      store_unavailable       retryable: nothing of the request was recorded
 ├── ProviderError                   provider_failed         retryable
 │   ├── ProviderUnavailableError    provider_unavailable    retryable: the request was not sent
 │   ├── ConnectionLostError         connection_lost         ambiguous: it may have been carried out
@@ -139,6 +141,12 @@ class ConflictError(GleitzeitError):
     code = "conflict"
 
 
+class LeaseLostError(ConflictError):
+    """A change to a run that another process has taken over."""
+
+    code = "lease_lost"
+
+
 class ForbiddenError(GleitzeitError):
     """A request that the configuration, the task or the policy does not allow."""
 
@@ -155,6 +163,13 @@ class UnsupportedError(GleitzeitError):
     """A documented feature that this installation does not have."""
 
     code = "unsupported"
+
+
+class StoreError(GleitzeitError):
+    """The database can't be read or written now; what was acknowledged before is kept."""
+
+    code = "store_unavailable"
+    retryable = True
 
 
 class ProviderError(GleitzeitError):
@@ -215,9 +230,11 @@ ERRORS: Mapping[str, type[GleitzeitError]] = {
     "workflow_not_found": WorkflowNotFoundError,
     "method_not_found": MethodNotFoundError,
     "conflict": ConflictError,
+    "lease_lost": LeaseLostError,
     "forbidden": ForbiddenError,
     "limit_exceeded": LimitError,
     "unsupported": UnsupportedError,
+    "store_unavailable": StoreError,
     "provider_failed": ProviderError,
     "provider_unavailable": ProviderUnavailableError,
     "connection_lost": ConnectionLostError,

@@ -174,6 +174,7 @@ class TaskResult:
     """What became of one task; `task_result["field"]` reads its result. Times are seconds since the epoch.
 
     `metadata` has facts about the execution (provider, attempts' durations, node), never part of the result.
+    `not_before` is when the next attempt of a `ready` task is due.
     """
 
     task_id: str
@@ -184,6 +185,7 @@ class TaskResult:
     started_at: float | None = None
     finished_at: float | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    not_before: float | None = None
 
     def __getitem__(self, key: str) -> Any:
         """A field of the result; the whole result under `result` where it has no such field."""
@@ -219,6 +221,7 @@ class TaskResult:
             "started_at": self.started_at,
             "finished_at": self.finished_at,
             "metadata": dict(self.metadata),
+            **({} if self.not_before is None else {"not_before": self.not_before}),
         }
 
 
@@ -240,6 +243,7 @@ class Run:
     created_at: float = 0.0
     finished_at: float | None = None
     parent_id: str | None = None
+    resumed_from: str | None = None
     seq: int = 0
 
     @property
@@ -260,6 +264,7 @@ class Run:
             "created_at": self.created_at,
             "finished_at": self.finished_at,
             "parent_id": self.parent_id,
+            "resumed_from": self.resumed_from,
         }
 
 
@@ -267,7 +272,7 @@ class Run:
 class Event:
     """One thing that happened in a run; `seq` counts from 1 within the run and never repeats.
 
-    `kind` is one of run.submitted, run.completed, run.failed, run.cancelled, task.started, task.progress,
+    `kind` is one of run.submitted, run.recovered, run.completed, run.failed, run.cancelled, task.started, task.progress,
     task.retrying, task.waiting, task.completed, task.failed, task.skipped, task.cancelled, task.unknown.
     `task_id` is `name` or, for an item of a foreach, `name[3]`. `at` is seconds since the epoch.
     """

@@ -77,6 +77,11 @@ class Plan:
                     plan._restore(node, row, items.get(node.id, {}))
         return plan
 
+    @property
+    def sinks(self) -> list[str]:
+        """The tasks that nobody waits for, in the order of the document."""
+        return [node.id for node in self._nodes.values() if not node.dependents]
+
     def start(self) -> list[Action]:
         """What to do first; called once, before any outcome."""
         for node in [node for node in self._nodes.values() if node.state == "pending" and node.remaining == 0]:
@@ -237,7 +242,7 @@ class Plan:
     def _restored_items(self, node: Node, count: int, rows: Mapping[int, Row]) -> Items:
         ended = {"completed", "failed", "skipped", "cancelled", "unknown"}
         done = [index for index, row in rows.items() if row.state in ended or row.state == "waiting"]
-        begun = sorted(index for index, row in rows.items() if row.state == "running")
+        begun = sorted(index for index, row in rows.items() if row.state in ("running", "ready"))
         items = Items(count, node.parallel, done, begun)
         for index, row in rows.items():
             if row.state == "waiting":

@@ -1,4 +1,4 @@
-"""The `Engine` contract: submit, watch, wait for and cancel runs."""
+"""The `Engine` contract: submit, watch, wait for, cancel and resume runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import abc
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from gleitzeit.core.models import Event, Run, Workflow
 
@@ -16,6 +16,7 @@ class Submission:
     """A checked workflow and what it is run with.
 
     `inputs` are complete: defaults filled in, types checked. `roots` are the folders its paths may lie in.
+    The same `idempotency_key` of the same caller, document and inputs gives the same run.
     """
 
     workflow: Workflow
@@ -25,6 +26,30 @@ class Submission:
     parent_id: str | None = None
     parent_task: str | None = None
     run_id: str | None = None
+    idempotency_key: str | None = None
+
+
+Decision = Literal["rerun", "skip", "completed", "failed"]
+"""What became of a task whose end nobody saw, as a person or a model found out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """How a run is taken up again.
+
+    `workflow` and `inputs`, if given, replace those of the run; they are checked and complete. `from_task` and what
+    depends on it run again although they are completed. `unknown` decides on tasks, and items such as `send[3]`.
+    """
+
+    workflow: Workflow | None = None
+    inputs: Mapping[str, Any] | None = None
+    from_task: str | None = None
+    unknown: Mapping[str, Decision] = field(default_factory=dict[str, Decision])
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing is changed or decided."""
+        return self.workflow is None and self.inputs is None and self.from_task is None and not self.unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +80,11 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     async def submit(self, submission: Submission) -> Run:
-        """Accept a run, durably, and start it."""
+        """Accept a run, durably, and start it.
+
+        Raises `ConflictError` where the idempotency key was used for something else, `LimitError` (retryable) where
+        too many runs are open, and `StoreError` where it can't be recorded now.
+        """
 
     @abc.abstractmethod
     async def get(self, run_id: str, *, caller: str | None = None) -> Run:
@@ -79,7 +108,17 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     async def cancel(self, run_id: str, reason: str = "", *, caller: str | None = None) -> Run:
-        """Stop a run and its children; one that is over stays as it is."""
+        """Stop a run and its children, whichever process carries it out; one that is over stays as it is."""
+
+    @abc.abstractmethod
+    async def resume(self, run_id: str, resumption: Resumption, *, caller: str | None = None) -> Run:
+        """Take a run up again where it was left.
+
+        A run that nobody carries out any more goes on as it is. One that is over, or waits for a decision, is resumed
+        by a new run, linked to it: results whose task, inputs and dependencies did not change are kept. One that
+        waits is closed by that. Raises `ConflictError` while somebody carries it out, where there is nothing left to
+        do, and where tasks whose end is unknown are not all decided; `ValidationError` for a task that there is not.
+        """
 
     @abc.abstractmethod
     async def document(self, run_id: str, *, caller: str | None = None) -> Workflow:

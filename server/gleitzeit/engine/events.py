@@ -1,15 +1,8 @@
-"""Watching a run: readers follow the store, and are woken by commits instead of asking again and again."""
+"""Watching runs: readers follow the store, and are woken by commits instead of asking again and again."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import anyio
-
-from gleitzeit.core.models import Event
-from gleitzeit.store.base import Store
-
-PAGE = 500
 
 
 class Bell:
@@ -47,21 +40,3 @@ class Bell:
         """Return once it has fallen silent."""
         while not self.silent:
             await self.rung(self.rings)
-
-
-async def follow(store: Store, bell: Bell | None, run_id: str, after: int) -> AsyncIterator[Event]:
-    """Events after `after` as they happen, until the bell has fallen silent (or is none) and all are told.
-
-    A slow reader falls behind in the store and holds up nobody.
-    """
-    while True:
-        rings, ended = (0, True) if bell is None else (bell.rings, bell.silent)
-        page = await store.events(run_id, after, PAGE)
-        for event in page:
-            yield event
-            after = event.seq
-        if page:
-            continue
-        if bell is None or ended:
-            return
-        await bell.rung(rings)

@@ -23,51 +23,73 @@ ApplicationFactory = Callable[[], "AbstractAsyncContextManager[Application]"]
 _CLOSING = 1.2
 
 
+class _Attempt:
+    """One time of opening: whether anybody wants it, and how it ended."""
+
+    def __init__(self) -> None:
+        self.wanted = anyio.Event()
+        self.settled = anyio.Event()
+        self.failure: GleitzeitError | None = None
+
+
 class LazyApplication:
-    """An application that is there, is being opened, or could not be opened."""
+    """An application that is there, is being opened, or could not be opened.
+
+    Where a cause may go away, such as a locked database, the next one who wants it has it opened once more.
+    """
 
     def __init__(self, factory: ApplicationFactory) -> None:
         self._factory = factory
-        self._wanted = anyio.Event()
-        self._settled = anyio.Event()
+        self._attempt = _Attempt()
         self._leaving = anyio.Event()
         self._application: Application | None = None
-        self._failure: GleitzeitError | None = None
 
     def begin(self) -> None:
         """Start opening, if nobody has yet; returns at once."""
-        self._wanted.set()
+        self._attempt.wanted.set()
 
     async def opened(self) -> Application:
         """The application once it is open. Raises what kept it from opening."""
-        self.begin()
-        await self._settled.wait()
-        if self._failure is not None:
-            raise self._failure
+        attempt = self._attempt
+        attempt.wanted.set()
+        await attempt.settled.wait()
+        if attempt.failure is not None:
+            raise attempt.failure
         assert self._application is not None
         return self._application
 
     async def hold(self) -> None:
         """Open the application when it is wanted, keep it open until `leave`, and close it."""
-        await self._wanted.wait()
+        while True:
+            attempt = self._attempt
+            await attempt.wanted.wait()
+            try:
+                attempt.failure = await self._kept_open(attempt)
+                if attempt.failure is None or not attempt.failure.retryable or self._application is not None:
+                    return
+                self._attempt = _Attempt()
+            finally:
+                attempt.settled.set()
+
+    async def _kept_open(self, attempt: _Attempt) -> GleitzeitError | None:
+        """Open the application and keep it; what kept it from opening, or broke it down."""
         try:
             # It imports the engine and reads files: in a thread, so that the server goes on answering meanwhile.
             context = await anyio.to_thread.run_sync(self._factory)
             async with context as self._application:
-                self._settled.set()
+                attempt.settled.set()
                 await self._leaving.wait()
         except GleitzeitError as error:
             logger.error("%s%s", error, f" ({error.hint})" if error.hint else "")
-            self._failure = error
+            return error
         except Exception as error:
             logger.exception("the engine could not be opened, or broke down")
-            self._failure = ConfigurationError(
+            return ConfigurationError(
                 f"Gleitzeit could not start: {type(error).__name__}",
                 hint="its standard error has the details",
                 code="internal",
             )
-        finally:
-            self._settled.set()
+        return None
 
     def leave(self) -> None:
         """Let the application close."""
@@ -76,7 +98,7 @@ class LazyApplication:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to close: not open, or not yet."""
-        return self._application is None or self._failure is not None
+        return self._application is None or self._attempt.failure is not None
 
 
 @asynccontextmanager

@@ -29,7 +29,7 @@ class TaskSupport(Interface):
         ...
 
     async def start_child(self, method: str, parameters: Mapping[str, Any]) -> Any:
-        """Run one method as a child of the task and return its result."""
+        """Run one method as a recorded call of the task and return its result."""
         ...
 
     async def start_workflow(self, workflow: Workflow, inputs: Mapping[str, Any]) -> Run:
@@ -70,7 +70,7 @@ class TaskContext:
     """The task that is being carried out: who it is, how long it has, and what it may ask for.
 
     `deadline` is on the clock of `time.monotonic`. `idempotency_key` is the same for every attempt of the task.
-    `roots` are the only folders that paths in parameters may lie in.
+    `roots` are the only folders that paths in parameters may lie in. `caller` is whose run it is.
     """
 
     run_id: str = ""
@@ -81,6 +81,7 @@ class TaskContext:
     roots: tuple[Path, ...] = ()
     support: TaskSupport = field(default_factory=_Detached)
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    caller: str = "local"
 
     @property
     def remaining(self) -> float | None:
@@ -94,9 +95,11 @@ class TaskContext:
         await self.support.progress(done, total, message)
 
     async def call(self, method: str, parameters: Mapping[str, Any] | None = None) -> Any:
-        """Run another method as a recorded child of this task and return its result.
+        """Run another method as a recorded call of this task and return its result.
 
-        Raises `ForbiddenError` where the task's `calls` do not name it, and what the method itself raises.
+        A later attempt of the task gets the result of a completed call without a second execution, if it makes the same
+        call. Raises `ForbiddenError` where the task's `calls` do not name it, `ConflictError` where the code calls
+        something else than it did before, and what the method itself raises.
         """
         return await self.support.start_child(method, parameters or {})
 

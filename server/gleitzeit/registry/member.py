@@ -11,8 +11,9 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from gleitzeit.core.errors import GleitzeitError, ProviderUnavailableError
-from gleitzeit.providers.base import ProtocolProvider, TaskContext, enter_task
+from gleitzeit.providers.base import ProtocolProvider, TaskContext, current_task, enter_task
 from gleitzeit.registry.described import described
+from gleitzeit.registry.gate import Bounds, Gate
 
 MemberState = Literal["registered", "starting", "ready", "failed"]
 
@@ -58,6 +59,7 @@ class Member:
         self.waiting = 0
         self.ready = False
         self.failure: BaseException | None = None
+        self._gate: Gate | None = None
         self._predecessor = predecessor
         self._session: _Session | None = None
         self._failures = 0
@@ -75,15 +77,25 @@ class Member:
 
     @property
     def load(self) -> int:
-        """The calls in flight and those that wait for it to be initialised."""
-        return self.in_flight + self.waiting
+        """The calls in flight and those that wait: for it to be initialised, or for their turn."""
+        return self.in_flight + self.waiting + (0 if self._gate is None else self._gate.waiting)
+
+    def bound(self, bounds: Bounds | None) -> None:
+        """From now on, let no more requests through at once than `bounds` say."""
+        self._gate = None if bounds is None else Gate(bounds)
 
     def sick(self, now: float) -> bool:
         """Whether another provider of the same protocol should be preferred."""
         return self._sick_until > now
 
     async def call(self, method: str, parameters: dict[str, Any]) -> Any:
-        """Check the parameters, carry out one request, and return and raise what the provider does."""
+        """Check the parameters, carry out one request, and return and raise what the provider does.
+
+        Raises `ProviderUnavailableError` where too many wait for their turn already.
+        """
+        gate = self._gate
+        if gate is not None:
+            gate = await self._passed(gate)
         self.in_flight += 1
         try:
             await self.provider.validate_request(method, parameters)
@@ -93,10 +105,22 @@ class Member:
             raise
         finally:
             self.in_flight -= 1
+            if gate is not None:
+                gate.leave()
             if self.in_flight == 0 and self._session is not None and self._session.closing.is_set():
                 self._session.idle.set()
         self._failures = 0
         return result
+
+    async def _passed(self, gate: Gate) -> Gate | None:
+        """The gate to leave again; none for what another task's own code calls, which may hold the place it needs."""
+        if "/" in current_task().task_id:
+            return None
+        await gate.enter(self.provider.provider_id)
+        if not self.ready:  # it was closed meanwhile
+            gate.leave()
+            raise self._unavailable(None)
+        return gate
 
     async def check_health(self, seconds: float = 5.0) -> bool:
         """Ask the provider how it is, and remember the answer; a provider that was never needed is not asked."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
@@ -22,6 +22,7 @@ from gleitzeit.core.groups import unwrapped
 from gleitzeit.core.protocol import MethodSpec, Protocol
 from gleitzeit.providers.base import ProtocolProvider
 from gleitzeit.registry.described import described, described_import
+from gleitzeit.registry.gate import Bounds
 from gleitzeit.registry.member import Member
 from gleitzeit.registry.roster import ProviderOverview, Roster
 
@@ -100,6 +101,14 @@ class ProtocolProviderRegistry:
         """How each provider stands, those that could not be loaded among them."""
         return self._roster.overview()
 
+    def bound(self, parallel: int | None, queue: int = 0, *, unbounded: Collection[str] = ()) -> None:
+        """Let each provider have at most `parallel` requests at once, and `queue` that wait; None is no bound.
+
+        It holds for providers registered later too, except those whose ids are `unbounded`: what starts other tasks
+        and waits for them would hold up itself.
+        """
+        self._roster.bound(None if parallel is None else Bounds(parallel, queue), unbounded)
+
     # Selection
 
     def find(self, method: str) -> ProtocolProvider:
@@ -163,7 +172,7 @@ class ProtocolProviderRegistry:
         """Have one request carried out, and return what the provider returned, or raise what it raised.
 
         Raises `MethodNotFoundError`, `ValidationError` for parameters that do not fit, and `ProviderUnavailableError`
-        where the provider could not be initialised.
+        where the provider could not be initialised, or too many requests wait for it already.
         """
         member = self._roster.member(method)
         while not member.ready:  # it may be closed again before its turn comes

@@ -12,6 +12,7 @@ from gleitzeit.core.errors import MethodNotFoundError, NotFoundError
 from gleitzeit.core.protocol import Protocol, prefix_of
 from gleitzeit.providers.base import ProtocolProvider
 from gleitzeit.registry.described import described
+from gleitzeit.registry.gate import Bounds
 from gleitzeit.registry.member import Member
 
 ROUTES_KEPT = 4096
@@ -38,6 +39,8 @@ class Roster:
         self.protocols: dict[str, Protocol] = {}
         self.members: dict[str, Member] = {}
         self.broken: dict[str, ProviderOverview] = {}
+        self._bounds: Bounds | None = None
+        self._unbounded: frozenset[str] = frozenset()
         self._handlers: dict[str, list[str]] = {}
         self._routes: dict[str, tuple[Member, ...]] = {}
 
@@ -56,10 +59,20 @@ class Roster:
             return None
         if protocol_id in self.protocols:
             provider.protocol = self.protocols[protocol_id]
-        self.members[provider.provider_id] = Member(provider, protocol_id, predecessor=earlier)
+        member = self.members[provider.provider_id] = Member(provider, protocol_id, predecessor=earlier)
+        self._apply_bounds(member)
         self.broken.pop(provider.provider_id, None)
         self._routes.clear()
         return earlier
+
+    def bound(self, bounds: Bounds | None, unbounded: Iterable[str]) -> None:
+        """Bound what each member gets at once, those that come later too, except the `unbounded` ones."""
+        self._bounds, self._unbounded = bounds, frozenset(unbounded)
+        for member in self.members.values():
+            self._apply_bounds(member)
+
+    def _apply_bounds(self, member: Member) -> None:
+        member.bound(None if member.provider.provider_id in self._unbounded else self._bounds)
 
     def add_handler(self, method: str, provider: ProtocolProvider) -> None:
         """Have a member carry out `method`, beside those of its own protocol and in place of all others."""

@@ -24,21 +24,6 @@ MAX_INLINE = 8
 
 _TASK = re.compile(r"tasks\[\d+\]")
 _NONE: Specs = {}
-_CACHE = Problem(
-    "unsupported",
-    "this version keeps no results to use again: the task runs each time",
-    ("cache",),
-    "leave it for a later version, or remove it",
-    key=True,
-    severity="warning",
-)
-_SAVED = Problem(
-    "unsupported",
-    "saved workflows are not part of this version",
-    ("parameters", "name"),
-    "write the workflow itself, as in parameters: {workflow: {tasks: [...]}}",
-    key=True,
-)
 
 
 def methods_of(workflow: Workflow) -> set[str]:
@@ -88,10 +73,6 @@ def _task(task: Task, around: Surroundings, depth: int) -> Iterator[Problem]:
     spec = around.spec(task)
     if spec is not None:
         yield from parameter_problems(task, spec)
-    if task.cache is not None:
-        yield _CACHE
-    if task.method == RUN_WORKFLOW and "name" in task.parameters and "workflow" not in task.parameters:
-        yield _SAVED
     for problem in _inside(task, around.specs, depth):
         yield problem.under(("parameters", "workflow"))
 

@@ -33,9 +33,9 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "retry": "How often and how soon it is tried again",
         "timeout": "Seconds that one attempt may take",
         "on_error": "continue: the run goes on, and the task's result is null",
-        "retry_on_crash": "false: not run again by itself after a crash",
+        "retry_on_crash": "Whether it runs again by itself after a crash; false: somebody decides",
         "calls": "Methods that the task's own code may call, * standing for any ending",
-        "cache": "Use a result again for the same method and parameters; not in this version",
+        "cache": "Use a result of an earlier run again, for the same method and parameters",
     },
     "Retry": {
         "max_attempts": "Attempts, the first one among them",

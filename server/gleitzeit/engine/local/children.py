@@ -1,19 +1,29 @@
-"""Child runs of one task: the document of a nested call, and what its end means for the caller."""
+"""What the code of one task may call and start, and how such a call is identified and carried out."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from gleitzeit.core.call_document import CALL, call_document
-from gleitzeit.core.errors import ForbiddenError, GleitzeitError
-from gleitzeit.core.models import Run, Settings, Task, Workflow
+import anyio
+
+from gleitzeit.core.data import is_mapping, is_sequence
+from gleitzeit.core.digest import canonical_text, digest
+from gleitzeit.core.errors import ForbiddenError, GleitzeitError, TimeoutError
+from gleitzeit.core.models import Task
 from gleitzeit.core.nesting import RUN_WORKFLOW
-from gleitzeit.engine.local.results import copied, measured
+from gleitzeit.core.protocol import MethodSpec
+from gleitzeit.engine.local.context import RunContext
+from gleitzeit.engine.local.failures import translate
+from gleitzeit.engine.local.journal import Call
+from gleitzeit.engine.local.results import taken
 from gleitzeit.engine.local.secrets import RunSecrets
 
 DEEPEST = 8
+_LONGEST_SHOWN = 200
 
 
 def allow_call(task: Task, method: str) -> None:
@@ -31,21 +41,107 @@ def allow_workflow(task: Task) -> None:
         raise ForbiddenError(f"{task.method} starts no workflows by itself", hint=f"let it call {RUN_WORKFLOW}")
 
 
-def nested_call(
-    method: str, parameters: Mapping[str, Any], code: Collection[str], seconds: float, secrets: RunSecrets
-) -> Workflow:
-    """The workflow of one nested call; a secret of its caller is stored as the reference to it."""
-    data: dict[str, Any] = measured(parameters)[0]
-    document = call_document(method, data, code, settings=Settings(default_timeout=seconds), secrets=secrets.named)
-    if secrets.holds(document.tasks[0].parameters):
-        raise ForbiddenError(f"{method}: a secret cannot be the name of a parameter, nor stand in code")
-    return document
+def allow_parameters(method: str, parameters: Mapping[str, Any], secrets: RunSecrets) -> None:
+    """Raise `ForbiddenError` where a secret would become an input of another workflow."""
+    if method == RUN_WORKFLOW and secrets.holds(parameters):
+        raise ForbiddenError(
+            "a secret cannot be an input of another workflow, for inputs are stored",
+            hint="refer to ${secrets.NAME} inside of that workflow",
+        )
 
 
-def call_result(run: Run) -> Any:
-    """What a nested call returned. Raises what its method raised."""
-    result = run.tasks[CALL]
-    if result.status == "completed":
-        return copied(result.result)
-    failure = result.error or run.error
-    raise failure.to_error() if failure else GleitzeitError(f"the call {run.id} ended as {run.status}")
+def identified(method: str, parameters: Mapping[str, Any], spec: MethodSpec | None, secrets: RunSecrets) -> Call:
+    """A call by its method and parameters; in place of a secret stands the reference to it."""
+    told: Any = parameters
+    if secrets.named:
+        longest_first = sorted(secrets.named.items(), key=lambda item: -len(item[1]))  # one may be part of another
+        told = secrets.redact(_told(parameters, longest_first))
+    text = canonical_text(told)
+    resumes = method == RUN_WORKFLOW  # its start is recorded, for by its key the child run is found again
+    return Call(
+        method=method,
+        digest=digest(method, text),
+        shown=text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…",
+        read_only=spec is not None and spec.read_only,
+        repeatable=spec is not None and (spec.read_only or spec.idempotent) and not resumes,
+        resumes=resumes,
+    )
+
+
+def seconds_asked(parameters: Mapping[str, Any]) -> float | None:
+    """How long the call may take by its own parameters."""
+    asked = parameters.get("timeout")
+    if isinstance(asked, int | float) and not isinstance(asked, bool) and asked > 0:
+        return float(asked)
+    return None
+
+
+async def described(context: RunContext, method: str) -> MethodSpec | None:
+    """What the method's provider says of it. Raises a GleitzeitError, whatever the provider raised."""
+    try:
+        return await context.parts.methods.describe(method)
+    except GleitzeitError:
+        raise
+    except Exception as error:
+        raise translate(error, method, context.secrets.redact) from error
+
+
+async def carried_out(
+    context: RunContext, method: str, parameters: dict[str, Any], seconds: float | None
+) -> tuple[dict[str, Any], int]:
+    """What the method returns, as data of our own, and about how many bytes it is.
+
+    Raises a GleitzeitError, whatever its provider raised.
+    """
+    if seconds is None:
+        return await _answer(context, method, parameters)
+    scope = anyio.CancelScope(deadline=anyio.current_time() + seconds)
+    try:
+        with scope:
+            return await _answer(context, method, parameters)
+    except GleitzeitError:
+        if not scope.cancel_called:  # else it is what a cancelled provider says, which does not count
+            raise
+    raise TimeoutError(f"{method} took longer than {seconds:g} s", hint="give the call a longer `timeout`")
+
+
+async def _answer(context: RunContext, method: str, parameters: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    try:
+        answer = await context.parts.methods.execute(method, parameters)
+    except GleitzeitError:
+        raise
+    except BaseException as error:
+        if _ends_the_task(error):
+            raise
+        raise translate(error, method, context.secrets.redact) from error
+    return taken(answer, context.parts.result_bytes)
+
+
+def _ends_the_task(error: BaseException) -> bool:
+    """Whether an error means that whoever called is to end too, and not that the call failed."""
+    if isinstance(error, KeyboardInterrupt | GeneratorExit):
+        return True
+    if not isinstance(error, anyio.get_cancelled_exc_class()):
+        return False
+    if anyio.current_effective_deadline() == -math.inf or not isinstance(error, asyncio.CancelledError):
+        return True
+    task = asyncio.current_task()  # code may cancel with asyncio's own means, which anyio does not see
+    return task is not None and task.cancelling() > 0
+
+
+def _told(data: Any, secrets: Sequence[tuple[str, str]]) -> Any:
+    if isinstance(data, str):
+        return _told_text(data, secrets)
+    if is_mapping(data):
+        return {_told_text(key, secrets): _told(item, secrets) for key, item in data.items()}
+    if is_sequence(data):
+        return [_told(item, secrets) for item in data]
+    return data
+
+
+def _told_text(text: str, secrets: Sequence[tuple[str, str]]) -> str:
+    if not secrets:
+        return text.replace("${", "$${")
+    (name, value), *others = secrets
+    parts = text.split(value) if value else [text]
+    return f"${{secrets.{name}}}".join(_told_text(part, others) for part in parts)

@@ -12,8 +12,12 @@ class Clock:
     """The machine's own clock."""
 
     def now(self) -> float:
-        """Seconds since the epoch."""
+        """Seconds since the epoch, by a clock that anybody may set."""
         return time.time()
+
+    def uptime(self) -> float:
+        """Seconds on a clock that only goes on, and is the same for all processes of this boot."""
+        return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds`."""

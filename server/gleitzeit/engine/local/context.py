@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
-
-import anyio
-from anyio.abc import TaskGroup
+from typing import Any, Literal, Protocol
 
 from gleitzeit.core.models import Run
 from gleitzeit.core.plan_actions import OutcomeKind
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.engine.base import Submission
 from gleitzeit.engine.evaluator import Evaluator, RunEvaluator
+from gleitzeit.engine.local.alarms import Alarms
 from gleitzeit.engine.local.clock import Clock
-from gleitzeit.engine.local.places import Place
+from gleitzeit.engine.local.crew import Crew
 from gleitzeit.engine.local.secrets import RunSecrets
-from gleitzeit.store.base import EventDraft, RunRow, Store, TaskRow
+from gleitzeit.engine.local.slots import Slots
+from gleitzeit.store.base import CacheEntry, EventDraft, RunRow, Store, TaskRow
 
 
 class Methods(Protocol):
@@ -29,7 +28,10 @@ class Methods(Protocol):
         ...
 
     async def describe(self, method: str) -> MethodSpec | None:
-        """What a method takes and returns; nothing where its provider does not say."""
+        """What a method takes and returns; nothing where its provider does not say.
+
+        Raises `MethodNotFoundError` where nobody serves it.
+        """
         ...
 
 
@@ -45,33 +47,49 @@ class EngineParts:
     store: Store
     evaluator: Evaluator
     clock: Clock
+    alarms: Alarms
+    slots: Slots
+    crew: Crew
     secrets: Mapping[str, str]
     policy: Policy | None
     result_bytes: int
-    places: anyio.Semaphore | None
     child: Callable[[Submission], Awaitable[Run]]
 
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What all tasks of one run share. `results` are those that references see, and grow while it runs."""
+    """What all tasks of one run share. `results` are those that references see, and grow while it runs.
+
+    `record` returns once rows and events are durable. `tell` passes a progress event on: it is written with whatever
+    is recorded next, and of several of one task only the last. `calls` has the rows of the calls (`id/1`) that
+    earlier attempts of a task made.
+    """
 
     run: RunRow
     roots: tuple[Path, ...]
     secrets: RunSecrets
     evaluator: RunEvaluator
     results: Mapping[str, Any]
-    places: dict[str, Place]
     parts: EngineParts
-    group: TaskGroup
-    write: Callable[[Sequence[TaskRow], Sequence[EventDraft]], Awaitable[None]]
+    record: Callable[[Sequence[TaskRow], Sequence[EventDraft]], Awaitable[None]]
+    tell: Callable[[EventDraft], None]
+    calls: Callable[[str], Sequence[TaskRow]]
+
+
+EndingKind = OutcomeKind | Literal["again"]
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What became of a task: its row, what is told of it, and the items of a foreach."""
+    """What became of an attempt: its row, what is told of it, and the items of a foreach.
 
-    kind: OutcomeKind
+    `size` is about how many bytes the result has. After `again` comes another attempt, in `delay` seconds.
+    """
+
+    kind: EndingKind
     row: TaskRow
     events: list[EventDraft]
     items: Sequence[Any] = ()
+    size: int = 0
+    delay: float = 0.0
+    cache: CacheEntry | None = None

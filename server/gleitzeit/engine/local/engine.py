@@ -10,28 +10,39 @@ from typing import Self
 
 import anyio
 
-from gleitzeit.core.errors import ConflictError, LimitError, RunNotFoundError
+from gleitzeit.core.errors import ConflictError, RunNotFoundError
 from gleitzeit.core.models import OVER, Event, Failure, Run, Workflow
-from gleitzeit.engine.base import Engine, RunList, Submission
+from gleitzeit.engine.base import Engine, Resumption, RunList, Submission
 from gleitzeit.engine.evaluator import Evaluator
-from gleitzeit.engine.events import follow
-from gleitzeit.engine.local.children import DEEPEST
+from gleitzeit.engine.events import Bell
+from gleitzeit.engine.local.alarms import Alarms
 from gleitzeit.engine.local.clock import Clock
 from gleitzeit.engine.local.closing import closing
+from gleitzeit.engine.local.conductor import Conductor
 from gleitzeit.engine.local.context import EngineParts, Methods, Policy
-from gleitzeit.engine.local.places import Place
-from gleitzeit.engine.local.results import RESULT_BYTES, measured
-from gleitzeit.engine.local.runner import Runner
+from gleitzeit.engine.local.crew import Crew
+from gleitzeit.engine.local.family import Family
+from gleitzeit.engine.local.recovery import Recovery
+from gleitzeit.engine.local.restoring import doubtful, settle
+from gleitzeit.engine.local.results import RESULT_BYTES
+from gleitzeit.engine.local.resuming import resumed_run
+from gleitzeit.engine.local.retention import Retention
+from gleitzeit.engine.local.roster import OPEN_RUNS, Roster
+from gleitzeit.engine.local.slots import Slots
 from gleitzeit.engine.local.views import list_of, run_of
-from gleitzeit.store.base import EventDraft, RunRow, Snapshot, Store
+from gleitzeit.store.base import Change, Owner, Request, Snapshot, Store
 from gleitzeit.store.memory import MemoryStore
+
+_LETTING_GO = 1.0
 
 
 class LocalEngine(Engine):
-    """An async context manager that owns every task it starts; leaving it cancels what still runs.
+    """An async context manager that owns every task it starts. Leaving it parks its runs: any process may go on.
 
-    It opens and closes its store. `max_parallel_tasks` limits the tasks of all runs together; a task that waits for
-    its children does not count. It checks no document: that is done before.
+    It opens and closes its store, and takes up the runs that nobody carries out any more, unless `recover` is false.
+    `max_parallel_tasks` limits the tasks of all runs together; one that waits for a child run does not count. At most
+    `open_runs` are carried out at once. Of the runs that are over it forgets those older than `keep_days`, and all
+    but the last `keep_runs`. It checks no document: that is done before.
     """
 
     def __init__(
@@ -40,37 +51,50 @@ class LocalEngine(Engine):
         store: Store | None = None,
         *,
         max_parallel_tasks: int | None = None,
+        open_runs: int = OPEN_RUNS,
+        keep_days: float | None = None,
+        keep_runs: int | None = None,
+        recover: bool = True,
         secrets: Mapping[str, str] | None = None,
         policy: Policy | None = None,
         result_bytes: int = RESULT_BYTES,
         clock: Clock | None = None,
         evaluator: Evaluator | None = None,
+        owner: Owner | None = None,
     ) -> None:
         self._store = store or MemoryStore()
-        self._clock = clock or Clock()
-        self._evaluator = evaluator or Evaluator()
-        self._runners: dict[str, Runner] = {}
-        self._children: dict[str, set[str]] = {}
+        self._owner = owner or Owner(randomness.token_hex(8))
         self._open = False
+        self._foreign = Bell()
         self._parts = EngineParts(
             methods=registry,
             store=self._store,
-            evaluator=self._evaluator,
-            clock=self._clock,
+            evaluator=evaluator or Evaluator(),
+            clock=clock or Clock(),
+            alarms=Alarms(),
+            slots=Slots(max_parallel_tasks),
+            crew=Crew(),
             secrets=secrets or {},
             policy=policy,
             result_bytes=result_bytes,
-            places=None if max_parallel_tasks is None else anyio.Semaphore(max_parallel_tasks),
             child=self._child,
         )
+        self._conductor = Conductor(self._store)
+        self._roster = Roster(self._parts, self._conductor, self._foreign, self._owner.boot, open_runs)
+        self._family = Family(self._parts, self._roster)
+        self._recovery = Recovery(self._parts, self._roster, self._foreign, claims=recover)
+        self._retention = Retention(self._store, self._parts.clock, keep_days, keep_runs)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            await self._store.open()
+            await self._store.open(self._owner, self._recovery.look)
             stack.push_async_callback(self._store.close)
-            stack.push_async_callback(self._evaluator.close)
+            stack.push_async_callback(self._parts.evaluator.close)
             self._group = await stack.enter_async_context(anyio.create_task_group())
             self._stack = stack.pop_all()
+        self._parts.crew.open(self._group, self._conductor.lead)
+        for keep in (self._parts.alarms.keep, self._conductor.conduct, self._recovery.keep, self._retention.keep):
+            self._group.start_soon(keep)
         self._open = True
         return self
 
@@ -78,25 +102,27 @@ class LocalEngine(Engine):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._open = False
+        with anyio.CancelScope(shield=True):
+            self._roster.park()
+            with anyio.move_on_after(_LETTING_GO):  # what a task still does should be over before another takes it up
+                await self._parts.crew.resting()
+            with anyio.move_on_after(_LETTING_GO):
+                await self._conductor.finish()
         self._group.cancel_scope.cancel()
         await self._stack.aclose()  # the body's own error stays out of it: a task group would wrap it
 
     async def submit(self, submission: Submission) -> Run:
         """Accept a run, record it, and start it. A child run belongs to its parent's caller."""
-        if not self._open:
-            raise ConflictError("the engine is not running", hint="submit inside of `async with engine:`")
-        parent = self._parent(submission)
-        row = self._row(submission, parent)
-        runner = Runner(row, self._parts, parent)
-        with anyio.CancelScope(shield=True):  # a run that is recorded must also be started
-            await self._store.create(
-                row, [EventDraft("run.submitted", row.created_at, None, {"name": row.workflow.name})]
-            )
-            self._runners[row.id] = runner
-            if row.parent_id is not None:
-                self._children.setdefault(row.parent_id, set()).add(row.id)
-            self._group.start_soon(self._run, runner)
-        return await self.get(row.id)
+        self._check_open()
+        runner = self._roster.begin(submission)
+        try:
+            await runner.receipt.wait()
+        except ConflictError as error:
+            earlier = await self._earlier(error)
+            if earlier is None or earlier.run.digest != runner.row.digest or submission.idempotency_key is None:
+                raise
+            return run_of(earlier)
+        return run_of(runner.ledger.snapshot())
 
     async def get(self, run_id: str, *, caller: str | None = None) -> Run:
         """The run as it stands now."""
@@ -104,12 +130,21 @@ class LocalEngine(Engine):
 
     async def wait(self, run_id: str, timeout: float | None = None, *, caller: str | None = None) -> Run:
         """The run once it is over or does nothing more by itself, or as it stands after `timeout` seconds."""
-        await self._load(run_id, caller)
-        runner = self._runners.get(run_id)
-        if runner is not None:
-            with anyio.move_on_after(timeout):
-                await runner.bell.silence()
-        return await self.get(run_id, caller=caller)
+        snapshot = await self._load(run_id, caller)
+        with anyio.move_on_after(timeout):
+            while snapshot.run.state == "running":
+                runner = self._roster.find(run_id)
+                rings = self._foreign.rings
+                if runner is not None:
+                    await runner.bell.silence()
+                    snapshot = runner.ledger.snapshot()
+                else:
+                    snapshot = await self._load(run_id, caller)
+                    if snapshot.run.state == "running":
+                        await self._foreign.rung(rings)
+                if not self._open:
+                    break
+        return run_of(snapshot) if snapshot.run.state != "running" else await self.get(run_id, caller=caller)
 
     async def list(
         self,
@@ -124,18 +159,39 @@ class LocalEngine(Engine):
         return list_of(await self._store.runs(caller=caller, state=status, name=name, limit=limit, cursor=cursor))
 
     async def cancel(self, run_id: str, reason: str = "", *, caller: str | None = None) -> Run:
-        """Stop a run and its children; one that is over stays as it is."""
+        """Stop a run and its children, whichever process carries it out; one that is over stays as it is."""
         snapshot = await self._load(run_id, caller)
+        if snapshot.run.state in OVER:
+            return run_of(snapshot)
         failure = Failure("cancelled", reason or "the run was cancelled")
-        runner = self._runners.get(run_id)
+        runner = self._roster.find(run_id)
         if runner is not None:
-            await runner.close("cancelled", failure)
-        elif snapshot.run.state not in OVER:
-            end = closing(snapshot.run, snapshot.tasks.values(), "cancelled", failure, self._clock.now())
-            await self._store.commit(run_id, end.run.epoch, tasks=end.tasks, events=end.events, run=end.run)
-        for child in list(self._children.get(run_id, ())):
-            await self.cancel(child, "its parent run was cancelled")
-        return await self.get(run_id)
+            runner.close("cancelled", failure)
+            await self._family.cancel_children(runner)
+            await runner.bell.silence()
+            return await self.get(run_id)
+        claimed = await self._store.claim(run_id)
+        if claimed is not None:
+            await self._close(claimed, failure)
+            return await self.get(run_id)
+        return await self._request_cancel(run_id, failure)
+
+    async def resume(self, run_id: str, resumption: Resumption, *, caller: str | None = None) -> Run:
+        """Take a run up again where it was left; a new run where it is over or waits."""
+        self._check_open()
+        snapshot = await self._load(run_id, caller)
+        if snapshot.run.state not in (*OVER, "waiting"):
+            return await self._carry_on(snapshot, resumption)
+        now, new_id = self._parts.clock.now(), randomness.token_hex(8)
+        snapshot = await doubtful(snapshot, self._parts.methods)
+        row, rows, events = resumed_run(snapshot, resumption, now, new_id)
+        runner = await self._roster.resume(row, rows, events)
+        await runner.receipt.wait()
+        if snapshot.run.state == "waiting":
+            claimed = await self._store.claim(run_id)
+            if claimed is not None:
+                await self._close(claimed, Failure("cancelled", f"it was resumed by the run {new_id}"))
+        return run_of(runner.ledger.snapshot())
 
     async def document(self, run_id: str, *, caller: str | None = None) -> Workflow:
         """The document that the run was submitted with."""
@@ -144,73 +200,73 @@ class LocalEngine(Engine):
     async def events(self, run_id: str, after: int = 0, *, caller: str | None = None) -> AsyncIterator[Event]:
         """The run's events after `after`, until it is over or does nothing more by itself, and all are told."""
         await self._load(run_id, caller)
-        runner = self._runners.get(run_id)
-        async for event in follow(self._store, runner.bell if runner else None, run_id, after):
-            yield event
+        while True:
+            runner = self._roster.find(run_id)
+            bell = self._foreign if runner is None else runner.bell
+            rings = bell.rings
+            ended = runner is None and await self._rests(run_id)
+            page = await self._store.events(run_id, after)
+            for event in page:
+                yield event
+                after = event.seq
+            if page:
+                continue
+            if ended or not self._open:
+                return
+            await bell.rung(rings)
 
     async def _child(self, submission: Submission) -> Run:
-        """The run that a task starts, once it is over; cancelling the wait cancels it."""
-        run_id = (await self.submit(submission)).id
-        runner = self._runners.get(run_id)
-        if runner is None:
-            return await self.get(run_id)
-        place = self._place(runner.row)
-        if place is not None:
-            place.leave()
-        try:
-            await runner.bell.silence()
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self.cancel(run_id, "the task that started it was stopped")
-            raise
-        if place is not None:
-            await place.come_back()
-        return await self.get(run_id)
+        self._check_open()
+        return await self._family.child(submission)
 
-    async def _run(self, runner: Runner) -> None:
-        row = runner.row
-        try:
-            await runner.run()
-        finally:
-            self._runners.pop(row.id, None)
-            if row.parent_id is not None:
-                siblings = self._children.get(row.parent_id, set())
-                siblings.discard(row.id)
-                if not siblings:
-                    self._children.pop(row.parent_id, None)
+    async def _rests(self, run_id: str) -> bool:
+        snapshot = await self._store.load(run_id)
+        return snapshot is None or snapshot.run.state != "running"
 
     async def _load(self, run_id: str, caller: str | None) -> Snapshot:
-        snapshot = await self._store.load(run_id)
+        runner = self._roster.find(run_id)
+        snapshot = await self._store.load(run_id) if runner is None else runner.ledger.snapshot()
         if snapshot is None or (caller is not None and snapshot.run.caller != caller):
             raise RunNotFoundError(f'there is no run "{run_id}"')
         return snapshot
 
-    def _parent(self, submission: Submission) -> Runner | None:
-        if submission.parent_id is None:
-            return None
-        parent = self._runners.get(submission.parent_id)
-        if parent is None:
-            raise ConflictError(f"the run {submission.parent_id} is over and starts no more children")
-        if parent.depth > DEEPEST:
-            raise LimitError(
-                f"workflows may start each other {DEEPEST} levels deep", hint="does one of them start itself?"
-            )
-        return parent
+    async def _earlier(self, error: ConflictError) -> Snapshot | None:
+        run_id = error.details.get("run_id")
+        return None if run_id is None else await self._load(run_id, None)
 
-    def _row(self, submission: Submission, parent: Runner | None) -> RunRow:
-        roots = tuple(str(root) for root in submission.roots)
-        return RunRow(
-            id=submission.run_id or randomness.token_hex(8),
-            caller=submission.caller if parent is None else parent.row.caller,
-            workflow=submission.workflow,
-            inputs=measured(submission.inputs)[0],
-            state="running",
-            created_at=self._clock.now(),
-            parent_id=submission.parent_id,
-            parent_task=submission.parent_task,
-            roots=roots or (() if parent is None else parent.row.roots),
-        )
+    async def _carry_on(self, snapshot: Snapshot, resumption: Resumption) -> Run:
+        """Take up a run that nobody carries out; with changes it is ended and resumed by a new one."""
+        run_id = snapshot.run.id
+        running = f"the run {run_id} is being carried out"
+        hint = "wait for it, or cancel it first"
+        if self._roster.find(run_id) is not None:
+            raise ConflictError(running, hint=hint)
+        claimed = await self._store.claim(run_id)
+        if claimed is None:
+            raise ConflictError(f"{running} by another process", hint=hint)
+        if resumption.plain:
+            runner = await self._roster.adopt(claimed)
+            return run_of(runner.ledger.snapshot())
+        await self._close(claimed, Failure("cancelled", "it was resumed with changes"))
+        return await self.resume(run_id, resumption)
 
-    def _place(self, row: RunRow) -> Place | None:
-        parent = self._runners.get(row.parent_id or "")
-        return None if parent is None else parent.places.get(row.parent_task or "")
+    async def _close(self, claimed: Snapshot, failure: Failure) -> None:
+        """End a run that this process has claimed and does not carry out, with its children."""
+        run, parts = claimed.run, self._parts
+        settled = await settle(claimed, parts.methods, parts.clock)
+        end = closing(run, settled.rows.values(), "cancelled", failure, parts.clock.now())
+        tasks, events = [*settled.changed, *end.tasks], [*settled.events, *end.events]
+        (outcome,) = await self._store.commit([Change(run.id, run.epoch, tasks, events, end.run)])
+        if isinstance(outcome, Exception):
+            raise outcome
+        await self._family.close_children(run.id, self._close)
+        self._foreign.ring()
+
+    async def _request_cancel(self, run_id: str, failure: Failure) -> Run:
+        """Have the process that carries a run out cancel it, and wait for that as long as it may take."""
+        await self._store.request(Request(run_id, "cancel", {"reason": failure.message}))
+        return await self.wait(run_id, 10.0)
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise ConflictError("the engine is not running", hint="submit inside of `async with engine:`")

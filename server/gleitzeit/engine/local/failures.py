@@ -6,7 +6,8 @@ import builtins
 import logging
 import traceback
 from collections.abc import Callable, Iterator
-from typing import cast
+from dataclasses import replace
+from typing import Any, cast
 
 from gleitzeit.core.errors import (
     ConnectionLostError,
@@ -16,6 +17,8 @@ from gleitzeit.core.errors import (
     TimeoutError,
 )
 from gleitzeit.core.groups import only_error
+from gleitzeit.core.models import Failure
+from gleitzeit.engine.local.results import as_data
 
 logger = logging.getLogger("gleitzeit.engine")
 
@@ -42,6 +45,17 @@ def translate(error: BaseException, method: str, redact: Redact) -> GleitzeitErr
     if isinstance(error, builtins.TimeoutError):
         return TimeoutError(f"{method}: timed out inside of the provider: {_words(error)}")
     return _crash(error, method, redact, _words(error))
+
+
+def recorded_failure(error: GleitzeitError, redact: Callable[[Any], Any]) -> Failure:
+    """What is kept of an error: its words without secrets, its details as data."""
+    failure = Failure.of(error)
+    return replace(
+        failure,
+        message=redact(failure.message),
+        hint=redact(failure.hint),
+        details=redact(as_data(failure.details)) if failure.details else {},
+    )
 
 
 def _leaves(group: Group) -> Iterator[BaseException]:

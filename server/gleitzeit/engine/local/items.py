@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gleitzeit.core.models import Failure
-from gleitzeit.engine.local.results import measured
+from gleitzeit.engine.local.results import too_large
 from gleitzeit.store.base import TaskRow
 
 
@@ -18,16 +18,19 @@ class ItemResults:
         self.items = items
         self._results: list[Any] = [None] * len(items)
         self._bad: dict[int, TaskRow] = {}
+        self._size = 2
 
-    def note(self, index: int, row: TaskRow) -> None:
-        """Take in what an item came to."""
+    def note(self, index: int, row: TaskRow, size: int) -> None:
+        """Take in what an item came to, with a result of about `size` bytes."""
         self._results[index] = row.result
+        self._size += size + 2
         if row.state in ("failed", "unknown"):
             self._bad[index] = row
 
     def joined(self, limit: int) -> list[Any]:
         """All results. Raises `LimitError` where together they are over `limit` bytes."""
-        measured(self._results, limit)
+        if self._size > limit:
+            raise too_large(limit)
         return self._results
 
     def failure(self, state: str) -> Failure:

@@ -2,25 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from gleitzeit.core import graph
-from gleitzeit.core.models import Workflow
-from gleitzeit.core.references import Scope, compile_template
-from gleitzeit.engine.evaluator import RunEvaluator
+from gleitzeit.core.errors import GleitzeitError
+from gleitzeit.core.models import Failure
+from gleitzeit.core.references import Scope, Template, compile_template
+from gleitzeit.engine.local.context import RunContext
 from gleitzeit.engine.local.results import measured
-from gleitzeit.engine.local.secrets import RunSecrets
+
+Given = dict[str, Any] | Failure
+"""What a run gives back, or why it gives nothing."""
 
 
-async def outputs_of(
-    workflow: Workflow, scope: Scope, secrets: RunSecrets, evaluator: RunEvaluator, limit: int
-) -> dict[str, Any]:
-    """The document's `outputs`, else the results of the tasks that nobody depends on, by id.
+def default(results: Mapping[str, Any], sinks: Sequence[str]) -> dict[str, Any]:
+    """The results of the tasks that nobody depends on, by id."""
+    return {task_id: results.get(task_id) for task_id in sinks}
 
-    Raises `ReferenceUnresolvedError` for a field that is not there, and `LimitError` over `limit` bytes.
-    """
-    if workflow.outputs is None:
-        return {task_id: scope.tasks.get(task_id) for task_id in graph.sinks(graph.edges(workflow))}
-    values = await evaluator.resolve(compile_template(workflow.outputs), scope)
-    data, _ = measured(values, limit, "the value of `outputs`")
-    return dict(secrets.redact(data))
+
+def declared(context: RunContext) -> Given | None:
+    """What the document's `outputs` say, or why they say nothing; None where that has to be computed first."""
+    try:
+        template = compile_template(context.run.workflow.outputs)
+        if template.expressions:
+            return None
+        return _given(template.resolve(_scope(context)), context)
+    except GleitzeitError as error:
+        return Failure.of(error)
+
+
+class Outputs:
+    """Computes the outputs of a run, and tells them, or why there are none."""
+
+    def __init__(self, context: RunContext, tell: Callable[[Given], None]) -> None:
+        self._context = context
+        self._tell = tell
+
+    async def run(self) -> None:
+        """Compute and tell."""
+        context = self._context
+        template: Template = compile_template(context.run.workflow.outputs)
+        try:
+            given = _given(await context.evaluator.resolve(template, _scope(context)), context)
+        except GleitzeitError as error:
+            self._tell(Failure.of(error))
+        else:
+            self._tell(given)
+
+
+def _given(values: Any, context: RunContext) -> dict[str, Any]:
+    data, _ = measured(values, context.parts.result_bytes, "the value of `outputs`")
+    return dict(context.secrets.redact(data))
+
+
+def _scope(context: RunContext) -> Scope:
+    run = context.run
+    return Scope(tasks=context.results, inputs=run.inputs, run_id=run.id, secrets=context.secrets)

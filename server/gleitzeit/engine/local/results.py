@@ -15,7 +15,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from gleitzeit.core.errors import LimitError, ProviderError
+from gleitzeit.core.errors import GleitzeitError, LimitError, ProviderError
 
 RESULT_BYTES = 64 * 1024 * 1024
 DEEPEST = 100
@@ -32,8 +32,22 @@ def recorded(value: Any, limit: int = RESULT_BYTES) -> dict[str, Any]:
     JavaScript and pandas, for one gap in a table should not cost the whole of a long computation.
     Raises `ProviderError` for what is not data, and `LimitError` over `limit` bytes.
     """
-    data = measured(value, limit)[0]
-    return cast("dict[str, Any]", data) if isinstance(data, dict) else {"result": data}
+    return taken(value, limit)[0]
+
+
+def taken(value: Any, limit: int = RESULT_BYTES) -> tuple[dict[str, Any], int]:
+    """What `recorded` gives, and about how many bytes it is."""
+    data, size = measured(value, limit)
+    return (cast("dict[str, Any]", data), size) if isinstance(data, dict) else ({"result": data}, size)
+
+
+def as_data(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts as JSON data, or as text where a provider noted something else."""
+    try:
+        data, _ = measured(facts)
+    except GleitzeitError:
+        return {"text": repr(facts)[:1000]}
+    return dict(data)
 
 
 def measured(value: Any, limit: int = RESULT_BYTES, subject: str = RESULT) -> tuple[Any, int]:
@@ -55,6 +69,14 @@ def copied(data: Any) -> Any:
 
 
 _CONTAINERS = frozenset({dict, list})
+
+
+def too_large(limit: int, subject: str = RESULT) -> LimitError:
+    """The error for data of more than `limit` bytes."""
+    return LimitError(
+        f"{subject} is larger than {limit:,} bytes (limits.result_bytes)",
+        hint=_SMALLER if subject == RESULT else "refer to a smaller part of the data",
+    )
 
 
 class _Reader:
@@ -190,10 +212,7 @@ class _Reader:
         """Count, and refuse what is over the limit."""
         self.size += size
         if self.size > self._limit:
-            raise LimitError(
-                f"{self._subject} is larger than {self._limit:,} bytes (limits.result_bytes)",
-                hint=_SMALLER if self._subject == RESULT else "refer to a smaller part of the data",
-            )
+            raise too_large(self._limit, self._subject)
 
 
 def _rank(value: Any) -> tuple[str, Any]:

@@ -1,247 +1,340 @@
-"""`Runner`: one run, carried to its end. Tasks that finish start their successors themselves; nothing polls."""
+"""`Runner`: one run as a machine of states. Told what became of its tasks, it says what to write and what to start."""
 
 from __future__ import annotations
 
-import logging
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any
 
-import anyio
-
-from gleitzeit.core.errors import GleitzeitError, LimitError, UnsupportedError
-from gleitzeit.core.groups import only_error
+from gleitzeit.core.errors import ConflictError, GleitzeitError, LeaseLostError, RunNotFoundError
 from gleitzeit.core.models import OVER, Failure, RunState
-from gleitzeit.core.plan import Plan
-from gleitzeit.core.plan_actions import Action, Continue, Finish, Join, Outcome, OutcomeKind, Rest, Skip, Start
-from gleitzeit.core.references import ABSENT, Scope
 from gleitzeit.engine.events import Bell
+from gleitzeit.engine.local.alarms import Alarm
 from gleitzeit.engine.local.closing import closing
+from gleitzeit.engine.local.conductor import Conductor
 from gleitzeit.engine.local.context import Ending, EngineParts, RunContext
-from gleitzeit.engine.local.dispatch import Dispatch
+from gleitzeit.engine.local.course import Course, Stage
+from gleitzeit.engine.local.draft import Author, Draft, Receipt
 from gleitzeit.engine.local.failures import log_defect
 from gleitzeit.engine.local.items import ItemResults
-from gleitzeit.engine.local.outputs import outputs_of
-from gleitzeit.engine.local.places import Place
+from gleitzeit.engine.local.ledger import Ledger
+from gleitzeit.engine.local.outputs import Given, Outputs
+from gleitzeit.engine.local.pause import Pause
+from gleitzeit.engine.local.progress import Progress
+from gleitzeit.engine.local.restoring import Restoration
 from gleitzeit.engine.local.secrets import RunSecrets
 from gleitzeit.engine.local.work import Work
-from gleitzeit.store.base import EventDraft, RunRow, TaskRow
-
-logger = logging.getLogger("gleitzeit.engine")
+from gleitzeit.store.base import Change, Committed, EventDraft, RunRow, TaskRow
 
 
-class Runner:
-    """Owns the tasks of one run. `bell` falls silent once nothing more happens in it by itself."""
+class Runner(Author, Stage):
+    """One run while this process carries it out. `bell` falls silent once nothing more happens in it here.
 
-    def __init__(self, row: RunRow, parts: EngineParts, parent: Runner | None) -> None:
-        self.row = row
+    Nothing in it waits: `due` asks for its draft to be written, after which `written` starts what follows.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        parts: EngineParts,
+        conductor: Conductor,
+        retire: Callable[[Runner], None],
+        parent: Runner | None = None,
+    ) -> None:
+        row = ledger.run
+        self.ledger = ledger
+        self.bell = Bell()
         self.depth: int = 1 if parent is None else parent.depth + 1
         self.secrets: RunSecrets = RunSecrets(parts.secrets, row.workflow, None if parent is None else parent.secrets)
-        self.bell = Bell()
-        self.places: dict[str, Place] = {}
-        self._over = False
+        self.works: dict[str, Work] = {}
+        self.children: set[str] = set()
+        self.receipt = Receipt()
+        self.restored = False
+        self.lost = False
         self._parts = parts
-        self._scope = anyio.CancelScope()
-        self._dispatches = {task.id: Dispatch(task) for task in row.workflow.tasks}
-        self._evaluator = parts.evaluator.for_run()
-        self._results: dict[str, Any] = {}
-        self._items: dict[str, ItemResults] = {}
-        self._rows: dict[str, TaskRow] = {}
+        self._conductor = conductor
+        self._retire = partial(retire, self)
+        self._progress = Progress(parts.alarms, self._due)
+        self._draft = Draft()
+        self._inbox: deque[Callable[[], None]] = deque()
+        self._pauses: set[Pause] = set()
+        self._closing: tuple[RunState, Failure] | None = None
+        self._parked = False
+        self._alarm: Alarm | None = None
+        results: dict[str, Any] = {}
+        self._context = RunContext(
+            run=row,
+            roots=tuple(Path(root) for root in row.roots),
+            secrets=self.secrets,
+            evaluator=parts.evaluator.for_run(),
+            results=results,
+            parts=parts,
+            record=self.record,
+            tell=self._progress.tell,
+            calls=ledger.calls,
+        )
+        self._course = Course(self._context, results, self)
 
-    async def run(self) -> None:
-        """Carry the run out. Whatever goes wrong is recorded in it; cancellation alone is raised."""
+    @property
+    def row(self) -> RunRow:
+        """The run's own row, as it is stored."""
+        return self.ledger.run
+
+    @property
+    def over(self) -> bool:
+        """Whether it has nothing more to write."""
+        return self.bell.silent
+
+    @property
+    def _ending(self) -> bool:
+        """Whether nothing new begins in it here."""
+        return self._closing is not None or self._parked or self.over
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether it is a new run that has not been accepted yet."""
+        return not self.restored and not self.receipt.settled
+
+    def _due(self) -> None:
+        self._conductor.due(self)
+
+    # What it is told
+
+    def begin(self, rows: Sequence[TaskRow], events: Sequence[EventDraft], items: Mapping[str, ItemResults]) -> None:
+        """Begin a new run, with the rows of tasks that are over already; `receipt` says whether it is accepted."""
+        draft = self._draft
+        draft.new, draft.run = True, self.row
+        draft.tasks += rows
+        draft.events += events
+        draft.receipts.append(self.receipt)
+        self._open({row.key: row for row in rows}, items)
+
+    def restore(self, restoration: Restoration) -> None:
+        """Go on with a run that another process, or an earlier one, has left."""
+        self.restored = True
+        self._draft.tasks += restoration.changed
+        self._draft.events += restoration.events
+        if self.row.state != "running":
+            self._draft.run = replace(self.row, state="running")
+        self._open(restoration.rows, restoration.items)
+
+    def ended(self, work: Work, ending: Ending) -> None:
+        """An attempt of it is over."""
+        if work.stopped:
+            return
+        self._inbox.append(partial(self._take_in, work, ending))
+        self._conductor.note(self)  # the member of the crew that has carried it out leads
+
+    def let_go(self, work: Work) -> None:
+        """An attempt of it needs its slot no more."""
+        if self.works.get(work.key) is work:
+            del self.works[work.key]
+        if work.slot:
+            work.slot = False
+            self._parts.slots.release()
+
+    async def record(self, tasks: Sequence[TaskRow], events: Sequence[EventDraft]) -> None:
+        """Return once rows and events are durable. Raises `ConflictError` where the run is another process's by now."""
+        if self._ending:
+            raise ConflictError(f"the run {self.row.id} is over")
+        receipt = Receipt()
+        self._draft.tasks += tasks
+        for row in tasks:
+            if row.state in OVER:
+                self._draft.events += self._progress.of(row.key)
+        self._draft.events += events
+        self._draft.receipts.append(receipt)
+        self._due()
+        await receipt.wait()
+
+    def close(self, state: RunState, failure: Failure) -> None:
+        """End it: what runs is stopped at once, and recorded as cancelled without waiting for that."""
+        if not self._ending:
+            self._closing = (state, failure)
+            self._stop()
+            self._due()
+
+    def park(self) -> None:
+        """Stop it here, so that any process may carry it on."""
+        self._parked = True
+        self._stop()
+        self._due()
+
+    def lose(self) -> None:
+        """Stop it here, for another process carries it out by now."""
+        self.lost = True
+        self._stop()
+        for receipt in self._draft.receipts:
+            receipt.settle(LeaseLostError(f"the run {self.row.id} is carried out by another process by now"))
+        self._draft = Draft()
+        self._fall_silent()
+
+    # What it writes
+
+    def draft(self) -> tuple[Draft, Change] | None:
+        """What is to be written now, if anything."""
+        if self.over:
+            return None
         try:
-            with self._scope:
-                await self._carry_out()
-        except Exception as error:  # noqa: BLE001 - a defect of ours, or a store that is gone: this run fails, the others go on
-            await self._fail(error)
-        except BaseException:
-            await self.close("cancelled", Failure("cancelled", "the engine was stopped"))
-            raise
-        if self._scope.cancelled_caught:
-            limit = self.row.workflow.settings.timeout or 0
-            await self.close("failed", Failure("timeout", f"the run took longer than {limit:g} s (settings.timeout)"))
-        elif self.row.state == "running":
-            await self.close("failed", Failure("internal", "the engine lost track of the run", "this is a defect"))
-        self.bell.fall_silent()
+            self._complete()
+        except Exception as error:  # noqa: BLE001 - a defect of ours: this run fails, the others go on
+            self._fail(error)
+            self._complete()
+        draft, self._draft = self._draft, Draft()
+        if draft.empty:
+            return None
+        return draft, draft.change(self.row.id, self.row.epoch)
 
-    async def close(self, state: RunState, failure: Failure) -> None:
-        """End the run now: stop what runs, and record it without waiting for that."""
-        if self._over:
+    def written(self, draft: Draft, change: Change, outcome: Committed) -> None:
+        """Start what follows from what is written now; or stop, where it was refused."""
+        if isinstance(outcome, GleitzeitError):
+            self._refused(draft, outcome)
             return
-        self._over = True
-        self._scope.cancel()
-        end = closing(self.row, self._rows.values(), state, failure, self._parts.clock.now())
-        self.row = end.run
-        with anyio.CancelScope(shield=True):
-            try:
-                await self._parts.store.commit(
-                    end.run.id, end.run.epoch, tasks=end.tasks, events=end.events, run=end.run
-                )
-            except Exception:  # whoever waits for the run must not wait for ever because its end can't be written
-                logger.exception("the end of run %s could not be recorded", end.run.id)
-        self.bell.fall_silent()
+        self.ledger.apply(change, outcome)
+        for receipt in draft.receipts:
+            receipt.settle()
+        for work in draft.starts:
+            self._give(work)
+        if draft.release or self.row.state != "running":
+            self._fall_silent()
+        else:
+            self.bell.ring()
 
-    async def _carry_out(self) -> None:
-        workflow = self.row.workflow
-        if workflow.settings.timeout is not None:
-            self._scope.deadline = anyio.current_time() + workflow.settings.timeout
-        self._plan = Plan.open(workflow, {})
-        async with anyio.create_task_group() as self._group:
-            roots = tuple(Path(root) for root in self.row.roots)
-            self._context = RunContext(
-                run=self.row,
-                roots=roots,
-                secrets=self.secrets,
-                evaluator=self._evaluator,
-                results=self._results,
-                places=self.places,
-                parts=self._parts,
-                group=self._group,
-                write=self._write,
-            )
-            await self._apply(self._plan.start(), [], [])
+    def _refused(self, draft: Draft, error: GleitzeitError) -> None:
+        for receipt in draft.receipts:
+            receipt.settle(error)
+        for work in draft.starts:
+            self.let_go(work)
+        if draft.new or isinstance(error, LeaseLostError | RunNotFoundError):
+            self.lose()
+        elif self._closing is not None:  # not even its end can be written
+            self._fall_silent()
+        else:
+            self.close("failed", Failure.of(error))
 
-    async def _fail(self, raised: Exception) -> None:
-        error = only_error(raised)
-        if isinstance(error, GleitzeitError):
-            await self.close("failed", Failure.of(error))
+    def _complete(self) -> None:
+        """Enter all that has happened into the draft."""
+        while self._inbox:
+            self._inbox.popleft()()
+        self._draft.events += self._progress.take()
+        if self._closing is not None:
+            self._write_closing(*self._closing)
+        elif self._parked:
+            self._draft.release = True
+
+    def _write_closing(self, state: RunState, failure: Failure) -> None:
+        draft = self._draft
+        end = closing(self.row, self.ledger.begun(draft.tasks), state, failure, self._parts.clock.now())
+        draft.tasks += end.tasks
+        draft.events += end.events
+        draft.run = end.run
+
+    def _open(self, rows: Mapping[str, TaskRow], items: Mapping[str, ItemResults]) -> None:
+        try:
+            self._course.open(rows, items, self.ledger.tasks, self._draft)
+        except GleitzeitError as error:
+            self.close("failed", Failure.of(error))
+        self._due()
+
+    def limit(self, seconds: float) -> None:
+        """End it as failed if it is not over in `seconds`."""
+        limit = self.row.workflow.settings.timeout
+        failure = Failure("timeout", f"the run took longer than {limit:g} s (settings.timeout)")
+        self._alarm = self._parts.alarms.at(time.monotonic() + seconds, partial(self.close, "failed", failure))
+
+    def _take_in(self, work: Work, ending: Ending) -> None:
+        draft = self._draft
+        draft.events += self._progress.of(work.key)
+        draft.events += ending.events
+        draft.tasks.append(ending.row)
+        if not self._ending:
+            self._course.after(work, ending, draft)
+
+    def _end(self, given: Given) -> None:
+        if not self._ending:
+            self._course.end(given, self._draft)
+
+    # What it starts
+
+    def begin_work(self, work: Work) -> None:
+        """Have a work begin as soon as there is a slot; a foreach needs none, for its items have theirs."""
+        if work.slotless:
+            self._enter(work)
+        elif self._parts.slots.take(partial(self._granted, work)):
+            work.slot = True
+            self._enter(work)
+
+    def pause_work(self, work: Work, seconds: float) -> None:
+        """Have the attempt after `work` begin in `seconds`."""
+        pause = Pause(self._parts.clock, seconds, lambda: self._paused(pause, work))
+        self._pauses.add(pause)
+        self._parts.crew.give(pause)
+
+    def compute_outputs(self) -> None:
+        """Have the outputs computed."""
+        self._parts.crew.give(Outputs(self._context, self._computed))
+
+    def _paused(self, pause: Pause, work: Work) -> None:
+        self._pauses.discard(pause)
+        if not self._ending:
+            self.begin_work(work.following())
+            self._due()
+
+    def _computed(self, given: Given) -> None:
+        self._inbox.append(partial(self._end, given))
+        self._due()
+
+    def _granted(self, work: Work) -> bool:
+        if self._ending:
+            return False
+        work.slot = True
+        self._enter(work)
+        self._due()
+        return True
+
+    def _enter(self, work: Work) -> None:
+        """Enter that a work begins; it does once that is written."""
+        draft = self._draft
+        if work.certain:
+            attempt = work.attempt
+            if attempt.started_at is None:
+                attempt.started_at = self._parts.clock.now()
+                draft.events.append(EventDraft("task.started", attempt.started_at, work.key))
+            draft.tasks.append(attempt.begun())
+        draft.starts.append(work)
+
+    def _give(self, work: Work) -> None:
+        if self._ending:
+            self.let_go(work)
             return
+        self.works[work.key] = work
+        self._parts.crew.give(work)
+
+    # Stopping
+
+    def _fail(self, error: Exception) -> None:
         log_defect(f"run {self.row.id} failed by a defect of the engine", error, self.secrets.redact)
         message = self.secrets.redact(f"the engine failed: {type(error).__name__}: {error}")
-        await self.close("failed", Failure("internal", message, "this is a defect; the log has its traceback"))
+        self._closing = None
+        self.close("failed", Failure("internal", message, "this is a defect; the log has its traceback"))
 
-    async def _work(self, work: Work, task_id: str, index: int | None) -> None:
-        ending = await work.carry_out()
-        if self._over:
-            return
-        self._note(ending, task_id, index)
-        actions = self._plan.after(Outcome(ending.kind, ending.row.key, len(ending.items)))
-        await self._apply(actions, [ending.row], ending.events)
+    def _stop(self) -> None:
+        if self._alarm is not None:
+            self._alarm.turn_off()
+        for pause in list(self._pauses):
+            pause.stop()
+        for work in list(self.works.values()):
+            work.stop()
+        for work in self._draft.starts:
+            self.let_go(work)
+        self._draft.starts.clear()
 
-    def _note(self, ending: Ending, task_id: str, index: int | None) -> None:
-        if index is not None:
-            self._items[task_id].note(index, ending.row)
-        elif ending.kind == "expanded":
-            self._items[task_id] = ItemResults(ending.items)
-        else:
-            self._results[task_id] = ending.row.result
-
-    async def _apply(self, actions: Sequence[Action], tasks: list[TaskRow], events: list[EventDraft]) -> None:
-        """Record what happened and what follows from it in one transaction, and only then start what follows."""
-        starts: list[tuple[Work, str, int | None]] = []
-        run: RunRow | None = None
-        due = deque(actions)
-        while due:
-            action = due.popleft()
-            match action:
-                case Start():
-                    starts.append((self._begin(action, tasks, events), action.task_id, action.index))
-                case Skip():
-                    self._skip(action, tasks, events)
-                case Join():
-                    due.extend(self._join(action, tasks, events))
-                case Finish():
-                    if self.row.workflow.outputs is not None and not action.failed:
-                        await self._write(tasks, events)  # for computing the outputs may take long, or be cancelled
-                        tasks, events = [], []
-                    run = await self._finished(action, tasks, events)
-                case Rest():
-                    run = replace(self.row, state="waiting")
-                case Continue():
-                    raise UnsupportedError(f"{action.key} goes on after waiting, which this engine cannot do")
-                case _:
-                    assert_never(action)
-        if self._over:
-            return
-        await self._write(tasks, events, run)
-        for start in starts:
-            self._group.start_soon(self._work, *start)
-
-    def _begin(self, start: Start, tasks: list[TaskRow], events: list[EventDraft]) -> Work:
-        dispatch = self._dispatches[start.task_id]
-        started_at = None
-        if start.index is not None or dispatch.certain:
-            started_at = self._parts.clock.now()
-            tasks.append(TaskRow(start.key, "running", attempts=1, started_at=started_at))
-            events.append(EventDraft("task.started", started_at, start.key))
-        item = ABSENT if start.index is None else self._items[start.task_id].items[start.index]
-        return Work(start.key, dispatch, self._context, started_at, start.index, item)
-
-    def _skip(self, skip: Skip, tasks: list[TaskRow], events: list[EventDraft]) -> None:
-        now = self._parts.clock.now()
-        tasks.append(TaskRow(skip.key, "skipped", finished_at=now))
-        events.append(EventDraft("task.skipped", now, skip.key, {"reason": f'"{skip.blocker}" did not complete'}))
-        self._results[skip.key] = None
-
-    def _join(self, join: Join, tasks: list[TaskRow], events: list[EventDraft]) -> Sequence[Action]:
-        """End a foreach; what follows from that."""
-        items, now, kind = self._items.pop(join.key), self._parts.clock.now(), join.state
-        result, failure = None, None
-        if kind == "completed":
-            try:
-                result = items.joined(self._parts.result_bytes)
-            except LimitError as error:
-                kind, failure = "failed", Failure.of(error)
-        else:
-            failure = items.failure(kind)
-        outcome: OutcomeKind = kind
-        tasks.append(replace(self._row(join.key, tasks), state=kind, result=result, failure=failure, finished_at=now))
-        facts = {} if failure is None else {"error": failure.to_dict()}
-        events.append(EventDraft(f"task.{kind}", now, join.key, facts))
-        self._results[join.key] = result
-        return self._plan.after(Outcome(outcome, join.key))
-
-    async def _finished(self, finish: Finish, tasks: list[TaskRow], events: list[EventDraft]) -> RunRow:
-        row, parts = self.row, self._parts
-        failure = self._cause(finish, tasks) if finish.failed else None
-        outputs: dict[str, Any] = {}
-        if failure is None:
-            try:
-                scope = Scope(tasks=self._results, inputs=row.inputs, run_id=row.id, secrets=self.secrets)
-                outputs = await outputs_of(row.workflow, scope, self.secrets, self._evaluator, parts.result_bytes)
-            except GleitzeitError as error:
-                failure = Failure.of(error)
-        state: RunState = "completed" if failure is None else "failed"
-        now = parts.clock.now()
-        facts = {} if failure is None else {"error": failure.to_dict()}
-        events.append(EventDraft(f"run.{state}", now, None, facts))
-        return replace(row, state=state, finished_at=now, outputs=outputs, failure=failure)
-
-    def _cause(self, finish: Finish, tasks: list[TaskRow]) -> Failure:
-        task_id = finish.failed[0]
-        failure = self._row(task_id, tasks).failure or Failure("internal", "it gave no reason")
-        message = f'task "{task_id}" failed: {failure.message}'
-        if len(finish.failed) > 1:
-            message += f" (and {len(finish.failed) - 1} more)"
-        return replace(failure, message=message, details={**failure.details, "failed": list(finish.failed)})
-
-    def _row(self, key: str, unwritten: Sequence[TaskRow]) -> TaskRow:
-        """A task's row with what is about to be written of it."""
-        return next((row for row in reversed(unwritten) if row.key == key), None) or self._rows[key]
-
-    async def _write(self, tasks: Sequence[TaskRow], events: Sequence[EventDraft], run: RunRow | None = None) -> None:
-        """Commit, and wake those who watch; nothing is written any more once the run is over."""
-        if self._over:
-            return
-        for row in tasks:
-            self._rows[row.key] = row
-        if run is None:
-            await self._parts.store.commit(self.row.id, self.row.epoch, tasks=tasks, events=events)
-            self.bell.ring()
-        else:
-            await self._write_run(run, tasks, events)
-
-    async def _write_run(self, run: RunRow, tasks: Sequence[TaskRow], events: Sequence[EventDraft]) -> None:
-        """Commit the run's own row too; from here on it can't be cancelled, unless this fails."""
-        self._over = run.state in OVER
-        try:
-            with anyio.CancelScope(shield=True):
-                await self._parts.store.commit(run.id, run.epoch, tasks=tasks, events=events, run=run)
-        except BaseException:
-            self._over = False
-            raise
-        self.row = run
+    def _fall_silent(self) -> None:
+        if self._alarm is not None:
+            self._alarm.turn_off()
+        self._retire()
         self.bell.fall_silent()

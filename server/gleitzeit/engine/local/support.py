@@ -2,125 +2,229 @@
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Never
 
 import anyio
-from anyio.abc import TaskGroup
 
-from gleitzeit.core.errors import ConflictError, UnsupportedError
+from gleitzeit.core.errors import ConflictError, ForbiddenError, GleitzeitError, LimitError, UnsupportedError
 from gleitzeit.core.models import Run, Task, Workflow
 from gleitzeit.engine.base import Submission
-from gleitzeit.engine.local.children import allow_call, allow_workflow, call_result, nested_call
-from gleitzeit.engine.local.context import EngineParts
-from gleitzeit.engine.local.secrets import RunSecrets
-from gleitzeit.store.base import EventDraft
+from gleitzeit.engine.local.children import (
+    allow_call,
+    allow_parameters,
+    allow_workflow,
+    carried_out,
+    described,
+    identified,
+    seconds_asked,
+)
+from gleitzeit.engine.local.context import RunContext
+from gleitzeit.engine.local.failures import recorded_failure
+from gleitzeit.engine.local.journal import Call, Entry, Journal, another_way
+from gleitzeit.engine.local.results import as_data, copied, measured
+from gleitzeit.providers.base import TaskContext, enter_task
+from gleitzeit.store.base import EventDraft, TaskRow
 
-logger = logging.getLogger("gleitzeit.engine")
+MOMENT = 0.25
+"""Seconds in which the other calls of code that makes several at once have come in."""
 
-PROGRESS_EVERY = 0.1
 _LONGEST_MESSAGE = 1000
-
-Emit = Callable[[EventDraft], Awaitable[None]]
 
 
 class Support:
-    """Progress at most ten times a second, the last report always kept; nested calls; no questions yet."""
+    """Progress, nested calls and child runs of one attempt of the task `key`; no questions yet."""
 
-    def __init__(
-        self,
-        key: str,
-        task: Task,
-        run_id: str,
-        *,
-        seconds: float,
-        secrets: RunSecrets,
-        parts: EngineParts,
-        group: TaskGroup,
-        emit: Emit,
-    ) -> None:
+    __slots__ = (
+        "_attempt",
+        "_bytes",
+        "_closed",
+        "_company",
+        "_context",
+        "_deadline",
+        "_in_flight",
+        "_journal",
+        "_key",
+        "_task",
+    )
+
+    def __init__(self, key: str, task: Task, context: RunContext, *, seconds: float, attempt: int) -> None:
         self._key = key
         self._task = task
-        self._run_id = run_id
-        self._seconds = seconds
-        self._secrets = secrets
-        self._parts = parts
-        self._group = group
-        self._emit = emit
-        self._latest: EventDraft | None = None
-        self._told = -math.inf
-        self._later: anyio.CancelScope | None = None
+        self._context = context
+        self._attempt = attempt
+        self._deadline = time.monotonic() + seconds
         self._closed = False
+        self._in_flight = 0
+        self._bytes = 0
+        self._journal: Journal | None = None
+        self._company: anyio.Event | None = None
 
     async def progress(self, done: float | None, total: float | None, message: str | None) -> None:
-        """Tell whoever watches, now or within a tenth of a second."""
-        if self._closed:
-            return
-        self._latest = self._draft(done, total, message)
-        due = self._told + PROGRESS_EVERY - anyio.current_time()
-        if due <= 0:
-            await self._tell()
-        elif self._later is None:
-            self._later = anyio.CancelScope()
-            self._group.start_soon(self._tell_later, due, self._later)
+        """Tell whoever watches; once the attempt is over nobody does."""
+        if not self._closed:
+            self._context.tell(self._draft(done, total, message))
 
-    def close(self) -> list[EventDraft]:
-        """End reporting; what has not been told yet."""
+    def close(self) -> None:
+        """The attempt is over: it reports and calls nothing any more."""
         self._closed = True
-        if self._later is not None:
-            self._later.cancel()
-        latest, self._latest = self._latest, None
-        return [] if latest is None else [latest]
 
     async def start_child(self, method: str, parameters: Mapping[str, Any]) -> Any:
-        """Run one method as a recorded run of its own, and return its result or raise its error."""
+        """Run one method as a recorded call of the task, and return its result or raise its error.
+
+        A call that an earlier attempt completed is not carried out again. Raises `ConflictError` where the code takes
+        another way than it took then, and an ambiguous error for a call that was cut off and must not be repeated.
+        """
         self._check_open()
         allow_call(self._task, method)
-        spec = await self._parts.methods.describe(method)
-        document = nested_call(method, parameters, spec.code if spec else (), self._seconds, self._secrets)
-        return call_result(await self._child(document, {}))
+        self._in_flight += 1
+        if self._company is not None:
+            self._company.set()
+        try:
+            return await self._call(method, parameters)
+        finally:
+            self._in_flight -= 1
 
     async def start_workflow(self, workflow: Workflow, inputs: Mapping[str, Any]) -> Run:
-        """Run a checked workflow as a run of its own, for a task that is there for that."""
+        """Run a checked workflow as a run of its own, for a task or call that is there for that."""
         self._check_open()
         allow_workflow(self._task)
-        return await self._child(workflow, inputs)
+        context = self._context
+        return await context.parts.child(Submission(workflow, inputs, parent_id=context.run.id, parent_task=self._key))
 
     async def ask(self, message: str, schema: Mapping[str, Any] | None) -> Any:
         """Refuse: no question can be put to anybody yet."""
         raise UnsupportedError("questions are not answered by this version", hint="pass the answer as an input instead")
 
+    async def _call(self, method: str, parameters: Mapping[str, Any]) -> Any:
+        context = self._context
+        parts, journal = context.parts, self._opened()
+        if parts.policy is not None:
+            parts.policy(method)
+        spec = await described(context, method)
+        data: dict[str, Any] = measured(parameters, parts.result_bytes, f"what {method} is called with")[0]
+        allow_parameters(method, data, context.secrets)
+        call = identified(method, data, spec, context.secrets)
+        await self._check_way(journal, call)
+        self._check_open()
+        entry = journal.take(call)
+        if entry.known is not None:
+            result, size = measured(entry.known.result, parts.result_bytes)
+            self._count(size)
+            return result
+        return copied(await self._carry_out(entry, data))
+
+    def _opened(self) -> Journal:
+        if self._journal is None:
+            earlier = self._context.calls(self._key)
+            self._journal = Journal(self._key, earlier, ambiguous=self._task.retry.ambiguous)
+        return self._journal
+
+    async def _check_way(self, journal: Journal, call: Call) -> None:
+        """Raise `ConflictError` where the code takes another way than in an earlier attempt.
+
+        Code that makes several calls at once may make them in any order: only one that stays alone passes others over.
+        """
+        passed_over = journal.passed_over(call)
+        if passed_over is None or self._in_flight > 1:
+            return
+        company = self._company = anyio.Event()
+        with anyio.move_on_after(MOMENT):
+            await company.wait()
+        self._company = None
+        if not company.is_set():
+            raise another_way(self._key, passed_over, call)
+
+    async def _carry_out(self, entry: Entry, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Its result, durable. What may be repeated need not be known to have begun: that saves a commit."""
+        context, now = self._context, self._context.parts.clock.now
+        row = TaskRow(entry.key, "running", entry.attempts, started_at=now(), metadata=entry.facts)
+        events = [EventDraft("task.started", now(), entry.key, {"method": entry.call.method})]
+        if not entry.call.repeatable:
+            await context.record([row], events)
+            events = []
+        facts: dict[str, Any] = {}
+        try:
+            result: dict[str, Any] = context.secrets.redact(await self._execute(entry, parameters, facts))
+        except GleitzeitError as error:
+            failure = recorded_failure(error, context.secrets.redact)
+            row = replace(row, state="failed", failure=failure)
+            events.append(EventDraft("task.failed", now(), entry.key, {"error": failure.to_dict()}))
+            await self._end(row, facts, events)
+            raise failure.to_error() from error
+        row = replace(row, state="completed", result=result)
+        await self._end(row, facts, [*events, EventDraft("task.completed", now(), entry.key)])
+        return result
+
+    async def _execute(self, entry: Entry, parameters: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+        context, call = self._context, entry.call
+        asked, left = seconds_asked(parameters), self._deadline - time.monotonic()
+        seconds = left if asked is None else min(asked, left)
+        task = Task(id=self._task.id, method=call.method)
+        support = _CallSupport(entry.key, task, context, seconds=seconds, attempt=self._attempt)
+        leave = enter_task(
+            TaskContext(
+                run_id=context.run.id,
+                task_id=entry.key,
+                attempt=self._attempt,
+                deadline=time.monotonic() + seconds,
+                idempotency_key=f"{context.run.id}/{self._key}/{entry.identity}",
+                roots=context.roots,
+                support=support,
+                metadata=facts,
+                caller=context.run.caller,
+            )
+        )
+        try:
+            result, size = await carried_out(context, call.method, parameters, asked)
+        finally:
+            leave()
+            support.close()
+        self._count(size)
+        return result
+
+    def _count(self, size: int) -> None:
+        """Raise `LimitError` where the results of all calls, which are kept until the task is over, are too many."""
+        limit = self._context.parts.result_bytes
+        if self._bytes + size > limit:
+            raise LimitError(
+                f'the results of all calls of "{self._key}" are larger than {limit:,} bytes (limits.result_bytes)',
+                hint="call for smaller parts, or spread the calls over several tasks with `foreach`",
+            )
+        self._bytes += size
+
+    async def _end(self, row: TaskRow, facts: dict[str, Any], events: list[EventDraft]) -> None:
+        self._check_open()
+        noted: dict[str, Any] = self._context.secrets.redact(as_data(facts)) if facts else {}
+        now = self._context.parts.clock.now()
+        await self._context.record([replace(row, finished_at=now, metadata={**noted, **row.metadata})], events)
+
     def _check_open(self) -> None:
         if self._closed:
             raise ConflictError(f"{self._key} is over and calls nothing more")
-
-    async def _child(self, workflow: Workflow, inputs: Mapping[str, Any]) -> Run:
-        return await self._parts.child(Submission(workflow, inputs, parent_id=self._run_id, parent_task=self._key))
-
-    async def _tell_later(self, seconds: float, scope: anyio.CancelScope) -> None:
-        with scope:
-            await anyio.sleep(seconds)
-            self._later = None
-            await self._tell()
-
-    async def _tell(self) -> None:
-        latest, self._latest = self._latest, None
-        if latest is None:
-            return
-        self._told = anyio.current_time()
-        try:
-            await self._emit(latest)
-        except Exception:  # reporting progress must never fail the task that does the work
-            logger.exception("progress of %s was lost", self._key)
 
     def _draft(self, done: Any, total: Any, message: Any) -> EventDraft:
         data = {"done": _number(done), "total": _number(total)}
         facts: dict[str, Any] = {name: value for name, value in data.items() if value is not None}
         if message is not None:
-            facts["message"] = self._secrets.redact(str(message)[:_LONGEST_MESSAGE])
-        return EventDraft("task.progress", self._parts.clock.now(), self._key, facts)
+            facts["message"] = self._context.secrets.redact(str(message)[:_LONGEST_MESSAGE])
+        return EventDraft("task.progress", self._context.parts.clock.now(), self._key, facts)
+
+
+class _CallSupport(Support):
+    """Stands behind a nested call, which makes no calls of its own."""
+
+    __slots__ = ()
+
+    async def start_child(self, method: str, parameters: Mapping[str, Any]) -> Never:
+        """Refuse: nothing names what a call may call."""
+        raise ForbiddenError(
+            f"{self._task.method} was called by the code of a task, and may not call {method} itself",
+            hint=f"let the task's own code call {method}, or make both tasks of a workflow",
+        )
 
 
 def _number(value: Any) -> float | int | None:

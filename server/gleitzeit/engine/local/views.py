@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gleitzeit.core.models import Run, TaskResult
 from gleitzeit.engine.base import RunList, RunSummary
-from gleitzeit.store.base import RunPage, RunRow, Snapshot, TaskRow
+from gleitzeit.store.base import RunHead, RunPage, Snapshot, TaskRow
 
 
 def run_of(snapshot: Snapshot) -> Run:
@@ -21,6 +21,7 @@ def run_of(snapshot: Snapshot) -> Run:
         created_at=row.created_at,
         finished_at=row.finished_at,
         parent_id=row.parent_id,
+        resumed_from=row.resumed_from,
         seq=snapshot.seq,
     )
 
@@ -38,6 +39,7 @@ def result_of(task_id: str, row: TaskRow | None) -> TaskResult:
         started_at=row.started_at,
         finished_at=row.finished_at,
         metadata=row.metadata,
+        not_before=row.not_before,
     )
 
 
@@ -46,11 +48,11 @@ def list_of(page: RunPage) -> RunList:
     return RunList([_summary(row) for row in page.runs], page.cursor)
 
 
-def _summary(row: RunRow) -> RunSummary:
+def _summary(row: RunHead) -> RunSummary:
     error = row.failure.message if row.failure else None
     return RunSummary(
         id=row.id,
-        name=row.workflow.name,
+        name=row.name,
         status=row.state,
         created_at=row.created_at,
         finished_at=row.finished_at,

@@ -1,264 +1,292 @@
-"""`Work`: one task, or one item of a foreach, from its first attempt to its last."""
+"""`Work`: carries out one attempt of one task, or of one item of a foreach."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import anyio
-import anyio.lowlevel
 
-from gleitzeit.core import retry
-from gleitzeit.core.errors import ForbiddenError, GleitzeitError, TimeoutError
-from gleitzeit.core.models import Failure, TaskState
-from gleitzeit.core.nesting import RUN_WORKFLOW
+from gleitzeit.core.digest import digest
+from gleitzeit.core.errors import GleitzeitError, LeaseLostError, TimeoutError
 from gleitzeit.core.references import ABSENT, Scope
+from gleitzeit.engine.local.alarms import Alarm
+from gleitzeit.engine.local.attempt import Attempt
+from gleitzeit.engine.local.children import allow_parameters
 from gleitzeit.engine.local.context import Ending, RunContext
 from gleitzeit.engine.local.dispatch import Dispatch, time_limit
 from gleitzeit.engine.local.failures import translate
-from gleitzeit.engine.local.places import Place
-from gleitzeit.engine.local.results import copied, measured, recorded
+from gleitzeit.engine.local.results import copied, measured, taken
 from gleitzeit.engine.local.support import Support
 from gleitzeit.providers.base import TaskContext, enter_task
 from gleitzeit.store.base import EventDraft, TaskRow
 
-BadEnd = Literal["failed", "unknown"]
+GRACE = 5.0
+"""Seconds that a provider has to let go after it was cancelled; after that it is left to itself."""
 
-_DESCRIBE_SECONDS = 5.0
+
+class Follower(Protocol):
+    """Whoever wants to know what became of an attempt."""
+
+    def ended(self, work: Work, ending: Ending) -> None:
+        """The attempt is over."""
+        ...
+
+    def let_go(self, work: Work) -> None:
+        """The attempt does nothing more; called once for each, whether or not it has an ending."""
+        ...
 
 
 class Work:
-    """Carries out one task or item; `started_at` is given where its start is recorded already."""
+    """Carries out an attempt and tells `follower`. `slot` says whether it has one, `away` for how many it waits."""
 
-    __slots__ = ("_attempts", "_context", "_dispatch", "_index", "_item", "_metadata", "_secrets", "_started_at", "key")
+    __slots__ = (
+        "_alarm",
+        "_context",
+        "_dispatch",
+        "_follower",
+        "_item",
+        "_limit",
+        "_scope",
+        "_support",
+        "_timed_out",
+        "attempt",
+        "away",
+        "index",
+        "key",
+        "over",
+        "slot",
+        "stopped",
+    )
 
     def __init__(
         self,
-        key: str,
+        attempt: Attempt,
         dispatch: Dispatch,
         context: RunContext,
-        started_at: float | None,
+        follower: Follower,
         index: int | None = None,
         item: Any = ABSENT,
     ) -> None:
-        self.key = key
+        self.key = attempt.key
+        self.attempt = attempt
+        self.index = index
+        self.slot = False
+        self.away = 0
+        self.stopped = False
+        self.over = False
         self._dispatch = dispatch
         self._context = context
-        self._started_at = started_at
-        self._index = index
+        self._follower = follower
         self._item = item
-        self._secrets = context.secrets
-        self._attempts = 0
-        self._metadata: Mapping[str, Any] = {}
+        self._limit = 0.0
+        self._support: Support | None = None
+        self._scope: anyio.CancelScope | None = None
+        self._alarm: Alarm | None = None
+        self._timed_out = False
 
-    async def carry_out(self) -> Ending:
-        """Whatever happens becomes the ending; only cancellation and our own defects are raised."""
+    @property
+    def task_id(self) -> str:
+        """The id of its task."""
+        return self.attempt.task.id
+
+    @property
+    def certain(self) -> bool:
+        """Whether it begins without a look at any data first, or has begun before."""
+        return self.index is not None or self._dispatch.certain or self.attempt.started_at is not None
+
+    @property
+    def slotless(self) -> bool:
+        """Whether it only expands a foreach."""
+        return self.index is None and self.attempt.task.foreach is not None
+
+    def following(self) -> Work:
+        """The work of the next attempt."""
+        return Work(self.attempt.next(), self._dispatch, self._context, self._follower, self.index, self._item)
+
+    async def run(self) -> None:
+        """Carry it out; whatever goes wrong becomes the ending, and only what ends the process is raised."""
+        outcome: Ending | GleitzeitError | None = None
         try:
-            if self._index is None and not self._dispatch.certain:
-                ending = await self._preliminary()
-                if ending is not None:
-                    return ending
-        except GleitzeitError as error:
-            return self._ended("failed", self._failure(error), [])
-        if self._context.parts.places is None:
-            return await self._persist()
-        place = self._context.places[self.key] = Place(self._context.parts.places)
-        await place.take()
-        try:
-            return await self._persist()
+            if self.stopped:
+                return
+            with anyio.CancelScope() as self._scope:
+                try:
+                    outcome = await self._carry_out()
+                except GleitzeitError as error:
+                    outcome = error
+                except BaseException as error:  # noqa: BLE001 - a provider may raise anything
+                    outcome = self._foreign(error)
+            await self._conclude(outcome)
         finally:
-            place.give_up()
-            del self._context.places[self.key]
+            self._let_go()
+
+    def stop(self) -> None:
+        """Cancel it: what becomes of it is of no interest any more."""
+        self.stopped = True
+        if self._scope is not None and not self.over:
+            self._scope.cancel()
+            self._set_alarm(GRACE, self._let_go)
+
+    async def fail(self, error: GleitzeitError) -> None:
+        """End it with an error, unless nobody wants to know any more."""
+        ending = await self.attempt.failed(error)
+        if not self.stopped:
+            self._follower.ended(self, ending)
+
+    async def _conclude(self, outcome: Ending | GleitzeitError | None) -> None:
+        if self._timed_out and not isinstance(outcome, Ending):
+            outcome = self._late("")
+        if self.stopped or self.over or outcome is None or isinstance(outcome, LeaseLostError):
+            return
+        if isinstance(outcome, Ending):
+            self._follower.ended(self, outcome)
+        else:
+            await self.fail(outcome)
+
+    def _let_go(self) -> None:
+        if self.over:
+            return
+        self.over = True
+        if self._alarm is not None:
+            self._alarm.turn_off()
+        if self._support is not None:
+            self._support.close()
+        self._follower.let_go(self)
+
+    # Timing out
+
+    def _set_alarm(self, seconds: float, call: Callable[[], None]) -> None:
+        if self._alarm is not None:
+            self._alarm.turn_off()
+        self._alarm = self._context.parts.alarms.at(time.monotonic() + seconds, call)
+
+    def _time_out(self) -> None:
+        self._timed_out = True
+        if self._scope is not None:
+            self._scope.cancel()
+        self._set_alarm(GRACE, self._abandon)
+
+    def _abandon(self) -> None:
+        """Give an attempt up that goes on although it was cancelled."""
+        error = self._late(f", and did not let go within {GRACE:g} s after it was cancelled")
+        self._let_go()
+        self._context.parts.crew.give(_Abandoned(self, error))
+
+    def _late(self, words: str) -> TimeoutError:
+        return TimeoutError(
+            f"{self.attempt.task.method} took longer than {self._limit:g} s{words}",
+            hint="give the task a longer `timeout`, or less to do at once",
+        )
+
+    # Carrying out
+
+    async def _carry_out(self) -> Ending:
+        if not self.certain:
+            ending = await self._preliminary()
+            if ending is not None:
+                return ending
+        if self._context.parts.clock.uptime() > self._context.parts.store.secured:
+            await self._context.record((), ())  # raises where another process has claimed the run meanwhile
+        task = self.attempt.task
+        parameters = await self._parameters()
+        entry = None if task.cache is None else digest(task.method, parameters)
+        known = None if entry is None else await self._cached(entry)
+        if known is not None:
+            return known
+        self._limit = time_limit(task, parameters, self._context.run.workflow.settings.default_timeout)
+        return self.attempt.completed(*await self._call(parameters), entry)
 
     async def _preliminary(self) -> Ending | None:
         """The ending of a task that its `when` does without, or of a foreach that has now been expanded."""
-        evaluator, scope, now = self._context.evaluator, self._scope(), self._context.parts.clock.now
+        evaluator, scope, now = self._context.evaluator, self._data(), self._context.parts.clock.now
         if not await self._dispatch.wanted(evaluator, scope):
             event = EventDraft("task.skipped", now(), self.key, {"reason": "its `when` is false"})
             return Ending("skipped", TaskRow(self.key, "skipped", finished_at=now()), [event])
-        self._started_at = now()
-        started = EventDraft("task.started", self._started_at, self.key)
-        if self._dispatch.task.foreach is None:
-            row = TaskRow(self.key, "running", attempts=1, started_at=self._started_at)
-            await self._context.write([row], [started])
+        begun = self.attempt.started_at = now()
+        started = EventDraft("task.started", begun, self.key)
+        if self.attempt.task.foreach is None:
+            await self._context.record([self.attempt.begun()], [started])
             return None
         items = await self._dispatch.items(evaluator, scope)
-        row = TaskRow(
-            self.key, "running", started_at=self._started_at, count=len(items), metadata={"items": len(items)}
-        )
+        row = TaskRow(self.key, "running", started_at=begun, count=len(items), metadata={"items": len(items)})
         return Ending("expanded", row, [started], items)
 
-    def _scope(self) -> Scope:
+    def _data(self) -> Scope:
         context = self._context
-        return Scope(context.results, context.run.inputs, context.run.id, self._item, self._index, self._secrets)
+        return Scope(context.results, context.run.inputs, context.run.id, self._item, self.index, context.secrets)
 
     async def _parameters(self) -> dict[str, Any]:
-        parts, method = self._context.parts, self._dispatch.task.method
+        context, method = self._context, self.attempt.task.method
+        parts = context.parts
         template = await self._dispatch.parameters(parts.methods)
         parameters: dict[str, Any]
         if template.static:
             parameters = copied(template.value)
         else:
-            value = await self._context.evaluator.resolve(template, self._scope())
+            value = await context.evaluator.resolve(template, self._data())
             parameters, _ = measured(value, parts.result_bytes, "the value of `parameters`")
         if parts.policy is not None:
             parts.policy(method)
-        if method == RUN_WORKFLOW and self._secrets.holds(parameters):
-            raise ForbiddenError(
-                "a secret cannot be an input of another workflow, for inputs are stored",
-                hint="refer to ${secrets.NAME} inside of that workflow",
-            )
+        allow_parameters(method, parameters, context.secrets)
         return parameters
 
-    async def _persist(self) -> Ending:
-        """Attempt until it succeeds or is given up."""
-        while True:
-            self._attempts += 1
-            support: Support | None = None
-            try:
-                parameters = await self._parameters()
-                limit = time_limit(self._dispatch.task, parameters, self._context.run.workflow.settings.default_timeout)
-                support = self._support(limit)
-                result = await self._attempt(parameters, limit, support)
-            except GleitzeitError as error:
-                await anyio.lowlevel.checkpoint_if_cancelled()  # what a cancelled provider says does not count
-                ending = await self._after_failure(error, [] if support is None else support.close())
-                if ending is not None:
-                    return ending
-            else:
-                return self._completed(result, support.close())
-
-    def _support(self, limit: float) -> Support:
-        context = self._context
-        return Support(
-            self.key,
-            self._dispatch.task,
-            context.run.id,
-            seconds=limit,
-            secrets=self._secrets,
-            parts=context.parts,
-            group=context.group,
-            emit=self._tell,
-        )
-
-    async def _attempt(self, parameters: dict[str, Any], limit: float, support: Support) -> dict[str, Any]:
-        """One call of the provider. Raises a GleitzeitError, whatever the provider raised."""
-        method, parts = self._dispatch.task.method, self._context.parts
-        metadata: dict[str, Any] = {}
-        leave = enter_task(self._task_context(limit, support, metadata))
-        scope = anyio.CancelScope(deadline=anyio.current_time() + limit)
+    async def _call(self, parameters: dict[str, Any]) -> tuple[dict[str, Any], int]:
+        """What the provider returns, as data, and its size. The attempt's time runs from here."""
+        parts, attempt = self._context.parts, self.attempt
+        support = Support(self.key, attempt.task, self._context, seconds=self._limit, attempt=attempt.number)
+        self._support = support
+        self._set_alarm(self._limit, self._time_out)
+        leave = enter_task(self._task_context(support))
         try:
-            with scope:
-                return recorded(await parts.methods.execute(method, parameters), parts.result_bytes)
-        except GleitzeitError:
-            if not scope.cancel_called:
-                raise
-        except BaseException as error:
-            if not scope.cancel_called:
-                raise self._foreign(error) from error
-            if isinstance(error, KeyboardInterrupt | anyio.get_cancelled_exc_class()):
-                raise
+            answer = await parts.methods.execute(attempt.task.method, parameters)
         finally:
             leave()
-            self._metadata = metadata
-        raise TimeoutError(f"{method} took longer than {limit:g} s", hint=_TIMEOUT_HINT)
+        return taken(answer, parts.result_bytes)
 
-    def _foreign(self, error: BaseException) -> BaseException:
-        """What to raise instead of an error that is not ours: itself where it means that this task is to end."""
+    def _task_context(self, support: Support) -> TaskContext:
+        run_id, facts = self._context.run.id, dict[str, Any]()
+        self.attempt.facts = facts
+        return TaskContext(
+            run_id,
+            self.key,
+            self.attempt.number,
+            time.monotonic() + self._limit,
+            f"{run_id}/{self.key}",
+            self._context.roots,
+            support,
+            facts,
+            self._context.run.caller,
+        )
+
+    async def _cached(self, entry: str) -> Ending | None:
+        parts, caller = self._context.parts, self._context.run.caller
+        found = await parts.store.cached(caller, entry, parts.clock.now())
+        if found is None:
+            return None
+        self.attempt.facts = {"cached": True, "cached_from": f"{found.run_id}/{found.key}"}
+        result, size = taken(found.result, parts.result_bytes)
+        return self.attempt.completed(result, size, None)
+
+    def _foreign(self, error: BaseException) -> GleitzeitError:
+        """The error as ours; raised again where it means that this task is to end."""
         cancelled = isinstance(error, anyio.get_cancelled_exc_class())
         if isinstance(error, KeyboardInterrupt) or (cancelled and anyio.current_effective_deadline() == -math.inf):
-            return error
-        return translate(error, self._dispatch.task.method, self._secrets.redact)
-
-    def _task_context(self, limit: float, support: Support, metadata: dict[str, Any]) -> TaskContext:
-        run_id = self._context.run.id
-        return TaskContext(
-            run_id=run_id,
-            task_id=self.key,
-            attempt=self._attempts,
-            deadline=time.monotonic() + limit,
-            idempotency_key=f"{run_id}/{self.key}",
-            roots=self._context.roots,
-            support=support,
-            metadata=metadata,
-        )
-
-    async def _after_failure(self, error: GleitzeitError, untold: list[EventDraft]) -> Ending | None:
-        """The ending, or none where it is to be tried again, by now."""
-        task, failure = self._dispatch.task, self._failure(error)
-        repeatable = failure.ambiguous and await self._repeatable()
-        verdict = retry.verdict(failure, task.retry, self._attempts, repeatable)
-        if verdict != "retry":
-            return self._ended("failed" if verdict == "fail" else "unknown", failure, untold)
-        clock = self._context.parts.clock
-        seconds = retry.delay(task.retry, self._attempts, clock.jitter())
-        facts = {"attempt": self._attempts, "delay": seconds, "error": failure.to_dict()}
-        row = TaskRow(self.key, "running", attempts=self._attempts, failure=failure, started_at=self._started_at)
-        await self._context.write([row], [*untold, EventDraft("task.retrying", clock.now(), self.key, facts)])
-        await clock.sleep(seconds)
-        return None
-
-    async def _repeatable(self) -> bool:
-        """Whether its method is declared so. Calls that its own code makes are covered only by read-only."""
-        spec = None
-        with anyio.move_on_after(_DESCRIBE_SECONDS):
-            try:
-                spec = await self._context.parts.methods.describe(self._dispatch.task.method)
-            except GleitzeitError:  # the method went away: nothing is declared of it any more
-                spec = None
-        return spec is not None and (spec.read_only or (spec.idempotent and not self._dispatch.task.calls))
-
-    async def _tell(self, event: EventDraft) -> None:
-        await self._context.write((), (event,))
-
-    def _completed(self, result: dict[str, Any], untold: list[EventDraft]) -> Ending:
-        now = self._context.parts.clock.now()
-        row = self._row("completed", now, result=self._secrets.redact(result))
-        return Ending("completed", row, [*untold, EventDraft("task.completed", now, self.key)])
-
-    def _ended(self, state: BadEnd, failure: Failure, untold: list[EventDraft]) -> Ending:
-        now = self._context.parts.clock.now()
-        event = EventDraft(f"task.{state}", now, self.key, {"error": failure.to_dict()})
-        return Ending(state, self._row(state, now, failure=failure), [*untold, event])
-
-    def _row(
-        self, state: TaskState, finished_at: float | None, *, result: Any = None, failure: Failure | None = None
-    ) -> TaskRow:
-        return TaskRow(
-            key=self.key,
-            state=state,
-            attempts=self._attempts,
-            result=result,
-            failure=failure,
-            started_at=self._started_at,
-            finished_at=finished_at,
-            metadata=self._facts(),
-        )
-
-    def _failure(self, error: GleitzeitError) -> Failure:
-        redact = self._secrets.redact
-        failure = Failure.of(error)
-        return replace(
-            failure,
-            message=redact(failure.message),
-            hint=redact(failure.hint),
-            details=redact(_data(dict(failure.details))),
-        )
-
-    def _facts(self) -> Mapping[str, Any]:
-        return self._secrets.redact(_data(self._metadata)) if self._metadata else {}
+            raise error
+        if self.stopped or self._timed_out:  # what a cancelled provider says does not count
+            return self._late("")
+        return translate(error, self.attempt.task.method, self._context.secrets.redact)
 
 
-_TIMEOUT_HINT = "give the task a longer `timeout`, or less to do at once"
+class _Abandoned:
+    """Ends an attempt that never let go, beside it."""
 
+    def __init__(self, work: Work, error: GleitzeitError) -> None:
+        self._work = work
+        self._error = error
 
-def _data(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts as JSON data, or as text where a provider noted something else."""
-    try:
-        data, _ = measured(facts)
-    except GleitzeitError:
-        return {"text": repr(facts)[:1000]}
-    return dict(data)
+    async def run(self) -> None:
+        """Have it fail, or be tried again."""
+        await self._work.fail(self._error)

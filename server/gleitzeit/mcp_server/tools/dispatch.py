@@ -10,7 +10,7 @@ from mcp.server import ServerRequestContext
 from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.core.schema import check_parameters
 from gleitzeit.mcp_server.lazy_application import LazyApplication
-from gleitzeit.mcp_server.tools import methods, runs, search, workflows
+from gleitzeit.mcp_server.tools import methods, resumption, runs, saved, search, workflows
 from gleitzeit.mcp_server.tools.answer import Answer
 from gleitzeit.mcp_server.tools.call import Call, Report
 from gleitzeit.mcp_server.tools.manifest import TOOLS
@@ -25,10 +25,14 @@ HANDLERS: Mapping[str, Handler] = {
     "inspect_run": runs.inspect_run,
     "list_runs": runs.list_runs,
     "cancel_run": runs.cancel_run,
+    "resume_run": resumption.resume_run,
     "validate_workflow": workflows.validate_workflow,
     "query_method": methods.query_method,
     "call_method": methods.call_method,
     "search_methods": search.search_methods,
+    "save_workflow": saved.save_workflow,
+    "list_workflows": saved.list_workflows,
+    "delete_workflow": saved.delete_workflow,
 }
 
 

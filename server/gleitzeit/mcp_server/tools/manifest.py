@@ -41,12 +41,17 @@ def _tool(
 _SUBMIT = _tool(
     "submit_workflow",
     "Run a workflow",
-    "Run a workflow: several methods chained, in parallel where they can be. Give the document as `workflow` or a file "
-    "of the server as `path`. Returns the outputs if it is done within wait_seconds, else a run_id for inspect_run. "
+    "Run a workflow: several methods chained, in parallel where they can be. Give the document as `workflow`, a saved "
+    "one as `name`, or a file of the server as `path`. Returns the outputs if it is done within wait_seconds, else a "
+    "run_id for inspect_run. "
     'Example: workflow="tasks:\\n  - {id: a, method: mcp/tool.time.get_current_time, parameters: {timezone: UTC}}\\n'
     '  - {id: b, method: llm/chat, parameters: {model: llama3.2, messages: [{content: \\"Explain ${a.text}\\"}]}}". '
     "For one method use call_method.",
-    {**schemas.DOCUMENT, "wait_seconds": schemas.waiting(10)},
+    {
+        **schemas.DOCUMENT,
+        "wait_seconds": schemas.waiting(10),
+        "idempotency_key": {"type": "string", "description": "the same key never gives a second run"},
+    },
     schemas.RUN,
     destructive=True,
     open_world=True,
@@ -93,6 +98,31 @@ _CANCEL = _tool(
     required=("run_id",),
     destructive=True,
     idempotent=True,
+)
+
+_RESUME = _tool(
+    "resume_run",
+    "Resume a run",
+    "Go on with a run that failed, was cancelled, waits for a decision or lost its process: in a new run, or in the "
+    "same one if it only lost its process. Finished results are kept where the task and what it uses did not change. "
+    'Example: {"run_id": "...", "changes": {"fetch": {"parameters": {"url": "..."}}}}.',
+    {
+        "run_id": {"type": "string"},
+        "from_task": {"type": "string", "description": "run this and what depends on it again"},
+        "changes": {"type": "object", "description": "by task id, merged into the task; null removes a key"},
+        "workflow": {"type": ["string", "object"], "description": "a new document"},
+        "inputs": {"type": "object", "description": "only those that change"},
+        "unknown": {
+            "type": "object",
+            "additionalProperties": {"enum": list(schemas.DECISIONS)},
+            "description": "by task id: what became of it",
+        },
+        "wait_seconds": schemas.waiting(10),
+    },
+    schemas.RUN,
+    required=("run_id",),
+    destructive=True,
+    open_world=True,
 )
 
 _VALIDATE = _tool(
@@ -152,7 +182,48 @@ _SEARCH = _tool(
     read_only=True,
 )
 
+_SAVE = _tool(
+    "save_workflow",
+    "Save a workflow",
+    "Check a workflow and keep it under a name, which submit_workflow and the method workflow/run take. "
+    "Another one of that name is replaced only with overwrite.",
+    {
+        "workflow": schemas.WORKFLOW,
+        "name": {"type": "string", "description": "default: the document's own"},
+        "overwrite": {"type": "boolean", "default": False},
+    },
+    schemas.SAVED,
+    required=("workflow",),
+    destructive=True,
+    idempotent=True,
+)
+
+_SAVED = _tool(
+    "list_workflows",
+    "List saved workflows",
+    "List saved workflows with their inputs; with `name`, show the document of one.",
+    {"name": {"type": "string"}},
+    schemas.SAVED_LIST,
+    read_only=True,
+)
+
+_DELETE = _tool(
+    "delete_workflow",
+    "Delete a saved workflow",
+    "Forget a saved workflow; its runs stay as they are.",
+    {"name": {"type": "string"}},
+    schemas.SAVED,
+    required=("name",),
+    destructive=True,
+    idempotent=True,
+)
+
 TOOLS: Mapping[str, types.Tool] = {
-    tool.name: tool for tool in (_SUBMIT, _INSPECT, _LIST, _CANCEL, _VALIDATE, _QUERY, _CALL, _SEARCH)
+    tool.name: tool
+    for tool in (
+        *(_SUBMIT, _INSPECT, _LIST, _CANCEL, _RESUME),
+        *(_VALIDATE, _QUERY, _CALL, _SEARCH),
+        *(_SAVE, _SAVED, _DELETE),
+    )
 }
 """The tools by name, in the order in which they are listed."""

@@ -1,13 +1,15 @@
-"""How a run is told to a model: its state, its outputs or why there are none, and what to do next."""
+"""How a run is told to a model: its state, and its outputs or why there are none."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from gleitzeit.core.models import Failure, Run, TaskResult
 from gleitzeit.mcp_server.tools.answer import Answer, compact, cut, ended, plain, preview, size
+from gleitzeit.mcp_server.tools.next_step import method_next, workflow_next
 
 _MOST_FAILURES = 20
 _MOST_NAMES = 10
@@ -16,14 +18,14 @@ _LONGEST_REASON = 2_000
 
 def run_answer(run: Run, budget: int) -> Answer:
     """The answer about a workflow's run."""
-    return _answer(run, dict(run.outputs), budget, _workflow_next(run))
+    return _answer(run, dict(run.outputs), budget, workflow_next(run))
 
 
 def method_answer(run: Run, budget: int) -> Answer:
     """The answer about a run of one method, whose result stands for the run's outputs."""
     result = next(iter(run.tasks.values())).result if run.tasks else None
     outputs = cast("Mapping[str, Any]", result) if isinstance(result, Mapping) else {"result": result}
-    return _answer(run, outputs, budget, _method_next(run))
+    return _answer(run, outputs, budget, method_next(run))
 
 
 def summary(run: Run) -> str:
@@ -31,7 +33,8 @@ def summary(run: Run) -> str:
     counts = Counter(task.status for task in run.tasks.values())
     states = ", ".join(f"{count} {state}" for state, count in counts.items())
     end = f" after {run.finished_at - run.created_at:.1f} s" if run.finished_at is not None else ""
-    return f"Run {run.id} ({run.name}): {run.status}{end}; tasks: {states or 'none'}."
+    origin = f", resumed from {run.resumed_from}" if run.resumed_from else ""
+    return f"Run {run.id} ({run.name}{origin}): {run.status}{end}; tasks: {states or 'none'}."
 
 
 def failures(run: Run) -> list[dict[str, Any]]:
@@ -42,6 +45,8 @@ def failures(run: Run) -> list[dict[str, Any]]:
 
 def _answer(run: Run, outputs: Mapping[str, Any], budget: int, following: str | None) -> Answer:
     data: dict[str, Any] = {"run_id": run.id, "status": run.status}
+    if run.resumed_from:
+        data["resumed_from"] = run.resumed_from
     lines = [summary(run)]
     if run.status == "completed":
         following = _tell_outputs(outputs, budget, data, lines) or following
@@ -82,6 +87,7 @@ def _tell_failures(run: Run, data: dict[str, Any], lines: list[str]) -> None:
     if busy:
         more = f" and {len(busy) - _MOST_NAMES} more" if len(busy) > _MOST_NAMES else ""
         lines.append(f"Under way: {', '.join(busy[:_MOST_NAMES])}{more}.")
+    lines += [_waiting_line(task) for task in run.tasks.values() if task.not_before is not None][:_MOST_NAMES]
 
 
 def _failure(task: TaskResult) -> dict[str, Any]:
@@ -97,26 +103,12 @@ def _reason(failure: Failure) -> dict[str, Any]:
 def _failure_line(item: Mapping[str, Any]) -> str:
     attempts = f" after {item['attempts']} attempts" if item["attempts"] > 1 else ""
     hint = f" Hint: {ended(item['hint'])}" if item.get("hint") else ""
-    state = "may or may not have been carried out" if item["status"] == "unknown" else f"failed{attempts}"
+    unknown = "is unknown: it may or may not have been carried out, and nobody saw how it ended"
+    state = unknown if item["status"] == "unknown" else f"failed{attempts}"
     return f'- task "{item["task_id"]}" {state}: {item["message"]} [{item["code"]}].{hint}'
 
 
-def _workflow_next(run: Run) -> str | None:
-    if run.status == "failed":
-        return 'mend the workflow or its inputs and submit it again; inspect_run with detail "tasks" shows every task'
-    return _unfinished(run)
-
-
-def _method_next(run: Run) -> str | None:
-    return None if run.status == "failed" else _unfinished(run)
-
-
-def _unfinished(run: Run) -> str | None:
-    if any(task.status == "unknown" for task in run.tasks.values()):
-        return (
-            "find out whether the unknown task was carried out, then submit what is left as a new workflow, "
-            "or cancel_run"
-        )
-    if run.over:
-        return None
-    return f'call inspect_run with {{"run_id":"{run.id}","wait_seconds":30}} to wait for it, or cancel_run to stop it'
+def _waiting_line(task: TaskResult) -> str:
+    due = datetime.fromtimestamp(task.not_before or 0.0, UTC).isoformat(timespec="seconds")
+    reason = f" after: {cut(task.error.message, _LONGEST_REASON)}" if task.error is not None else ""
+    return f'- task "{task.task_id}" waits for its attempt {task.attempts + 1}, due at {due}{reason}'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +12,7 @@ from gleitzeit.core.models import Event, Run, TaskResult
 from gleitzeit.engine.base import RunSummary
 from gleitzeit.mcp_server.tools.answer import Answer, compact, cut, fitting, plain, preview, size
 from gleitzeit.mcp_server.tools.call import Call
+from gleitzeit.mcp_server.tools.next_step import abandoned_next
 from gleitzeit.mcp_server.tools.outcome import run_answer, summary
 from gleitzeit.mcp_server.tools.watch import watch, words
 
@@ -31,7 +32,7 @@ async def inspect_run(call: Call) -> Answer:
         return await _events(call, run)
     if detail == "document":
         return await _document(call, run)
-    return _summary(run, call.budget)
+    return _summary(run, call.budget, await call.application.abandoned(run))
 
 
 async def list_runs(call: Call) -> Answer:
@@ -63,10 +64,14 @@ async def cancel_run(call: Call) -> Answer:
     return Answer(answer.text, answer.data)  # that it had failed before is no failure of cancelling it
 
 
-def _summary(run: Run, budget: int) -> Answer:
+def _summary(run: Run, budget: int, abandoned: Collection[str] | None) -> Answer:
     answer = run_answer(run, budget)
     counts = Counter(task.status for task in run.tasks.values())
-    return Answer(answer.text, {**answer.data, "name": run.name, "counts": dict(counts)})
+    data = {**answer.data, "name": run.name, "counts": dict(counts)}
+    if abandoned is None:
+        return Answer(answer.text, data)
+    following = abandoned_next(run, abandoned)
+    return Answer(f"{answer.text}\nNext: {following}", {**data, "next": following})
 
 
 def _tasks(run: Run, budget: int, *, whole: bool) -> Answer:
@@ -106,6 +111,10 @@ def _row(task: TaskResult, *, whole: bool) -> dict[str, Any]:
         told["seconds"] = round(task.finished_at - task.started_at, 3)
     if task.error is not None:
         told["error"] = task.error.to_dict()
+    if task.not_before is not None:
+        told["next_attempt_at"] = _moment(task.not_before)
+    if task.metadata.get("kept_from"):
+        told["kept_from"] = task.metadata["kept_from"]
     if task.result is not None:
         told |= {"result": task.result} if whole else _begun(task.result)
     return told

@@ -7,6 +7,7 @@ from typing import Any
 
 # Written out: the models would cost more than the rest of the first answer. A test holds them together.
 RUN_STATES = ("pending", "running", "waiting", "completed", "failed", "cancelled")
+DECISIONS = ("rerun", "skip", "completed", "failed")
 LONGEST_WAIT = 45
 
 JSONSchema = Mapping[str, Any]
@@ -33,11 +34,11 @@ _OBJECT: JSONSchema = {"type": "object"}
 _OBJECTS: JSONSchema = {"type": "array", "items": _OBJECT}
 _COUNT: JSONSchema = {"type": "integer"}
 
+WORKFLOW: Mapping[str, Any] = {"type": ["string", "object"], "description": "YAML text, or the same as an object"}
+
 DOCUMENT: Mapping[str, Any] = {
-    "workflow": {
-        "anyOf": [_TEXT, _OBJECT],
-        "description": "the document: YAML text, or the same as an object",
-    },
+    "workflow": WORKFLOW,
+    "name": {"type": "string", "description": "a saved workflow"},
     "path": {"type": "string", "description": "a workflow file inside files.roots"},
     "inputs": {"type": "object", "default": {}},
 }
@@ -46,7 +47,7 @@ _RUN: Mapping[str, JSONSchema] = {
     "run_id": _TEXT,
     "status": _TEXT,
     "outputs": _OBJECT,
-    "preview": {"type": "object", "description": "of outputs that are too large"},
+    "preview": _OBJECT,
     "failed": _OBJECTS,
     "next": _TEXT,
 }
@@ -54,6 +55,7 @@ _RUN: Mapping[str, JSONSchema] = {
 RUN = result(**_RUN)
 INSPECTION = result(
     **_RUN,
+    resumed_from=_TEXT,
     name=_TEXT,
     inputs=_OBJECT,
     counts=_OBJECT,
@@ -62,6 +64,8 @@ INSPECTION = result(
     last_seq=_COUNT,
     document=_OBJECT,
 )
+SAVED = result(name=_TEXT, version=_COUNT)
+SAVED_LIST = result(workflows=_OBJECTS, document=_OBJECT)
 RUN_LIST = result(runs=_OBJECTS, cursor=_TEXT)
 VALIDATION = result(
     valid={"type": "boolean"},

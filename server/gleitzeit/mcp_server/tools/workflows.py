@@ -9,6 +9,7 @@ from typing import Any
 
 from gleitzeit.core.errors import ValidationError
 from gleitzeit.core.graph import mermaid
+from gleitzeit.core.models import Workflow
 from gleitzeit.mcp_server.tools.answer import Answer, cut, plain
 from gleitzeit.mcp_server.tools.call import Call
 from gleitzeit.mcp_server.tools.diagnoses import diagnoses
@@ -18,14 +19,20 @@ from gleitzeit.mcp_server.tools.watch import watch
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    document: str | bytes | Mapping[str, Any]
+    document: str | bytes | Mapping[str, Any] | Workflow
     name: str | None = None
 
 
 async def submit_workflow(call: Call) -> Answer:
     """Accept a workflow, wait for a while, and tell what became of it; a cancelled wait leaves the run alone."""
     source = await _source(call, "submit_workflow")
-    run = await call.application.submit(source.document, call.arguments["inputs"], name=source.name, caller=call.caller)
+    run = await call.application.submit(
+        source.document,
+        call.arguments["inputs"],
+        name=source.name,
+        caller=call.caller,
+        idempotency_key=call.arguments.get("idempotency_key"),
+    )
     return run_answer(await watch(call, run, call.arguments["wait_seconds"]), call.budget)
 
 
@@ -47,16 +54,18 @@ async def validate_workflow(call: Call) -> Answer:
 
 
 async def _source(call: Call, tool: str) -> _Source:
-    document, path = call.arguments.get("workflow"), call.arguments.get("path")
-    if (document is None) == (path is None):
+    given = {key: call.arguments[key] for key in ("workflow", "name", "path") if call.arguments.get(key) is not None}
+    if len(given) != 1:
         raise ValidationError(
-            f"{tool} takes either workflow or path, and {'both were' if path is not None else 'neither was'} given",
-            hint="give the document itself as workflow, or a file inside files.roots as path",
+            f"{tool} takes one of workflow, name and path, and {' and '.join(given) or 'none of them'} "
+            f"{'was' if len(given) < 2 else 'were'} given",
+            hint="give the document itself as workflow, a saved one as name, or a file inside files.roots as path",
         )
-    if path is not None:
-        return _Source(await call.application.read_path(path), PurePath(path).stem)
-    assert document is not None
-    return _Source(document)
+    if "path" in given:
+        return _Source(await call.application.read_path(given["path"]), PurePath(given["path"]).stem)
+    if "name" in given:
+        return _Source((await call.application.saved.get(given["name"], caller=call.caller)).workflow)
+    return _Source(given["workflow"])
 
 
 def _plan_lines(plan: list[list[dict[str, Any]]]) -> list[str]:

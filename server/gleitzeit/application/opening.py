@@ -1,0 +1,85 @@
+"""Putting an application together from its configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio.to_thread
+
+from gleitzeit.application.application import Application
+from gleitzeit.application.discovery import load_providers
+from gleitzeit.application.permission import Permission
+from gleitzeit.application.stores import store_of
+from gleitzeit.application.workflow_provider import WORKFLOW_PROVIDER, register_workflows
+from gleitzeit.config import Configuration
+from gleitzeit.core.errors import ConfigurationError
+from gleitzeit.engine.local import LocalEngine
+from gleitzeit.registry import ProtocolProviderRegistry
+from gleitzeit.store.base import Store
+from gleitzeit.store.owners import this_process
+
+
+@asynccontextmanager
+async def open_application(
+    config: Configuration,
+    *,
+    registry: ProtocolProviderRegistry | None = None,
+    roots: Sequence[Path] = (),
+    store: Store | None = None,
+    recover: bool = True,
+    warm: bool = True,
+) -> AsyncGenerator[Application]:
+    """An application for as long as the context lasts; runs that are not over then can be carried on by any other.
+
+    `registry` is by default that of the process, and `store` that of the configuration; `roots` come before those of
+    the configuration. Without `recover` it carries on no run that others have left; without `warm` connections are
+    opened only when they are needed. Raises `ConfigurationError` for sections that do not fit their providers and for
+    a database that can't be used, `StoreError` for one that can't be used now.
+    """
+    chosen = ProtocolProviderRegistry.get_instance() if registry is None else registry
+    folders = (*roots, *_existing(config.files.roots))
+    permission, kept = Permission(config.policy), store_of(config) if store is None else store
+    # Providers' modules take a while to import, which should hold up nobody else in this event loop.
+    await anyio.to_thread.run_sync(load_providers, chosen, config)
+    workflows = register_workflows(chosen)
+    limits = config.limits
+    chosen.bound(limits.provider_parallel, limits.provider_queue, unbounded=[WORKFLOW_PROVIDER])
+    async with chosen.running():
+        with workflows.serving(kept):
+            async with _engine(config, chosen, kept, permission, recover) as engine:
+                if warm:
+                    await chosen.warm()
+                yield Application(engine, kept, chosen, config, folders, permission)
+
+
+def _engine(
+    config: Configuration, registry: ProtocolProviderRegistry, store: Store, permission: Permission, recover: bool
+) -> LocalEngine:
+    return LocalEngine(
+        registry,
+        store,
+        max_parallel_tasks=config.engine.max_parallel_tasks,
+        secrets=config.secrets,
+        policy=permission.require,
+        result_bytes=config.limits.result_bytes,
+        open_runs=config.limits.open_runs,
+        keep_days=config.engine.keep.days,
+        keep_runs=config.engine.keep.runs,
+        recover=recover,
+        owner=this_process(),
+    )
+
+
+def _existing(folders: Sequence[Path]) -> tuple[Path, ...]:
+    for folder in folders:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"files.roots: {folder} can't be created: {os.strerror(error.errno or 0)}",
+                hint="name a folder in files.roots that can be written, or set GLEITZEIT_HOME",
+            ) from error
+    return tuple(folder.resolve() for folder in folders)

@@ -1,0 +1,69 @@
+"""A run in words for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from gleitzeit.cli.output import json_text
+from gleitzeit.core.models import Run, TaskResult
+from gleitzeit.engine.base import RunSummary
+
+_LONGEST = 200
+
+
+def told_summary(run: RunSummary) -> dict[str, Any]:
+    """A run of a list as JSON data, with times that people read."""
+    told = {"run_id": run.id, "name": run.name, "status": run.status, "created_at": moment(run.created_at)}
+    if run.finished_at is not None:
+        told["finished_at"] = moment(run.finished_at)
+    return told | ({"error": run.error} if run.error else {})
+
+
+def told_run(run: Run, *, abandoned: bool) -> Iterator[str]:
+    """The lines that say how a run stands; `abandoned` is one that no process carries out."""
+    origin = f", resumed from {run.resumed_from}" if run.resumed_from else ""
+    end = f", {run.finished_at - run.created_at:.1f} s" if run.finished_at is not None else ""
+    yield f"{run.id}  {run.name}: {run.status}{end}, begun {moment(run.created_at)}{origin}"
+    for task in run.tasks.values():
+        yield f"  {task.status:<10} {task.task_id}{_facts(task)}"
+    if run.error is not None:
+        yield f"error: {run.error}"
+    if run.outputs:
+        yield f"outputs: {json_text(dict(run.outputs))}"
+    following = _next(run, abandoned)
+    if following:
+        yield f"next: {following}"
+
+
+def moment(seconds: float) -> str:
+    """A time as the clock on the wall shows it."""
+    return datetime.fromtimestamp(seconds).astimezone().isoformat(sep=" ", timespec="seconds")
+
+
+def _facts(task: TaskResult) -> str:
+    facts: list[str] = []
+    if task.started_at is not None and task.finished_at is not None:
+        facts.append(f"{task.finished_at - task.started_at:.1f} s")
+    if task.attempts > 1:
+        facts.append(f"{task.attempts} attempts")
+    if task.not_before is not None:
+        facts.append(f"next attempt at {moment(task.not_before)}")
+    if "kept_from" in task.metadata:
+        facts.append(f"kept from {task.metadata['kept_from']}")
+    if task.error is not None:
+        facts.append(task.error.message.strip().partition("\n")[0][:_LONGEST])
+    return f"  ({'; '.join(facts)})" if facts else ""
+
+
+def _next(run: Run, abandoned: bool) -> str | None:
+    if abandoned:
+        return f"no process carries it out now; a server takes it up, or: gleitzeit runs resume {run.id}"
+    unknown = "".join(f" --unknown {task.task_id}=rerun" for task in run.tasks.values() if task.status == "unknown")
+    if unknown:
+        return (
+            "find out whether what is unknown was carried out, and say so (rerun, skip, completed or failed): "
+            f"gleitzeit runs resume {run.id}{unknown}"
+        )
+    return f"gleitzeit runs resume {run.id}" if run.status in ("failed", "cancelled") else None

@@ -1,0 +1,115 @@
+"""`Attempt`: which attempt of which task this is, and how what becomes of it is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from gleitzeit.core import retry
+from gleitzeit.core.errors import GleitzeitError
+from gleitzeit.core.models import Failure, Task
+from gleitzeit.engine.local.context import Ending, RunContext
+from gleitzeit.engine.local.failures import recorded_failure
+from gleitzeit.engine.local.repeating import repeatable
+from gleitzeit.engine.local.results import as_data
+from gleitzeit.store.base import CacheEntry, EventDraft, TaskRow
+
+
+class Attempt:
+    """One attempt of a task, or of an item of a foreach. `facts` are what its provider recorded of it.
+
+    `interrupted` counts the attempts before it that the end of a process cut off.
+    """
+
+    __slots__ = ("_context", "facts", "interrupted", "key", "number", "started_at", "task")
+
+    def __init__(self, key: str, task: Task, context: RunContext) -> None:
+        self.key = key
+        self.task = task
+        self.number = 1
+        self.interrupted = 0
+        self.started_at: float | None = None
+        self.facts: Mapping[str, Any] = {}
+        self._context = context
+
+    def go_on_from(self, row: TaskRow) -> None:
+        """Be the attempt that is stored."""
+        self.number = row.attempts
+        self.started_at = row.started_at
+        self.interrupted = int(row.metadata.get("interrupted", 0))
+
+    def next(self) -> Attempt:
+        """The attempt after this one."""
+        following = Attempt(self.key, self.task, self._context)
+        following.number = self.number + 1
+        following.interrupted = self.interrupted
+        following.started_at = self.started_at
+        return following
+
+    def begun(self) -> TaskRow:
+        """Its row while it runs."""
+        facts = {"interrupted": self.interrupted} if self.interrupted else {}
+        return TaskRow(self.key, "running", self.number, started_at=self.started_at, metadata=facts)
+
+    def completed(self, result: dict[str, Any], size: int, digest: str | None) -> Ending:
+        """It has a result of about `size` bytes, which may be used again under `digest` where the task says so."""
+        now, secrets = self._context.parts.clock.now(), self._context.secrets
+        row = TaskRow(
+            self.key,
+            "completed",
+            self.number,
+            secrets.redact(result),
+            None,
+            self.started_at,
+            now,
+            metadata=self._metadata(),
+        )
+        cache = None
+        if digest is not None and self.task.cache is not None:
+            cache = CacheEntry(digest, self.key, now + self.task.cache.ttl)
+        return Ending("completed", row, [EventDraft("task.completed", now, self.key)], size=size, cache=cache)
+
+    async def failed(self, error: GleitzeitError) -> Ending:
+        """What follows from an error: another attempt, or the end."""
+        harmless = error.ambiguous and await repeatable(self._context.parts.methods, self.task)
+        verdict = retry.verdict(Failure.of(error), self.task.retry, self._failures, harmless)
+        failure = recorded_failure(error, self._context.secrets.redact)
+        return self._again(failure) if verdict == "retry" else self._ended(verdict, failure)
+
+    @property
+    def _failures(self) -> int:
+        """The attempts that failed by themselves: one that was cut off counts for nothing."""
+        return max(1, self.number - self.interrupted)
+
+    def _again(self, failure: Failure) -> Ending:
+        clock = self._context.parts.clock
+        now, seconds = clock.now(), retry.delay(self.task.retry, self._failures, clock.jitter())
+        facts = {"attempt": self.number, "delay": seconds, "error": failure.to_dict()}
+        row = TaskRow(
+            self.key,
+            "ready",
+            self.number,
+            failure=failure,
+            started_at=self.started_at,
+            not_before=now + seconds,
+            metadata=self._metadata(),
+        )
+        return Ending("again", row, [EventDraft("task.retrying", now, self.key, facts)], delay=seconds)
+
+    def _ended(self, verdict: Literal["fail", "unknown"], failure: Failure) -> Ending:
+        state: Literal["failed", "unknown"] = "unknown" if verdict == "unknown" else "failed"
+        now = self._context.parts.clock.now()
+        row = TaskRow(
+            self.key,
+            state,
+            self.number,
+            failure=failure,
+            started_at=self.started_at,
+            finished_at=now,
+            metadata=self._metadata(),
+        )
+        return Ending(state, row, [EventDraft(f"task.{state}", now, self.key, {"error": failure.to_dict()})])
+
+    def _metadata(self) -> Mapping[str, Any]:
+        facts = self._context.secrets.redact(as_data(self.facts)) if self.facts else {}
+        return {**facts, "interrupted": self.interrupted} if self.interrupted else facts

@@ -1,0 +1,122 @@
+"""`Conductor`: writes what all runs have to write, one transaction after the other, and only then lets them go on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import anyio
+
+from gleitzeit.core.errors import GleitzeitError, StoreError
+from gleitzeit.engine.local.draft import Author, Draft, Drafts
+from gleitzeit.store.base import Change, Committed, Store
+
+logger = logging.getLogger("gleitzeit.engine")
+
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 2.0
+
+
+class Conductor:
+    """Gathers what is due while the transaction before is under way, so that many runs share one.
+
+    Somebody leads: a task that has just ended work, or else `conduct`. Whoever comes meanwhile leaves what is due to
+    the leader. While the store can't write, what has happened is kept and written as soon as it can again; runs that
+    are only about to begin are refused meanwhile.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._due: dict[Author, None] = {}
+        self._called = anyio.Event()
+        self._leading = False
+        self._rest = anyio.Event()
+
+    def note(self, author: Author) -> None:
+        """Ask `author` for its draft at the next occasion; the caller leads soon."""
+        self._due[author] = None
+
+    def due(self, author: Author) -> None:
+        """Ask `author` for its draft at the next occasion."""
+        self._due[author] = None
+        if not self._leading:
+            self._called.set()
+
+    async def conduct(self) -> None:
+        """Write whatever is due and nobody else writes, until cancelled."""
+        while True:
+            await self._called.wait()
+            self._called = anyio.Event()
+            await self.lead()
+
+    async def lead(self, going_on: Callable[[], None] = lambda: None) -> None:
+        """Write what is due until nothing is; returns at once where somebody leads already.
+
+        `going_on` is called whenever something has been written and more has become due meanwhile.
+        """
+        if self._leading or not self._due:
+            return
+        self._leading = True
+        try:
+            await self._write()
+            while self._due:
+                going_on()
+                await self._write()
+        finally:
+            self._leading = False
+            self._rest.set()
+            self._rest = anyio.Event()
+            if self._due:
+                self._called.set()
+
+    async def finish(self) -> None:
+        """Return once nothing is due any more."""
+        while self._leading:
+            await self._rest.wait()
+        await self.lead()
+
+    async def _write(self) -> None:
+        authors, self._due = self._due, {}
+        drafts: list[tuple[Author, Draft, Change]] = []
+        for author in authors:
+            drafted = author.draft()
+            if drafted is not None:
+                drafts.append((author, *drafted))
+        if drafts:
+            await self._commit(drafts)
+
+    async def _commit(self, drafts: Drafts) -> None:
+        pause = _FIRST_PAUSE
+        while drafts:
+            try:
+                outcomes = await self._attempt([change for _, _, change in drafts])
+            except StoreError as error:
+                drafts = _without_new(drafts, error)
+                if pause == _FIRST_PAUSE:
+                    logger.error("%s: what has happened is written as soon as it can be", error)
+                await anyio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                continue
+            for (author, draft, change), outcome in zip(drafts, outcomes, strict=True):
+                author.written(draft, change, outcome)
+            return
+
+    async def _attempt(self, changes: list[Change]) -> list[Committed]:
+        with anyio.CancelScope(shield=True):  # or nobody would know whether it was written
+            try:
+                return list(await self._store.commit(changes))
+            except StoreError:
+                raise
+            except Exception as error:
+                if len(changes) == 1:
+                    logger.exception("a change of run %s could not be written", changes[0].run_id)
+                    return [GleitzeitError(f"the engine failed: {type(error).__name__}: {error}", code="internal")]
+        return [outcome for change in changes for outcome in await self._attempt([change])]
+
+
+def _without_new(drafts: Drafts, error: StoreError) -> Drafts:
+    """The drafts of runs that have begun; those of others are refused, for nobody has been told of them yet."""
+    for author, draft, change in drafts:
+        if change.new:
+            author.written(draft, change, error)
+    return [entry for entry in drafts if not entry[2].new]

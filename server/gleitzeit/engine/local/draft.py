@@ -1,0 +1,82 @@
+"""`Draft`: what a run has to write next, and what waits for that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import anyio
+
+from gleitzeit.core.errors import GleitzeitError
+from gleitzeit.engine.local.work import Work
+from gleitzeit.store.base import CacheEntry, Change, Committed, EventDraft, RunRow, TaskRow
+
+
+class Receipt:
+    """Says whether something has been written."""
+
+    __slots__ = ("_error", "_settled")
+
+    def __init__(self) -> None:
+        self._settled = anyio.Event()
+        self._error: GleitzeitError | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has been given, or refused."""
+        return self._settled.is_set()
+
+    def settle(self, error: GleitzeitError | None = None) -> None:
+        """It has been, or it will not be because of `error`."""
+        self._error = error
+        self._settled.set()
+
+    async def wait(self) -> None:
+        """Return once it is durable. Raises why it is not."""
+        await self._settled.wait()
+        if self._error is not None:
+            raise self._error
+
+
+class Draft:
+    """Grows until it is written; then its works start and its receipts are given."""
+
+    __slots__ = ("cache", "events", "new", "receipts", "release", "run", "starts", "tasks")
+
+    def __init__(self) -> None:
+        self.tasks: list[TaskRow] = []
+        self.events: list[EventDraft] = []
+        self.starts: list[Work] = []
+        self.receipts: list[Receipt] = []
+        self.cache: list[CacheEntry] = []
+        self.run: RunRow | None = None
+        self.new = False
+        self.release = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing in it and nobody waits for it."""
+        return not (self.tasks or self.events or self.receipts or self.run or self.release)
+
+    def row(self, key: str) -> TaskRow | None:
+        """The row of `key` in it, if there is one."""
+        return next((row for row in reversed(self.tasks) if row.key == key), None)
+
+    def change(self, run_id: str, epoch: int) -> Change:
+        """The draft as it is written."""
+        return Change(run_id, epoch, self.tasks, self.events, self.run, self.new, self.release, self.cache)
+
+
+class Author(Protocol):
+    """Whoever has something to write."""
+
+    def draft(self) -> tuple[Draft, Change] | None:
+        """What is to be written now, if anything."""
+        ...
+
+    def written(self, draft: Draft, change: Change, outcome: Committed) -> None:
+        """What became of it."""
+        ...
+
+
+Drafts = Sequence[tuple[Author, Draft, Change]]

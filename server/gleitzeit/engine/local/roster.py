@@ -1,0 +1,176 @@
+"""`Roster`: the runs that this process carries out."""
+
+from __future__ import annotations
+
+import secrets as randomness
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from gleitzeit.core.digest import digest
+from gleitzeit.core.errors import ConflictError, LimitError
+from gleitzeit.engine.base import Submission
+from gleitzeit.engine.events import Bell
+from gleitzeit.engine.local.children import DEEPEST
+from gleitzeit.engine.local.conductor import Conductor
+from gleitzeit.engine.local.context import EngineParts
+from gleitzeit.engine.local.items import ItemResults
+from gleitzeit.engine.local.ledger import Ledger
+from gleitzeit.engine.local.restoring import items_of, restored
+from gleitzeit.engine.local.results import measured
+from gleitzeit.engine.local.runner import Runner
+from gleitzeit.engine.local.secrets import RunSecrets
+from gleitzeit.store.base import EventDraft, RunRow, Snapshot, TaskRow
+
+OPEN_RUNS = 1_000
+
+
+class Roster:
+    """Makes runners, finds them by the id of their run, and forgets them when they have nothing more to do here.
+
+    `changed` rings whenever a run comes or goes, for whoever watches one that is not here.
+    """
+
+    def __init__(self, parts: EngineParts, conductor: Conductor, changed: Bell, boot: str, most: int) -> None:
+        self._parts = parts
+        self._conductor = conductor
+        self._changed = changed
+        self._boot = boot
+        self._most = most
+        self._runners: dict[str, Runner] = {}
+        self._roots = 0
+
+    def __iter__(self) -> Iterator[Runner]:
+        return iter(list(self._runners.values()))
+
+    @property
+    def room(self) -> int:
+        """How many more runs may be carried out here."""
+        return max(0, self._most - self._roots)
+
+    def find(self, run_id: str) -> Runner | None:
+        """The runner of a run, where this process carries it out."""
+        return self._runners.get(run_id)
+
+    def begin(self, submission: Submission) -> Runner:
+        """Begin a new run. Raises `LimitError` where there are too many, and `ConflictError` without its parent."""
+        parent = self._parent(submission)
+        row = self._row(submission, parent)
+        submitted = EventDraft("run.submitted", row.created_at, None, {"name": row.workflow.name})
+        return self._begin(self._runner(Ledger(row), parent), (), [submitted], {})
+
+    async def resume(self, row: RunRow, rows: Sequence[TaskRow], events: Sequence[EventDraft]) -> Runner:
+        """Begin a run that goes on from what another one has done."""
+        self._check_room()
+        parts = self._parts
+        runner = self._runner(Ledger(replace(row, boot=self._boot, uptime=parts.clock.uptime())), None)
+        items = await items_of(row, {one.key: one for one in rows}, parts.evaluator, runner.secrets)
+        return self._begin(runner, rows, events, items)
+
+    async def adopt(self, snapshot: Snapshot, parent: Runner | None = None) -> Runner:
+        """Go on with a run that this process has claimed."""
+        parts = self._parts
+        secrets = RunSecrets(parts.secrets, snapshot.run.workflow, None if parent is None else parent.secrets)
+        restoration = await restored(snapshot, parts.methods, parts.evaluator, secrets, parts.clock)
+        runner = self._runner(Ledger(snapshot.run, restoration.rows, snapshot.seq), parent)
+        self._enter(runner)
+        runner.restore(restoration)
+        self._limit(runner)
+        self._changed.ring()
+        return runner
+
+    def park(self) -> None:
+        """Stop all of them here."""
+        for runner in self:
+            runner.park()
+
+    def _begin(
+        self,
+        runner: Runner,
+        rows: Sequence[TaskRow],
+        events: Sequence[EventDraft],
+        items: Mapping[str, ItemResults],
+    ) -> Runner:
+        if runner.row.id in self._runners:
+            raise ConflictError(f"the run {runner.row.id} exists already")
+        self._enter(runner)
+        runner.begin(rows, events, items)
+        self._limit(runner)
+        return runner
+
+    def _runner(self, ledger: Ledger, parent: Runner | None) -> Runner:
+        return Runner(ledger, self._parts, self._conductor, self._retire, parent)
+
+    def _enter(self, runner: Runner) -> None:
+        row = runner.row
+        self._runners[row.id] = runner
+        if row.parent_id is None:
+            self._roots += 1
+        elif (parent := self._runners.get(row.parent_id)) is not None:
+            parent.children.add(row.id)
+
+    def _retire(self, runner: Runner) -> None:
+        row = runner.row
+        if self._runners.get(row.id) is not runner:
+            return
+        del self._runners[row.id]
+        if row.parent_id is None:
+            self._roots -= 1
+        elif (parent := self._runners.get(row.parent_id)) is not None:
+            parent.children.discard(row.id)
+        self._changed.ring()
+
+    def _limit(self, runner: Runner) -> None:
+        """Have a run end in time: what has passed of it is told by the clock that nobody can set, if it still runs."""
+        row, clock = runner.row, self._parts.clock
+        limit = row.workflow.settings.timeout
+        if limit is None:
+            return
+        passed = clock.uptime() - row.uptime if row.boot == self._boot else clock.now() - row.created_at
+        runner.limit(min(limit, max(0.0, limit - passed)))
+
+    def _parent(self, submission: Submission) -> Runner | None:
+        if submission.parent_id is None:
+            self._check_room()
+            return None
+        parent = self._runners.get(submission.parent_id)
+        if parent is None:
+            raise ConflictError(f"the run {submission.parent_id} is over and starts no more children")
+        if parent.depth > DEEPEST:
+            raise LimitError(
+                f"workflows may start each other {DEEPEST} levels deep", hint="does one of them start itself?"
+            )
+        return parent
+
+    def _check_room(self) -> None:
+        if not self.room:
+            raise LimitError(
+                f"{self._roots:,} runs are open, and no more than {self._most:,} may be (limits.open_runs)",
+                hint="submit it again when some of them are over, or cancel one",
+                retryable=True,
+            )
+
+    def digest_of(self, submission: Submission) -> str:
+        """What tells a submission from others: its document and inputs."""
+        return digest(submission.workflow.canonical(), measured(submission.inputs)[0])
+
+    def _row(self, submission: Submission, parent: Runner | None) -> RunRow:
+        inputs: Mapping[str, object] = measured(submission.inputs)[0]
+        marked = submission.idempotency_key is not None or parent is not None
+        above = None if parent is None else parent.row
+        roots = tuple(str(root) for root in submission.roots)
+        return RunRow(
+            id=submission.run_id or randomness.token_hex(8),
+            caller=submission.caller if above is None else above.caller,
+            workflow=submission.workflow,
+            inputs=inputs,
+            state="running",
+            created_at=self._parts.clock.now(),
+            parent_id=submission.parent_id,
+            parent_task=submission.parent_task,
+            root_id=None if above is None else above.root_id or above.id,
+            idempotency_key=submission.idempotency_key,
+            digest=self.digest_of(submission) if marked else None,
+            roots=roots or (() if above is None else above.roots),
+            boot=self._boot,
+            uptime=self._parts.clock.uptime(),
+        )

@@ -1,0 +1,62 @@
+"""What to do next about a run, in words for a model."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from gleitzeit.core.models import Run
+from gleitzeit.mcp_server.tools.answer import compact
+
+_MOST_NAMES = 10
+
+
+def workflow_next(run: Run) -> str | None:
+    """What to do about a workflow's run; nothing where it is completed."""
+    if _unknown(run):
+        return _deciding(run)
+    match run.status:
+        case "completed":
+            return None
+        case "failed":
+            return (
+                f"mend what failed, then call resume_run with {compact({'run_id': run.id})} and the `changes`: "
+                'finished results are kept; inspect_run with detail "tasks" shows every task'
+            )
+        case "cancelled":
+            return f"to go on with it, call resume_run with {compact({'run_id': run.id})}: finished results are kept"
+        case _:
+            return _waiting(run)
+
+
+def method_next(run: Run) -> str | None:
+    """What to do about the run of one method."""
+    if _unknown(run):
+        return _deciding(run)
+    return None if run.over else _waiting(run)
+
+
+def abandoned_next(run: Run, methods: Collection[str]) -> str:
+    """What to do about a run that no living process carries out; `methods` are those that it needs."""
+    named = ", ".join(sorted(methods)[:_MOST_NAMES])
+    return (
+        "no process carries this run out right now. A server that shares the database and serves its methods "
+        f"({named}) takes it up by itself within seconds; resume_run with {compact({'run_id': run.id})} does it here"
+    )
+
+
+def _waiting(run: Run) -> str:
+    call = compact({"run_id": run.id, "wait_seconds": 30})
+    return f"call inspect_run with {call} to wait for it, or cancel_run to stop it"
+
+
+def _deciding(run: Run) -> str:
+    decisions = dict.fromkeys(_unknown(run)[:_MOST_NAMES], "...")
+    return (
+        "find out whether each unknown task was carried out, then call resume_run with "
+        f"{compact({'run_id': run.id, 'unknown': decisions})}: rerun does it once more, skip goes on without it, "
+        "completed and failed say how it ended"
+    )
+
+
+def _unknown(run: Run) -> list[str]:
+    return [task.task_id for task in run.tasks.values() if task.status == "unknown"]

@@ -1,0 +1,1 @@
+from gleitzeit.store.sqlite.store import SqliteStore as SqliteStore

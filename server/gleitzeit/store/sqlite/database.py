@@ -1,0 +1,189 @@
+"""The database file: how it is opened, created and recognised, and brought to this version."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from gleitzeit.core.errors import ConfigurationError
+from gleitzeit.store.sqlite.faults import is_busy
+
+Durability = Literal["full", "normal"]
+
+PATIENCE = 10.0
+"""Seconds that another program may keep the database locked."""
+
+APPLICATION = 0x475A5442
+"""Tells our files from other programs' databases."""
+
+_PAUSE = 0.002
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The schema of a new database, and what brings an older one to each version, from 2 on."""
+
+    schema: str
+    migrations: Mapping[int, str]
+
+    @property
+    def version(self) -> int:
+        """The newest version."""
+        return max(self.migrations, default=1)
+
+
+PLAN = Plan(
+    (_HERE / "schema.sql").read_text(encoding="utf-8"),
+    {int(file.stem[:4]): file.read_text(encoding="utf-8") for file in (_HERE / "migrations").glob("*.sql")},
+)
+"""The plan of this version of Gleitzeit."""
+
+
+def connect(path: Path, durability: Durability = "full") -> sqlite3.Connection:
+    """A connection to a file that exists; statements are autonomous unless a transaction is begun."""
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    connection = sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=PATIENCE, cached_statements=128
+    )
+    connection.execute(f"pragma synchronous = {durability}")
+    connection.execute("pragma wal_autocheckpoint = 4000")
+    connection.execute("pragma journal_size_limit = 67108864")
+    if sys.platform == "darwin":  # elsewhere a sync reaches the disk by itself
+        connection.execute("pragma fullfsync = on")
+        connection.execute("pragma checkpoint_fullfsync = on")
+    return connection
+
+
+def begin(connection: sqlite3.Connection, patience: float = PATIENCE) -> None:
+    """Begin to write. Raises `sqlite3.OperationalError` where somebody else keeps the lock for so long.
+
+    SQLite's own waiting grows to 100 ms a turn, by which a busy neighbour would always be first; this asks more often.
+    """
+    until = 0.0
+    while True:
+        try:
+            connection.execute("begin immediate")
+        except sqlite3.OperationalError as error:
+            until = until or time.monotonic() + patience
+            if not is_busy(error) or time.monotonic() >= until:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
+
+
+def rollback(connection: sqlite3.Connection) -> None:
+    """End a transaction that failed, where SQLite has not done so itself."""
+    if connection.in_transaction:
+        with suppress(sqlite3.Error):  # what matters is the error before
+            connection.execute("rollback")
+
+
+def open_database(path: Path, durability: Durability, plan: Plan = PLAN) -> sqlite3.Connection:
+    """A connection to the database, which is created or brought to this version.
+
+    Raises `ConfigurationError` where the file is something else, and what SQLite and the system raise.
+    """
+    _create(path)
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return _open(path, durability, plan)
+        except sqlite3.OperationalError as error:  # two that switch to WAL at once don't wait for each other
+            if not is_busy(error) or time.monotonic() >= until:
+                raise
+            time.sleep(_PAUSE)
+
+
+def _create(path: Path) -> None:
+    """An empty file that only its owner may read, unless there is one."""
+    if path.is_dir():
+        raise ConfigurationError(f"{path} is a folder, not a database", hint="set engine.database to a file")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _open(path: Path, durability: Durability, plan: Plan) -> sqlite3.Connection:
+    connection = connect(path, durability)
+    try:
+        connection.execute("pragma busy_timeout = 0")  # `begin` waits in its own way
+        _recognise(path, connection, plan)
+        (mode,) = connection.execute("pragma journal_mode = wal").fetchone()
+        _require_wal(path, mode)
+        begin(connection)
+        _migrate(path, connection, plan)
+        connection.execute("commit")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _require_wal(path: Path, mode: str) -> None:
+    if mode != "wal":
+        raise ConfigurationError(
+            f"the file system of {path} can't hold a database that several processes share",
+            hint="set engine.database to a file on a local disk",
+        )
+
+
+def _recognise(path: Path, connection: sqlite3.Connection, plan: Plan) -> int:
+    """The version of what is there, 0 for nothing."""
+    (application,) = connection.execute("pragma application_id").fetchone()
+    (version,) = connection.execute("pragma user_version").fetchone()
+    (tables,) = connection.execute("select count(*) from sqlite_schema").fetchone()
+    if application != APPLICATION and (application or version or tables):
+        raise ConfigurationError(
+            f"{path} is the database of another program", hint="set engine.database to another file"
+        )
+    if version > plan.version:
+        raise ConfigurationError(
+            f"the database {path} is from a newer version of Gleitzeit (its schema is {version}, ours {plan.version})",
+            hint="use that version, or set engine.database to another file",
+        )
+    return int(version)
+
+
+def _migrate(path: Path, connection: sqlite3.Connection, plan: Plan) -> None:
+    """Bring the schema to this version, in the transaction that has begun: another process may have been first."""
+    version = _recognise(path, connection, plan)
+    if version == plan.version:
+        return
+    scripts = [plan.migrations[step] for step in range(version + 1, plan.version + 1)] if version else [plan.schema]
+    for script in scripts:
+        for statement in statements(script):
+            connection.execute(statement)
+    connection.execute(f"pragma application_id = {APPLICATION}")
+    connection.execute(f"pragma user_version = {plan.version}")
+
+
+def statements(script: str) -> list[str]:
+    """The statements of a script; `executescript` would commit before it begins."""
+    found: list[str] = []
+    pending = ""
+    for part in script.split(";"):
+        pending += part + ";"
+        if sqlite3.complete_statement(pending) and pending.strip("; \n"):
+            found.append(pending.strip())
+            pending = ""
+    return found
+
+
+def identity_of(path: Path) -> tuple[str, int] | None:
+    """Which database a file is, and how often it was written anew; nothing where it is none of ours."""
+    try:
+        with closing(connect(path)) as connection:
+            (application,) = connection.execute("pragma application_id").fetchone()
+            row = connection.execute("select id, generation from identity").fetchone()
+    except sqlite3.Error:
+        return None
+    return row if application == APPLICATION else None

@@ -1,0 +1,145 @@
+"""The writing connection, and what this process is to the others that share the database."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from gleitzeit.core.errors import GleitzeitError
+from gleitzeit.store.base import Change, Committed, Owner
+from gleitzeit.store.owners import MARGIN
+from gleitzeit.store.sqlite import ownership
+from gleitzeit.store.sqlite.database import PATIENCE, PLAN, Durability, Plan, begin, connect, open_database, rollback
+from gleitzeit.store.sqlite.faults import opening_error, store_error
+from gleitzeit.store.sqlite.ledger import Ledger
+from gleitzeit.store.sqlite.ownership import Pulse
+from gleitzeit.store.sqlite.queries import QUERIES
+from gleitzeit.store.sqlite.rescue import Footing, bring_back, footing, place_of
+
+_LOG = logging.getLogger(__name__)
+
+BRIEFLY = 1.0
+"""Seconds that a sign of life waits for a lock; it is tried again soon, and whatever else is to be written waits."""
+
+
+class Session:
+    """What the writing thread has open; nobody else calls it, but `secured` and `footing` may be read."""
+
+    def __init__(self, path: Path, durability: Durability, owner: Owner, pulse: Pulse, plan: Plan = PLAN) -> None:
+        self.path = path
+        self.owner = owner
+        self.secured = 0.0
+        self._durability: Durability = durability
+        self._pulse = pulse
+        self._plan = plan
+        self._due = 0.0
+        self._data_version = 0
+        self._complaint = ""
+
+    def open(self) -> None:
+        """Open the database and give the first sign of life."""
+        try:
+            self._adopt(open_database(self.path, self._durability, self._plan))
+            self.beat()
+        except (sqlite3.Error, OSError) as error:
+            raise opening_error(self.path, error) from error
+
+    def _adopt(self, connection: sqlite3.Connection) -> None:
+        self.footing: Footing = footing(self.path, connection)
+        self._connection = connection
+        self._keeper = connect(self.path)  # reads a lost file while the other keeps it locked
+        self._keeper.execute(QUERIES["select_identity"]).fetchall()
+        self._data_version = self._version()
+
+    @contextmanager
+    def transaction(self, patience: float = PATIENCE) -> Generator[sqlite3.Connection]:
+        """A transaction on the file that has the database's path, before and after: else it would be lost with it."""
+        self._begin(patience)
+        try:
+            yield self._connection
+            self._connection.execute("commit")
+        except BaseException:
+            rollback(self._connection)
+            raise
+        if not self._in_place():
+            self._recover()
+
+    def write(self, changes: Sequence[Change]) -> list[Committed]:
+        """Write changes within a transaction."""
+        return Ledger(self._connection, self.owner.id).write(changes)
+
+    def look(self) -> bool:
+        """Look after file and lease where it is time; whether another process has written since the last look."""
+        try:
+            if not self._in_place():
+                self._recover()
+            if self._pulse.uptime() >= self._due:
+                self.beat()
+            version = self._version()
+        except (sqlite3.Error, OSError, GleitzeitError) as error:
+            self.complain(error)
+            return False
+        self._complaint = ""
+        written = version != self._data_version
+        self._data_version = version
+        return written
+
+    def beat(self) -> None:
+        """Give a sign of life, and forget processes that are gone and own nothing."""
+        now = self._pulse.uptime()
+        with self.transaction(BRIEFLY) as connection:
+            ownership.beat(connection, self.owner, now)
+            ownership.forget_gone(connection, self.owner, self._pulse)
+        self.secured = now + self._pulse.lease * (1 - MARGIN)
+        self._due = now + self._pulse.heartbeat
+
+    def close(self) -> None:
+        """Give up all runs and release the file; a fault is told and leaves the rest to the lease."""
+        try:
+            with self.transaction() as connection:
+                ownership.leave(connection, self.owner)
+            self._keeper.close()
+            self._connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+        except (sqlite3.Error, OSError, GleitzeitError) as error:
+            self.complain(error)
+        with suppress(sqlite3.Error):  # nothing is left to be done about it
+            self._keeper.close()
+            self._connection.close()
+
+    def _begin(self, patience: float) -> None:
+        """Begin to write to the file that is in place. No other process writes to a lost one from then on."""
+        while True:
+            begin(self._connection, patience)
+            if self._in_place():
+                return
+            rollback(self._connection)
+            self._recover()
+
+    def _in_place(self) -> bool:
+        place = place_of(self.path)
+        return place is not None and place == self.footing.places[0]
+
+    def _recover(self) -> None:
+        lost, keeper = self._connection, self._keeper
+        begin(lost, PATIENCE)
+        try:
+            bring_back(keeper, self.path, self.footing, self.owner, self._pulse)
+        finally:
+            rollback(lost)
+        self._adopt(open_database(self.path, self._durability, self._plan))
+        keeper.close()
+        lost.close()
+
+    def _version(self) -> int:
+        return int(self._connection.execute("pragma data_version").fetchone()[0])
+
+    def complain(self, error: Exception) -> GleitzeitError:
+        """Log a fault in words, once as long as it lasts."""
+        reported = error if isinstance(error, GleitzeitError) else store_error(self.path, error)
+        if str(reported) != self._complaint:
+            self._complaint = str(reported)
+            _LOG.error("%s", reported)
+        return reported
