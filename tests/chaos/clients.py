@@ -153,14 +153,3 @@ async def held(witness: Witness, run_ids: Sequence[str], pid: int) -> None:
         ),
         within=40,
     )
-
-
-async def stop(server: Server, other: Server) -> None:
-    """Stop a process at an instant at which it holds no lock of the database: nobody could write until it goes on."""
-    while True:
-        await server.stop()
-        with anyio.move_on_after(2):
-            await other.ask("submit", document={"name": "probe", "tasks": [{"id": "a", "method": "chaos/step"}]})
-            return
-        server.go_on()
-        await server.ask("ping")

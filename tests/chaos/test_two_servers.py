@@ -7,11 +7,12 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.chaos.clients import Clients, Front, all_over, decide, held, stop, submitted
+from tests.chaos.clients import Clients, Front, all_over, decide, held, submitted
 from tests.chaos.documents import gated
 from tests.chaos.processes import Fleet, Server
+from tests.chaos.standstill import stop_between_transactions, stop_inside_transaction
 from tests.chaos.verdict import check_consistency, check_ends, check_executions, check_integrity, everything, open_runs
-from tests.chaos.witness import Witness
+from tests.chaos.witness import Witness, noticed
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(900)]
 
@@ -50,7 +51,7 @@ async def test_a_server_that_was_stopped_past_its_lease_writes_nothing_of_the_ru
     again = await submitted(stopped, gated("gate"), 5)
     never = await submitted(stopped, gated("gate", "chaos/gate_once"), 3)
     await held(witness, [*again, *never], stopped.pid)
-    await stop(stopped, other)
+    await stop_between_transactions(stopped, fleet.setup.database)
     await held(witness, again, other.pid)
     parked = await all_over(other, never)
     assert {run["status"] for run in parked.values()} == {"waiting"}
@@ -87,7 +88,7 @@ async def test_a_server_that_is_stopped_under_load_and_goes_on_does_no_harm(
             front.show(other)
             [orphan] = await submitted(victim, gated("orphan"))
             await held(witness, [orphan], victim.pid)
-            await stop(victim, other)
+            await stop_between_transactions(victim, fleet.setup.database)
             await held(witness, [orphan], other.pid)
             victim.go_on()
             await other.ask("open", gate="orphan")
@@ -97,6 +98,30 @@ async def test_a_server_that_is_stopped_under_load_and_goes_on_does_no_harm(
     resumed = await decide(servers[1], [run_id for run_id, run in ends.items() if run["status"] == "waiting"])
     await all_over(servers[0], resumed)
     assert [await server.leave() for server in servers] == [0, 0]
+    runs = await everything(fleet.setup.database)
+    check_consistency(runs.values())
+    check_executions(runs, witness.lines())
+
+
+async def test_a_server_that_is_stopped_inside_a_transaction_holds_others_up_and_harms_nobody(
+    fleet: Fleet, witness: Witness, seed: int, whole: bool
+) -> None:
+    front = Front()
+    clients = Clients(front, seed, number=8)
+    victim, other = await fleet.start(), await fleet.start()
+    front.show(victim, other)
+    async with clients.submitting():
+        await witness.grown(50)
+        await stop_inside_transaction(victim, fleet.setup.database)
+        front.show(other)
+        if whole:
+            await noticed(lambda: bool(clients.refusals))
+        victim.go_on()
+        await clients.grown(20)
+    assert all("lock" in str(refusal) for refusal in clients.refusals)
+    ends = await all_over(victim, [one.run_id for one in clients.acknowledged])
+    await all_over(other, await decide(victim, [key for key, run in ends.items() if run["status"] == "waiting"]))
+    assert [await server.leave() for server in (victim, other)] == [0, 0]
     runs = await everything(fleet.setup.database)
     check_consistency(runs.values())
     check_executions(runs, witness.lines())

@@ -12,10 +12,10 @@ import pytest
 from gleitzeit import GleitzeitClient, Task, Workflow
 from gleitzeit.core.errors import (
     ConfigurationError,
+    ConflictError,
     DocumentError,
     ProviderError,
     RunNotFoundError,
-    UnsupportedError,
     ValidationError,
     WorkflowNotFoundError,
 )
@@ -182,10 +182,49 @@ async def test_chatting_returns_the_text() -> None:
             await client.chat("fail", "tiny")
 
 
-async def test_what_is_not_in_this_version_says_so() -> None:
+async def test_a_failed_run_goes_on_from_what_is_finished() -> None:
+    document = {"tasks": [TASK, {"id": "b", "method": "text/fail", "parameters": {"text": "${a.text}"}}]}
     async with GleitzeitClient() as client:
-        with pytest.raises(UnsupportedError, match="resume_run"):
+        failed = await client.run_workflow(document)
+        resumed = await client.resume_run(failed.id, changes={"b": {"method": "text/upper"}})
+        events = [event async for event in client.events(resumed.id)]
+        run = await client.get_run(resumed.id)
+        assert (run.status, run.resumed_from) == ("completed", failed.id)
+        assert {event.task_id for event in events if event.kind == "task.started"} == {"b"}
+        assert run.tasks["a"].metadata["kept_from"] == failed.id
+        with pytest.raises(ConflictError, match="nothing is left to do"):
+            await client.resume_run(run.id)
+        with pytest.raises(RunNotFoundError):
             await client.resume_run("r1")
+
+
+async def test_what_a_client_has_run_is_there_for_the_next_one() -> None:
+    async with GleitzeitClient() as client:
+        run = await client.run_workflow({"tasks": [TASK]})
+        first = await client.submit_workflow({"tasks": [TASK]}, idempotency_key="k")
+    async with GleitzeitClient() as client:
+        assert (await client.get_run(run.id)).outputs == run.outputs
+        assert (await client.submit_workflow({"tasks": [TASK]}, idempotency_key="k")).id == first.id
+        with pytest.raises(ConflictError):
+            await client.submit_workflow({"tasks": [{**TASK, "id": "other"}]}, idempotency_key="k")
+
+
+async def test_workflows_are_saved_and_run_by_their_name() -> None:
+    document = {"name": "shout", "tasks": [TASK]}
+    async with GleitzeitClient() as client:
+        assert await client.save_workflow(document) == 1
+        assert await client.save_workflow(document) == 1
+        with pytest.raises(ConflictError):
+            await client.save_workflow({**document, "description": "other"})
+        assert await client.save_workflow({**document, "description": "other"}, overwrite=True) == 2
+        assert await client.saved_workflows() == ["shout"]
+        run = await client.submit_workflow(name="shout")
+        assert run.name == "shout"
+        await client.delete_workflow("shout")
+        with pytest.raises(WorkflowNotFoundError):
+            await client.submit_workflow(name="shout")
+        with pytest.raises(ValidationError, match="either"):
+            await client.submit_workflow()
 
 
 async def test_errors_of_the_program_come_out_as_they_are() -> None:

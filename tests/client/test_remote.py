@@ -20,7 +20,6 @@ from gleitzeit.core.errors import (
     ProviderError,
     ProviderUnavailableError,
     RunNotFoundError,
-    UnsupportedError,
     ValidationError,
 )
 
@@ -118,6 +117,25 @@ async def test_the_same_client_works_against_a_server(client: GleitzeitClient) -
             assert await client.chat("Hello ${x}", "any") == "Hello ${x}"
 
 
+async def test_runs_are_resumed_and_workflows_saved_on_a_server(client: GleitzeitClient) -> None:
+    broken = {"tasks": [TASK, {"id": "b", "method": "text/fail", "parameters": {"text": "${a.text}"}}]}
+    with anyio.fail_after(30):
+        async with client:
+            failed = await client.run_workflow(broken)
+            resumed = await client.resume_run(failed.id, changes={"b": {"method": "text/upper"}})
+            told = [event.kind async for event in client.events(resumed.id)]
+            run = await client.get_run(resumed.id)
+            assert (run.status, run.resumed_from, run.outputs) == ("completed", failed.id, {"b": {"text": "HI"}})
+            assert run.tasks["a"].metadata == {"kept_from": failed.id}
+            assert told.count("task.started") == 1
+            assert await client.save_workflow({"name": "shout", "tasks": [TASK]}) == 1
+            assert await client.saved_workflows() == ["shout"]
+            first = await client.submit_workflow(name="shout", idempotency_key="k")
+            assert (await client.submit_workflow(name="shout", idempotency_key="k")).id == first.id
+            await client.delete_workflow("shout")
+            assert await client.saved_workflows() == []
+
+
 async def test_results_and_inputs_are_what_they_were_or_an_error(client: GleitzeitClient) -> None:
     long = {"id": "a", "method": "text/long", "parameters": {"length": "${inputs.length}"}}
     workflow = {"inputs": {"length": "integer"}, "tasks": [long], "outputs": {"a": "another value"}}
@@ -153,7 +171,7 @@ async def test_failures_are_the_same_against_a_server(client: GleitzeitClient) -
                 await client.run_workflow({"inputs": {"word": "string"}, "tasks": [TASK]})
             with pytest.raises(RunNotFoundError):
                 await client.get_run("nowhere")
-            with pytest.raises(UnsupportedError):
+            with pytest.raises(RunNotFoundError):
                 await client.resume_run("r1")
             run = await client.submit_workflow({"tasks": [{"id": "a", "method": "text/hang"}]})
             assert (await client.cancel_run(run.id, "enough")).status == "cancelled"

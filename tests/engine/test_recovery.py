@@ -16,7 +16,6 @@ from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.engine.base import Resumption, Submission
 from gleitzeit.engine.local import LocalEngine
 from gleitzeit.providers.base import current_task
-from gleitzeit.store.base import Owner
 from gleitzeit.store.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
@@ -55,6 +54,12 @@ class Processes:
     def kill(self) -> None:
         """The first process gives no more signs of life, though what it does goes on."""
         self.later.seconds += 60.0
+
+    def after(self) -> Uptime:
+        """The clock of a process for which all those before are gone."""
+        uptime = Uptime()
+        uptime.seconds = self.later.seconds + 60.0
+        return uptime
 
     async def survivor(self, **options: Any) -> LocalEngine:
         """An engine in a process that lives on."""
@@ -311,7 +316,7 @@ async def test_a_child_run_is_found_again_by_the_task_that_started_it(processes:
     two = await processes.survivor()
     done = await ended(two, run.id)
     assert (done.status, done.outputs) == ("completed", {"p": {"a": {"n": 2}}})
-    page = await two._store.runs(parent_id=run.id)  # noqa: SLF001 - lists show no children
+    page = await two._store.runs(parent_id=run.id)
     assert [head.state for head in page.runs] == ["completed"]
 
 
@@ -327,16 +332,16 @@ async def test_a_task_that_ends_its_process_every_time_is_given_up(processes: Pr
 
     bench.method(deadly)
     bench.provider.specs["deadly"] = MethodSpec("test/deadly", read_only=True)
-    store = MemoryStore()
-    async with LocalEngine(bench.registry, store) as engine:
-        run = await engine.submit(document({"id": "a", "method": "test/deadly"}))
-        await begun[1].wait()
+    one = await processes.dying()
+    run = await one.submit(document({"id": "a", "method": "test/deadly"}))
+    await begun[1].wait()
     for number in range(2, 7):
+        processes.later = processes.after()
+        await processes.survivor()
         with anyio.fail_after(5):
-            async with LocalEngine(bench.registry, MemoryStore(peer=store)):
-                await begun[number].wait()
-    async with LocalEngine(bench.registry, MemoryStore(peer=store)) as engine:
-        done = await ended(engine, run.id)
+            await begun[number].wait()
+    processes.later = processes.after()
+    done = await ended(await processes.survivor(), run.id)
     assert (done.status, starts) == ("failed", [1, 2, 3, 4, 5, 6])
     assert done.tasks["a"].error is not None
     assert done.tasks["a"].error.code == "provider_crashed"

@@ -140,8 +140,8 @@ async def test_inputs_of_the_wrong_type_are_named(factory: Factory) -> None:
 
 
 ARGUMENTS: list[tuple[str, dict[str, Any], str]] = [
-    ("submit_workflow", {}, "neither was given"),
-    ("submit_workflow", {"workflow": "x", "path": "y"}, "both were given"),
+    ("submit_workflow", {}, "none of them was given"),
+    ("submit_workflow", {"workflow": "x", "path": "y"}, "workflow and path were given"),
     ("submit_workflow", {"workflw": "x"}, '"workflow"'),
     ("submit_workflow", {"workflow": 5}, "workflow"),
     ("submit_workflow", {"workflow": "x", "wait_seconds": 600}, "wait_seconds"),
@@ -149,6 +149,15 @@ ARGUMENTS: list[tuple[str, dict[str, Any], str]] = [
     ("inspect_run", {"run_id": "none"}, "none"),
     ("inspect_run", {"run_id": "none", "detail": "evnts"}, "events"),
     ("cancel_run", {"run_id": "none"}, "none"),
+    ("submit_workflow", {"name": "weather"}, "none is saved yet"),
+    ("submit_workflow", {"name": "a", "workflow": "tasks: []"}, "workflow and name were given"),
+    ("resume_run", {"run_id": "none"}, "none"),
+    ("resume_run", {"run_id": "none", "unknown": {"a": "done"}}, "rerun"),
+    ("resume_run", {"run_id": "none", "changes": [1]}, "changes"),
+    ("save_workflow", {"workflow": "tasks: [{id: a, method: probe/ecco}]"}, "probe/echo"),
+    ("save_workflow", {"workflow": "tasks: [{id: a, method: probe/odd}]"}, "needs a name"),
+    ("list_workflows", {"name": "weather"}, "none is saved yet"),
+    ("delete_workflow", {"name": "weather"}, "none is saved yet"),
     ("list_runs", {"cursor": "made up"}, "cursor"),
     ("list_runs", {"limit": 0}, "limit"),
     ("call_method", {"method": "probe/ecco"}, "probe/echo"),

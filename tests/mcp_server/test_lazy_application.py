@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from gleitzeit.application import Application
-from gleitzeit.core.errors import ConfigurationError
+from gleitzeit.core.errors import ConfigurationError, StoreError
 from gleitzeit.mcp_server.lazy_application import lazy_application
 
 pytestmark = pytest.mark.anyio
@@ -43,6 +43,35 @@ async def test_what_kept_it_from_opening_is_told_every_time(caplog: pytest.LogCa
                 with pytest.raises(ConfigurationError, match="no such key"):
                     await lazy.opened()
     assert "remove it" in caplog.text
+
+
+async def test_a_cause_that_goes_away_is_tried_again_by_the_next_request(factory: Factory) -> None:
+    failures: list[StoreError] = [StoreError("the database is locked"), StoreError("the disk is full")]
+
+    def troubled() -> AbstractAsyncContextManager[Application]:
+        if failures:
+            raise failures.pop(0)
+        return factory()
+
+    with anyio.fail_after(5):
+        async with lazy_application(troubled) as lazy:
+            lazy.begin()
+            with pytest.raises(StoreError, match="locked"):
+                await lazy.opened()
+            with pytest.raises(StoreError, match="full"):
+                await lazy.opened()
+            first, second = await lazy.opened(), await lazy.opened()
+            assert first is second
+
+
+async def test_one_that_never_opens_does_not_hold_up_the_end() -> None:
+    def locked() -> AbstractAsyncContextManager[Application]:
+        raise StoreError("the database is locked")
+
+    with anyio.fail_after(1):
+        async with lazy_application(locked) as lazy:
+            with pytest.raises(StoreError):
+                await lazy.opened()
 
 
 async def test_a_defect_in_opening_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,11 +9,13 @@ from typing import Any, get_args
 import pytest
 from jsonschema import Draft202012Validator
 
+from gleitzeit.core.decisions import DECISIONS
 from gleitzeit.core.document import read
 from gleitzeit.core.models import RunState
 from gleitzeit.mcp_server.instructions import INSTRUCTIONS
 from gleitzeit.mcp_server.tools.dispatch import HANDLERS
 from gleitzeit.mcp_server.tools.manifest import TOOLS
+from gleitzeit.mcp_server.tools.schemas import DECISIONS as DECIDED
 from gleitzeit.mcp_server.tools.schemas import RUN_STATES
 
 HEAVY = [
@@ -59,14 +61,24 @@ def test_runs_are_listed_by_every_state_that_they_have() -> None:
     assert get_args(RunState) == RUN_STATES
 
 
+def test_unknown_tasks_are_decided_by_every_word_that_there_is() -> None:
+    assert DECIDED == DECISIONS
+
+
 def test_the_hints_tell_reading_from_acting() -> None:
     hints: dict[str, Any] = {name: tool.annotations for name, tool in TOOLS.items()}
     reading = {name for name, hint in hints.items() if hint.read_only_hint}
-    assert reading == {"inspect_run", "list_runs", "validate_workflow", "query_method", "search_methods"}
-    assert all(hints[name].destructive_hint for name in ("submit_workflow", "call_method", "cancel_run"))
-    assert hints["cancel_run"].idempotent_hint
+    assert reading == {
+        *("inspect_run", "list_runs", "list_workflows"),
+        *("validate_workflow", "query_method", "search_methods"),
+    }
+    assert all(hints[name].destructive_hint for name in set(TOOLS) - reading)
+    assert {name for name, hint in hints.items() if hint.idempotent_hint} == {
+        *("cancel_run", "save_workflow", "delete_workflow")
+    }
     assert {name for name, hint in hints.items() if hint.open_world_hint} == {
         "submit_workflow",
+        "resume_run",
         "query_method",
         "call_method",
     }

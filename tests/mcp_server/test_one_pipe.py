@@ -15,6 +15,8 @@ from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp_types import PROTOCOL_VERSION_META_KEY
 
+from gleitzeit.mcp_server.tools.manifest import TOOLS
+
 SERVE = [sys.executable, "-c", "import sys; from gleitzeit.cli import serve_stdio; sys.exit(serve_stdio())"]
 LARGEST = 1 << 26
 
@@ -105,7 +107,7 @@ async def test_discover_then_initialize_then_both_are_answered_on_one_pipe(envir
             call_legacy = await host.request(6, "tools/call", echo)
     assert "2026-07-28" in discovered["result"]["supportedVersions"]
     assert initialized["result"]["protocolVersion"] == "2025-11-25"
-    assert len(legacy["result"]["tools"]) == len(newer["result"]["tools"]) == 8
+    assert len(legacy["result"]["tools"]) == len(newer["result"]["tools"]) == len(TOOLS)
     assert newer["result"]["resultType"] == "complete"
     for answer in (call_modern, call_legacy):
         assert answer["result"]["structuredContent"]["outputs"] == {"text": "hi"}

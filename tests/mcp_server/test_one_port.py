@@ -20,6 +20,7 @@ from mcp_types import PROTOCOL_VERSION_META_KEY, JSONRPCNotification, JSONRPCReq
 
 from gleitzeit.core.errors import ConfigurationError
 from gleitzeit.mcp_server.http import address_of, listen, run_http
+from gleitzeit.mcp_server.tools.manifest import TOOLS
 
 Serving = Callable[[], AbstractAsyncContextManager[str]]
 
@@ -61,7 +62,7 @@ async def test_both_eras_are_answered_on_one_sse_connection(serving: Serving) ->
             modern = await request(4, "tools/list", {"_meta": ENVELOPE})
     assert "2026-07-28" in discovered["supportedVersions"]
     assert initialized["serverInfo"]["name"] == "gleitzeit"
-    assert len(legacy["tools"]) == len(modern["tools"]) == 8
+    assert len(legacy["tools"]) == len(modern["tools"]) == len(TOOLS)
 
 
 async def test_one_engine_serves_all_connections(serving: Serving) -> None:

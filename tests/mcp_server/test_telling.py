@@ -12,6 +12,7 @@ from gleitzeit.core.errors import DocumentError, ValidationError
 from gleitzeit.core.models import Event, Failure, Run, TaskResult
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.mcp_server.tools.answer import compact, cut, fitting, plain, preview, size
+from gleitzeit.mcp_server.tools.next_step import abandoned_next
 from gleitzeit.mcp_server.tools.outcome import method_answer, run_answer
 from gleitzeit.mcp_server.tools.ranking import ranked
 from gleitzeit.mcp_server.tools.refusal import refused
@@ -62,7 +63,7 @@ def test_a_failed_run_shows_each_task_that_failed_and_what_to_do() -> None:
             "hint": "check the path",
         }
     ]
-    assert "submit it again" in answer.data["next"]
+    assert 'resume_run with {"run_id":"r1"} and the `changes`' in answer.data["next"]
 
 
 def test_an_unfinished_run_says_how_to_wait_for_it() -> None:
@@ -77,6 +78,36 @@ def test_a_task_of_unknown_outcome_is_not_called_failed() -> None:
     answer = run_answer(run(status="waiting", tasks=tasks, finished_at=None), 1_000)
     assert not answer.failed
     assert "may or may not have been carried out" in answer.text
+    assert 'resume_run with {"run_id":"r1","unknown":{"a":"..."}}' in answer.data["next"]
+    assert "rerun does it once more, skip goes on without it" in answer.data["next"]
+    assert (
+        method_answer(run(status="waiting", tasks=tasks, finished_at=None), 1_000).data["next"] == answer.data["next"]
+    )
+
+
+def test_a_run_that_was_cancelled_can_be_resumed() -> None:
+    answer = run_answer(run(status="cancelled", tasks={"a": TaskResult("a", "cancelled")}), 1_000)
+    assert 'resume_run with {"run_id":"r1"}' in answer.data["next"]
+
+
+def test_a_resumed_run_names_the_one_that_it_goes_on_from() -> None:
+    answer = run_answer(run(resumed_from="r0"), 1_000)
+    assert answer.data["resumed_from"] == "r0"
+    assert answer.text.startswith("Run r1 (tides, resumed from r0): completed")
+
+
+def test_a_task_that_waits_for_its_next_attempt_says_when_and_why() -> None:
+    failure = Failure("provider_unavailable", "busy")
+    tasks = {"a": TaskResult("a", "ready", error=failure, attempts=2, not_before=86_400.0)}
+    answer = run_answer(run(status="running", tasks=tasks, finished_at=None), 1_000)
+    assert 'task "a" waits for its attempt 3, due at 1970-01-02T00:00:00+00:00 after: busy' in answer.text
+
+
+def test_a_run_that_nobody_carries_out_says_who_could() -> None:
+    words = abandoned_next(run(status="running"), {"b/y", "a/x"})
+    assert "no process carries this run out right now" in words
+    assert "(a/x, b/y)" in words
+    assert 'resume_run with {"run_id":"r1"}' in words
 
 
 def test_the_result_of_a_method_stands_for_the_outputs() -> None:

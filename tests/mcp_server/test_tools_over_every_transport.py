@@ -33,7 +33,7 @@ def data_of(result: types.CallToolResult) -> dict[str, Any]:
     return data
 
 
-async def test_the_eight_tools_are_listed_with_everything_a_host_needs(connect: Connect) -> None:
+async def test_all_tools_are_listed_with_everything_a_host_needs(connect: Connect) -> None:
     with anyio.fail_after(15):
         async with connect() as client:
             tools = (await client.list_tools()).tools

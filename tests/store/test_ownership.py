@@ -40,6 +40,14 @@ def child(run_id: str, parent_id: str, root_id: str, state: Any = "running") -> 
     return run(run_id, state, parent_id=parent_id, parent_task="a", root_id=root_id)
 
 
+def ended_process(*, collect: bool) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    if collect:
+        process.wait()
+    return process
+
+
 async def create(store: Store, *rows: RunRow) -> None:
     outcomes = await store.commit([Change(row.id, run=row, new=True, events=[EventDraft("x", 1.0)]) for row in rows])
     assert list(outcomes) == [1] * len(rows)
@@ -182,7 +190,6 @@ async def test_of_two_that_claim_at_once_one_gets_the_run(data: Data, clock: Clo
     two, three = await data.open("two", clock), await data.open("three", clock)
     await create(one, *(run(f"r{number}") for number in range(20)))
     clock.now += LEASE
-    # both give a sign of life on the new time, as they would have done all along
     got: dict[str, list[str]] = {"two": [], "three": []}
 
     async def claim_all(name: str, store: Store) -> None:
@@ -207,11 +214,10 @@ async def test_a_process_of_another_start_of_the_machine_is_gone_at_once(data: D
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only the lapse of a lease tells")
 async def test_a_process_that_does_not_exist_any_more_is_gone_at_once(data: Data) -> None:
     here = this_process()
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    dead = await data.open(replace(this_process(), pid=ended.pid))
+    ended = ended_process(collect=True).pid
+    dead = await data.open(replace(this_process(), pid=ended))
     reused = await data.open(replace(this_process(), process=here.process.partition("/")[0] + "/1"))
-    elsewhere = await data.open(replace(this_process(), pid=ended.pid, process="pid:[1]/5"))
+    elsewhere = await data.open(replace(this_process(), pid=ended, process="pid:[1]/5"))
     two = await data.open(this_process())
     await create(dead, run("dead"))
     await create(reused, run("reused"))
@@ -222,8 +228,7 @@ async def test_a_process_that_does_not_exist_any_more_is_gone_at_once(data: Data
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only the lapse of a lease tells")
 async def test_a_process_that_ended_and_was_not_collected_is_gone(data: Data) -> None:
-    held = subprocess.Popen([sys.executable, "-c", ""])
-    os.waitid(os.P_PID, held.pid, os.WEXITED | os.WNOWAIT)
+    held = ended_process(collect=False)
     zombie = await data.open(replace(this_process(), pid=held.pid))
     two = await data.open(this_process())
     await create(zombie, run("r1"))

@@ -9,7 +9,7 @@ import pytest
 
 from gleitzeit.core.errors import ConflictError
 from gleitzeit.core.models import Workflow
-from gleitzeit.store.base import CacheEntry, CachedResult, Change, EventDraft, RunRow, Store, TaskRow
+from gleitzeit.store.base import CachedResult, CacheEntry, Change, EventDraft, RunRow, Store, TaskRow
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ def file(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def opened(file: Path, owner: str = "one", **options: Any) -> AsyncIterator[SqliteStore]:
+async def opened(file: Path, owner: str = "one", **options: Any) -> AsyncGenerator[SqliteStore]:
     store = SqliteStore(file, **options)
     await store.open(Owner(owner))
     try:
@@ -60,6 +60,53 @@ async def refused(file: Path, kind: type[GleitzeitError], **options: Any) -> str
         await store.open(Owner("one"))
     assert caught.value.hint
     return str(caught.value)
+
+
+def writing_connection(store: SqliteStore) -> sqlite3.Connection:
+    session: Any = vars(store)["_session"]
+    connection: sqlite3.Connection = session._connection
+    return connection
+
+
+def remove(file: Path, *endings: str) -> None:
+    for ending in endings:
+        Path(f"{file}{ending}").unlink()
+
+
+def put(source: Path, file: Path, *endings: str) -> None:
+    for ending in endings:
+        Path(f"{source}{ending}").replace(f"{file}{ending}")
+
+
+def put_text(file: Path, text: str) -> None:
+    file.parent.mkdir()
+    file.write_text(text)
+
+
+def make_folder(path: Path) -> None:
+    path.mkdir(parents=True)
+
+
+def content(file: Path) -> bytes:
+    return file.read_bytes()
+
+
+def damage(file: Path) -> None:
+    with file.open("r+b") as raw:
+        for page in range(3, file.stat().st_size // 4096):
+            raw.seek(page * 4096)
+            raw.write(b"\xff" * 4096)
+
+
+def start_together(script: str, file: Path) -> list[int]:
+    starts = [
+        subprocess.Popen([sys.executable, "-c", script, str(file), str(number)], stdin=subprocess.PIPE)
+        for number in range(4)
+    ]
+    for process in starts:
+        assert process.stdin is not None
+        process.stdin.close()
+    return [process.wait() for process in starts]
 
 
 def execute(file: Path, *statements: str) -> None:
@@ -90,29 +137,27 @@ async def test_only_its_owner_may_read_the_file(file: Path) -> None:
 
 
 async def test_an_empty_file_becomes_a_database(file: Path) -> None:
-    file.parent.mkdir()
-    file.touch()
+    put_text(file, "")
     async with opened(file) as store:
         assert await ids(store) == []
 
 
 async def test_a_file_that_is_not_a_database_is_left_alone(file: Path) -> None:
-    file.parent.mkdir()
-    file.write_text("my shopping list: " + "apples " * 1_000)
+    put_text(file, "my shopping list: " + "apples " * 1_000)
     assert "not a database" in await refused(file, ConfigurationError)
-    assert file.read_text().startswith("my shopping list")
+    assert content(file).startswith(b"my shopping list")
 
 
 async def test_the_database_of_another_program_is_left_alone(file: Path) -> None:
     file.parent.mkdir()
     execute(file, "create table pictures (x)")
-    before = file.read_bytes()
+    before = content(file)
     assert "another program" in await refused(file, ConfigurationError)
-    assert file.read_bytes() == before
+    assert content(file) == before
 
 
 async def test_a_folder_is_no_database(file: Path) -> None:
-    file.mkdir(parents=True)
+    make_folder(file)
     assert "folder" in await refused(file, ConfigurationError)
 
 
@@ -173,14 +218,7 @@ async def test_several_processes_may_create_it_at_once(file: Path) -> None:
         anyio.run(main)
         """
     )
-    starts = [
-        subprocess.Popen([sys.executable, "-c", script, str(file), str(number)], stdin=subprocess.PIPE)
-        for number in range(4)
-    ]
-    for process in starts:
-        assert process.stdin is not None
-        process.stdin.close()
-    assert [await to_thread.run_sync(process.wait) for process in starts] == [0] * 4
+    assert await to_thread.run_sync(start_together, script, file) == [0] * 4
     async with opened(file) as store:
         assert await ids(store) == []
 
@@ -241,18 +279,17 @@ async def test_what_can_not_be_written_does_not_take_the_rest_along(file: Path) 
         assert [event.seq for event in await store.events("r1")] == [1, 2]
 
 
-async def test_a_full_disk_is_told_and_mended_by_room(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_is_told_and_mended_by_room(file: Path) -> None:
     async with opened(file) as store:
         await store.commit([new("r1")])
-        session: Any = store._session
-        session._connection.execute("pragma max_page_count = 60")
+        writing_connection(store).execute("pragma max_page_count = 60")
         big = [TaskRow("a", "completed", 1, os.urandom(150_000).hex())]
         for _ in range(2):
             with pytest.raises(StoreError, match="disk is full") as caught:
                 await store.commit([new("r2", tasks=big), Change("r1", tasks=[TaskRow("b", "running")])])
             assert caught.value.retryable
         assert await ids(store) == ["r1"]
-        session._connection.execute("pragma max_page_count = 100000")
+        writing_connection(store).execute("pragma max_page_count = 100000")
         assert list(await store.commit([new("r2", tasks=big)])) == [1]
         snapshot = await store.load("r1")
         assert snapshot is not None
@@ -302,11 +339,8 @@ async def test_a_file_that_can_not_grow_is_told_and_goes_on_once_it_can(file: Pa
         assert len(await ids(store)) == 1997
 
 
-async def test_another_program_that_keeps_it_locked_is_told_and_waited_for(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gleitzeit.store.sqlite.session.PATIENCE", 0.05)
-    async with opened(file) as store:
+async def test_another_program_that_keeps_it_locked_is_told_and_waited_for(file: Path) -> None:
+    async with opened(file, patience=0.05) as store:
         with closing(sqlite3.connect(file, isolation_level=None)) as other:
             other.execute("begin immediate")
             with pytest.raises(StoreError, match="locked") as caught:
@@ -335,14 +369,13 @@ async def test_a_lock_that_is_released_in_time_is_not_noticed(file: Path) -> Non
                     await anyio.lowlevel.checkpoint()
 
 
-@pytest.mark.parametrize("leave", [(), ("-wal", "-shm"), ("-wal",)])
+@pytest.mark.parametrize("leave", [(), ("-wal", "-shm"), ("-wal",), ("",), ("", "-shm"), ("", "-wal")])
 async def test_a_file_that_is_deleted_is_brought_back_with_all_that_was_in_it(
     file: Path, leave: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with opened(file) as store:
         await store.commit([new("r1")])
-        for ending in {"", "-wal", "-shm"} - set(leave):
-            Path(f"{file}{ending}").unlink()
+        remove(file, *{"", "-wal", "-shm"} - set(leave))
         with caplog.at_level(logging.ERROR):
             assert list(await store.commit([new("r2")])) == [1]
         assert "deleted" in caplog.text
@@ -350,7 +383,7 @@ async def test_a_file_that_is_deleted_is_brought_back_with_all_that_was_in_it(
         assert list(await store.commit([new("r3")])) == [1]
         async with opened(file, "two") as other:
             assert await ids(other) == ["r1", "r2", "r3"]
-    assert sorted(path.name for path in file.parent.iterdir()) == [file.name]
+    assert not list(file.parent.glob("gleitzeit.db-*"))
     async with opened(file) as store:
         assert await ids(store) == ["r1", "r2", "r3"]
 
@@ -368,8 +401,7 @@ async def test_of_two_processes_that_miss_the_file_both_go_on_with_the_same_one(
     async with opened(file, "one") as one, opened(file, "two") as two:
         await one.commit([new("r1")])
         await two.commit([new("r2")])
-        for ending in ("", "-wal", "-shm"):
-            Path(f"{file}{ending}").unlink()
+        remove(file, "", "-wal", "-shm")
         async with anyio.create_task_group() as group:
             for number in range(3, 13):
                 group.start_soon((one, two)[number % 2].commit, [new(f"r{number}")])
@@ -382,10 +414,23 @@ async def test_of_two_processes_that_miss_the_file_both_go_on_with_the_same_one(
 async def test_a_file_that_is_moved_away_stays_there_and_nothing_is_lost(file: Path) -> None:
     async with opened(file) as store:
         await store.commit([new("r1")])
-        file.rename(file.with_name("moved.db"))
+        put(file, file.with_name("moved.db"), "")
         await store.commit([new("r2")])
         assert await ids(store) == ["r1", "r2"]
     assert file.with_name("moved.db").exists()
+
+
+async def test_a_file_that_is_moved_away_and_back_is_as_if_nothing_had_been(file: Path) -> None:
+    away = file.with_name("away.db")
+    async with opened(file) as store:
+        await store.commit([new("r1")])
+        put(file, away, "")
+        await store.commit([new("r2")])
+        put(away, file, "")
+        await store.commit([new("r3")])
+        assert await ids(store) == ["r1", "r2", "r3"]
+    async with opened(file) as store:
+        assert await ids(store) == ["r1", "r2", "r3"]
 
 
 async def test_a_file_that_is_replaced_is_moved_aside(file: Path, tmp_path: Path) -> None:
@@ -395,7 +440,7 @@ async def test_a_file_that_is_replaced_is_moved_aside(file: Path, tmp_path: Path
     shutil.copy(file, copy)
     async with opened(file) as store:
         await store.commit([new("r2")])
-        copy.replace(file)
+        put(copy, file, "")
         await store.commit([new("r3")])
         assert await ids(store) == ["r1", "r2", "r3"]
     (aside,) = file.parent.glob("gleitzeit.db.replaced-*")
@@ -412,8 +457,7 @@ async def test_a_database_that_others_use_already_is_not_taken_from_them(file: P
         store = SqliteStore(file)
         await store.open(Owner("one"))
         await store.commit([new("r1")])
-        for ending in ("", "-wal", "-shm"):
-            Path(f"{elsewhere}{ending}").replace(f"{file}{ending}")
+        put(elsewhere, file, "", "-wal", "-shm")
         with pytest.raises(StoreError, match="replaced") as caught:
             await store.commit([new("r2")])
         await store.close()
@@ -427,15 +471,14 @@ async def test_a_database_that_others_use_already_is_not_taken_from_them(file: P
 async def test_a_damaged_file_is_told_and_not_tried_again(file: Path) -> None:
     async with opened(file) as store:
         await store.commit([new(f"r{number}") for number in range(200)])
-    size = file.stat().st_size
-    with file.open("r+b") as raw:
-        for page in range(3, size // 4096):
-            raw.seek(page * 4096)
-            raw.write(b"\xff" * 4096)
-    store = SqliteStore(file)
+    damage(file)
+
+    async def use() -> None:
+        async with opened(file) as store:
+            await store.load("r5")
+
     with pytest.raises(StoreError, match="damaged") as caught:
-        await store.open(Owner("one"))
-        await store.load("r5")
+        await use()
     assert not caught.value.retryable
 
 
@@ -443,8 +486,7 @@ async def test_a_store_that_waits_for_nothing_any_more_is_closed_on_a_full_disk(
     store = SqliteStore(file)
     await store.open(Owner("one"))
     await store.commit([new("r1")])
-    session: Any = store._session
-    session._connection.execute("pragma query_only = on")
+    writing_connection(store).execute("pragma query_only = on")
     await store.close()
     async with opened(file) as again:
         assert await ids(again) == ["r1"]

@@ -272,8 +272,8 @@ class Run:
 class Event:
     """One thing that happened in a run; `seq` counts from 1 within the run and never repeats.
 
-    `kind` is one of run.submitted, run.recovered, run.completed, run.failed, run.cancelled, task.started, task.progress,
-    task.retrying, task.waiting, task.completed, task.failed, task.skipped, task.cancelled, task.unknown.
+    `kind` is one of run.submitted, run.recovered, run.completed, run.failed, run.cancelled, task.started,
+    task.progress, task.retrying, task.waiting, task.completed, task.failed, task.skipped, task.cancelled, task.unknown.
     `task_id` is `name` or, for an item of a foreach, `name[3]`. `at` is seconds since the epoch.
     """
 

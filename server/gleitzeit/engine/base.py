@@ -87,6 +87,10 @@ class Engine(abc.ABC):
         """
 
     @abc.abstractmethod
+    async def record(self, submission: Submission) -> Run:
+        """Accept a run, durably, and leave it to any process that takes up runs. Raises as `submit` does."""
+
+    @abc.abstractmethod
     async def get(self, run_id: str, *, caller: str | None = None) -> Run:
         """The run as it stands now."""
 

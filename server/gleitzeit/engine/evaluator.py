@@ -49,7 +49,7 @@ class RunEvaluator:
     def __init__(self, shared: Evaluator) -> None:
         self._shared = shared
         self._left = shared.budget
-        self._lock = anyio.Lock()
+        self._lock: anyio.Lock | None = None  # most runs have nothing that needs it
 
     async def resolve(self, template: Template, scope: Scope) -> Any:
         """The template's value. Raises `ReferenceUnresolvedError`, `ExpressionError` and `LimitError`."""
@@ -64,6 +64,7 @@ class RunEvaluator:
         data = expression.data(scope)
         if expression.weight(data) <= self._shared.light:
             return evaluate(expression.source, data)
+        self._lock = self._lock or anyio.Lock()
         async with self._lock:
             answer = await self._elsewhere(expression.source, data)
         if "error" in answer:

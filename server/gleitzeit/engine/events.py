@@ -11,12 +11,13 @@ class Bell:
     A listener notes `rings` before it reads, so that no ring between reading and waiting is missed.
     """
 
-    __slots__ = ("_event", "rings", "silent")
+    __slots__ = ("_end", "_event", "rings", "silent")
 
     def __init__(self) -> None:
         self.rings = 0
         self.silent = False
         self._event: anyio.Event | None = None
+        self._end: anyio.Event | None = None
 
     def ring(self) -> None:
         """Wake all who wait."""
@@ -29,6 +30,8 @@ class Bell:
         """Ring for the last time: the run does nothing more by itself."""
         self.silent = True
         self.ring()
+        if self._end is not None:
+            self._end.set()
 
     async def rung(self, since: int) -> None:
         """Return once it has rung more than `since` times."""
@@ -38,5 +41,6 @@ class Bell:
 
     async def silence(self) -> None:
         """Return once it has fallen silent."""
-        while not self.silent:
-            await self.rung(self.rings)
+        if not self.silent:
+            self._end = self._end or anyio.Event()
+            await self._end.wait()

@@ -282,7 +282,7 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     async def orphans(self, after: str | None = None, limit: int = 100) -> Sequence[Orphan]:
-        """Runs in state pending or running that nobody living carries out, oldest first, those after the run `after`."""
+        """Runs that are pending or running and that nobody living carries out, oldest first, those after `after`."""
 
     @abc.abstractmethod
     async def claim(self, run_id: str) -> Snapshot | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from gleitzeit.core import retry
@@ -18,38 +19,48 @@ from gleitzeit.store.base import CacheEntry, EventDraft, TaskRow
 class Attempt:
     """One attempt of a task, or of an item of a foreach. `facts` are what its provider recorded of it.
 
-    `interrupted` counts the attempts before it that the end of a process cut off.
+    `interrupted` counts the attempts before it that the end of a process cut off, `crashes` those of them that were
+    cut off without warning.
     """
 
-    __slots__ = ("_context", "facts", "interrupted", "key", "number", "started_at", "task")
+    __slots__ = ("_context", "crashes", "facts", "interrupted", "key", "number", "started_at", "task")
 
     def __init__(self, key: str, task: Task, context: RunContext) -> None:
         self.key = key
         self.task = task
         self.number = 1
         self.interrupted = 0
+        self.crashes = 0
         self.started_at: float | None = None
         self.facts: Mapping[str, Any] = {}
         self._context = context
 
     def go_on_from(self, row: TaskRow) -> None:
-        """Be the attempt that is stored."""
+        """Be the attempt that is stored; one that is stored as running was cut off."""
         self.number = row.attempts
         self.started_at = row.started_at
         self.interrupted = int(row.metadata.get("interrupted", 0))
+        self.crashes = int(row.metadata.get("crashes", 0))
+        if row.state == "running":
+            self.interrupted += 1
+            self.crashes += not row.metadata.get("parked", False)
 
     def next(self) -> Attempt:
         """The attempt after this one."""
         following = Attempt(self.key, self.task, self._context)
         following.number = self.number + 1
         following.interrupted = self.interrupted
+        following.crashes = self.crashes
         following.started_at = self.started_at
         return following
 
     def begun(self) -> TaskRow:
         """Its row while it runs."""
-        facts = {"interrupted": self.interrupted} if self.interrupted else {}
-        return TaskRow(self.key, "running", self.number, started_at=self.started_at, metadata=facts)
+        return TaskRow(self.key, "running", self.number, started_at=self.started_at, metadata=self._cuts())
+
+    def parked(self) -> TaskRow:
+        """Its row where it is cut off in good order."""
+        return replace(self.begun(), metadata={**self._cuts(), "parked": True})
 
     def completed(self, result: dict[str, Any], size: int, digest: str | None) -> Ending:
         """It has a result of about `size` bytes, which may be used again under `digest` where the task says so."""
@@ -72,18 +83,18 @@ class Attempt:
     async def failed(self, error: GleitzeitError) -> Ending:
         """What follows from an error: another attempt, or the end."""
         harmless = error.ambiguous and await repeatable(self._context.parts.methods, self.task)
-        verdict = retry.verdict(Failure.of(error), self.task.retry, self._failures, harmless)
+        verdict = retry.verdict(Failure.of(error), self.task.retry, self.failures, harmless)
         failure = recorded_failure(error, self._context.secrets.redact)
         return self._again(failure) if verdict == "retry" else self._ended(verdict, failure)
 
     @property
-    def _failures(self) -> int:
+    def failures(self) -> int:
         """The attempts that failed by themselves: one that was cut off counts for nothing."""
         return max(1, self.number - self.interrupted)
 
     def _again(self, failure: Failure) -> Ending:
         clock = self._context.parts.clock
-        now, seconds = clock.now(), retry.delay(self.task.retry, self._failures, clock.jitter())
+        now, seconds = clock.now(), retry.delay(self.task.retry, self.failures, clock.jitter())
         facts = {"attempt": self.number, "delay": seconds, "error": failure.to_dict()}
         row = TaskRow(
             self.key,
@@ -112,4 +123,7 @@ class Attempt:
 
     def _metadata(self) -> Mapping[str, Any]:
         facts = self._context.secrets.redact(as_data(self.facts)) if self.facts else {}
-        return {**facts, "interrupted": self.interrupted} if self.interrupted else facts
+        return {**facts, **self._cuts()} if self.interrupted else facts
+
+    def _cuts(self) -> dict[str, Any]:
+        return {"interrupted": self.interrupted, "crashes": self.crashes} if self.interrupted else {}

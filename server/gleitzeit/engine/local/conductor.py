@@ -92,6 +92,7 @@ class Conductor:
                 outcomes = await self._attempt([change for _, _, change in drafts])
             except StoreError as error:
                 drafts = _without_new(drafts, error)
+                self._refuse_new(error)
                 if pause == _FIRST_PAUSE:
                     logger.error("%s: what has happened is written as soon as it can be", error)
                 await anyio.sleep(pause)
@@ -100,6 +101,14 @@ class Conductor:
             for (author, draft, change), outcome in zip(drafts, outcomes, strict=True):
                 author.written(draft, change, outcome)
             return
+
+    def _refuse_new(self, error: StoreError) -> None:
+        """Refuse the runs that have come in meanwhile."""
+        for author in [author for author in self._due if author.unwritten]:
+            del self._due[author]
+            drafted = author.draft()
+            if drafted is not None:
+                author.written(*drafted, error)
 
     async def _attempt(self, changes: list[Change]) -> list[Committed]:
         with anyio.CancelScope(shield=True):  # or nobody would know whether it was written

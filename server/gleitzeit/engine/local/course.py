@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, assert_never
 
+from gleitzeit.core import retry
 from gleitzeit.core.errors import GleitzeitError, LimitError
 from gleitzeit.core.models import OVER, Failure, RunState
 from gleitzeit.core.plan import Plan
@@ -97,7 +98,7 @@ class Course:
         draft.run = replace(self._row_of_run(draft), state=state, finished_at=now, outputs=outputs, failure=failure)
 
     def _row_of_run(self, draft: Draft) -> RunRow:
-        return draft.run or replace(self._context.run, state="running")
+        return draft.run or self._context.run
 
     def _decide(self, outcome: Outcome) -> list[Action]:
         assert self._plan is not None
@@ -139,12 +140,12 @@ class Course:
         attempt = work.attempt
         attempt.go_on_from(row)
         if row.state == "running":  # it was cut off
-            attempt.interrupted += 1
             self._stage.begin_work(work.following())
             return
         left = (row.not_before or 0.0) - self._context.parts.clock.now()
-        # Whatever has become of the clock since that was decided, it is never longer than any delay may be.
-        self._stage.pause_work(work, max(0.0, min(left, attempt.task.retry.max_delay)))
+        # Whatever has become of the clock since that was decided, it is never longer than the delay itself was.
+        longest = retry.delay(attempt.task.retry, attempt.failures, 1.0)
+        self._stage.pause_work(work, max(0.0, min(left, longest)))
 
     def _skip(self, skip: Skip, draft: Draft) -> None:
         now = self._context.parts.clock.now()

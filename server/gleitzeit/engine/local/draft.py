@@ -68,7 +68,12 @@ class Draft:
 
 
 class Author(Protocol):
-    """Whoever has something to write."""
+    """Whoever has something to write. While it is `unwritten`, nobody relies on it yet."""
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether nothing of it has been written."""
+        ...
 
     def draft(self) -> tuple[Draft, Change] | None:
         """What is to be written now, if anything."""

@@ -17,20 +17,19 @@ from gleitzeit.engine.evaluator import Evaluator
 from gleitzeit.engine.events import Bell
 from gleitzeit.engine.local.alarms import Alarms
 from gleitzeit.engine.local.clock import Clock
-from gleitzeit.engine.local.closing import closing
 from gleitzeit.engine.local.conductor import Conductor
 from gleitzeit.engine.local.context import EngineParts, Methods, Policy
 from gleitzeit.engine.local.crew import Crew
 from gleitzeit.engine.local.family import Family
 from gleitzeit.engine.local.recovery import Recovery
-from gleitzeit.engine.local.restoring import doubtful, settle
+from gleitzeit.engine.local.restoring import doubtful
 from gleitzeit.engine.local.results import RESULT_BYTES
 from gleitzeit.engine.local.resuming import resumed_run
 from gleitzeit.engine.local.retention import Retention
 from gleitzeit.engine.local.roster import OPEN_RUNS, Roster
 from gleitzeit.engine.local.slots import Slots
 from gleitzeit.engine.local.views import list_of, run_of
-from gleitzeit.store.base import Change, Owner, Request, Snapshot, Store
+from gleitzeit.store.base import Owner, Request, Snapshot, Store
 from gleitzeit.store.memory import MemoryStore
 
 _LETTING_GO = 1.0
@@ -82,6 +81,7 @@ class LocalEngine(Engine):
         self._conductor = Conductor(self._store)
         self._roster = Roster(self._parts, self._conductor, self._foreign, self._owner.boot, open_runs)
         self._family = Family(self._parts, self._roster)
+        self._roster.forsaken = self._family.forsake
         self._recovery = Recovery(self._parts, self._roster, self._foreign, claims=recover)
         self._retention = Retention(self._store, self._parts.clock, keep_days, keep_runs)
 
@@ -118,11 +118,18 @@ class LocalEngine(Engine):
         try:
             await runner.receipt.wait()
         except ConflictError as error:
-            earlier = await self._earlier(error)
-            if earlier is None or earlier.run.digest != runner.row.digest or submission.idempotency_key is None:
-                raise
-            return run_of(earlier)
+            return run_of(await self._earlier(error, submission))
         return run_of(runner.ledger.snapshot())
+
+    async def record(self, submission: Submission) -> Run:
+        """Accept a run and leave it to any process that takes it up, this one too where it does that."""
+        self._check_open()
+        try:
+            row = await self._roster.record(submission)
+        except ConflictError as error:
+            return run_of(await self._earlier(error, submission))
+        self._recovery.look_up()
+        return await self.get(row.id)
 
     async def get(self, run_id: str, *, caller: str | None = None) -> Run:
         """The run as it stands now."""
@@ -131,20 +138,13 @@ class LocalEngine(Engine):
     async def wait(self, run_id: str, timeout: float | None = None, *, caller: str | None = None) -> Run:
         """The run once it is over or does nothing more by itself, or as it stands after `timeout` seconds."""
         snapshot = await self._load(run_id, caller)
-        with anyio.move_on_after(timeout):
-            while snapshot.run.state == "running":
-                runner = self._roster.find(run_id)
-                rings = self._foreign.rings
-                if runner is not None:
-                    await runner.bell.silence()
-                    snapshot = runner.ledger.snapshot()
-                else:
-                    snapshot = await self._load(run_id, caller)
-                    if snapshot.run.state == "running":
-                        await self._foreign.rung(rings)
-                if not self._open:
-                    break
-        return run_of(snapshot) if snapshot.run.state != "running" else await self.get(run_id, caller=caller)
+        if snapshot.run.state == "running":
+            if timeout is None:
+                return run_of(await self._rest_of(run_id))
+            with anyio.move_on_after(timeout):
+                return run_of(await self._rest_of(run_id))
+            return await self.get(run_id)
+        return run_of(snapshot)
 
     async def list(
         self,
@@ -206,6 +206,8 @@ class LocalEngine(Engine):
             rings = bell.rings
             ended = runner is None and await self._rests(run_id)
             page = await self._store.events(run_id, after)
+            if runner is not None:  # nothing is told that `get` does not show yet
+                page = [event for event in page if event.seq <= runner.ledger.seq]
             for event in page:
                 yield event
                 after = event.seq
@@ -219,6 +221,21 @@ class LocalEngine(Engine):
         self._check_open()
         return await self._family.child(submission)
 
+    async def _rest_of(self, run_id: str) -> Snapshot:
+        """The run once it is over or does nothing more by itself, whoever carries it out."""
+        while True:
+            rings = self._foreign.rings
+            runner = self._roster.find(run_id)
+            if runner is not None:
+                await runner.bell.silence()
+                snapshot = runner.ledger.snapshot()
+            else:
+                snapshot = await self._load(run_id, None)
+            if snapshot.run.state != "running" or not self._open:
+                return snapshot
+            if runner is None:
+                await self._foreign.rung(rings)
+
     async def _rests(self, run_id: str) -> bool:
         snapshot = await self._store.load(run_id)
         return snapshot is None or snapshot.run.state != "running"
@@ -230,9 +247,15 @@ class LocalEngine(Engine):
             raise RunNotFoundError(f'there is no run "{run_id}"')
         return snapshot
 
-    async def _earlier(self, error: ConflictError) -> Snapshot | None:
+    async def _earlier(self, error: ConflictError, submission: Submission) -> Snapshot:
+        """The run that the same submission has led to before. Raises `error` where there is none."""
         run_id = error.details.get("run_id")
-        return None if run_id is None else await self._load(run_id, None)
+        if run_id is None or submission.idempotency_key is None:
+            raise error
+        earlier = await self._load(run_id, None)
+        if earlier.run.digest != self._roster.digest_of(submission):
+            raise error
+        return earlier
 
     async def _carry_on(self, snapshot: Snapshot, resumption: Resumption) -> Run:
         """Take up a run that nobody carries out; with changes it is ended and resumed by a new one."""
@@ -251,15 +274,7 @@ class LocalEngine(Engine):
         return await self.resume(run_id, resumption)
 
     async def _close(self, claimed: Snapshot, failure: Failure) -> None:
-        """End a run that this process has claimed and does not carry out, with its children."""
-        run, parts = claimed.run, self._parts
-        settled = await settle(claimed, parts.methods, parts.clock)
-        end = closing(run, settled.rows.values(), "cancelled", failure, parts.clock.now())
-        tasks, events = [*settled.changed, *end.tasks], [*settled.events, *end.events]
-        (outcome,) = await self._store.commit([Change(run.id, run.epoch, tasks, events, end.run)])
-        if isinstance(outcome, Exception):
-            raise outcome
-        await self._family.close_children(run.id, self._close)
+        await self._family.close(claimed, failure)
         self._foreign.ring()
 
     async def _request_cancel(self, run_id: str, failure: Failure) -> Run:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import logging
 
+from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.core.models import OVER, Failure, Run
 from gleitzeit.engine.base import Submission
+from gleitzeit.engine.local.closing import closing
 from gleitzeit.engine.local.context import EngineParts
+from gleitzeit.engine.local.restoring import settle
 from gleitzeit.engine.local.roster import Roster
 from gleitzeit.engine.local.runner import Runner
 from gleitzeit.engine.local.views import run_of
 from gleitzeit.engine.local.work import Work
-from gleitzeit.store.base import RunHead, Snapshot
+from gleitzeit.store.base import Change, RunHead, Snapshot
+
+logger = logging.getLogger("gleitzeit.engine")
 
 _STOPPED = Failure("cancelled", "its parent run was cancelled")
 _PAGE = 1_000
@@ -51,12 +56,27 @@ class Family:
                 await self.cancel_children(child)
                 await child.bell.silence()
 
-    async def close_children(self, run_id: str, close: Callable[[Snapshot, Failure], Awaitable[None]]) -> None:
+    def forsake(self, runner: Runner) -> None:
+        """End the children of a run that is over, beside it."""
+        self._parts.crew.give(_Forsaken(self, runner.row.id))
+
+    async def close(self, claimed: Snapshot, failure: Failure) -> None:
+        """End a run that this process has claimed and does not carry out, with its children."""
+        run, parts = claimed.run, self._parts
+        settled = await settle(claimed, parts.methods, parts.clock)
+        end = closing(run, settled.rows.values(), "cancelled", failure, parts.clock.now())
+        tasks, events = [*settled.changed, *end.tasks], [*settled.events, *end.events]
+        (outcome,) = await parts.store.commit([Change(run.id, run.epoch, tasks, events, end.run)])
+        if isinstance(outcome, GleitzeitError):
+            raise outcome
+        await self.close_children(run.id)
+
+    async def close_children(self, run_id: str) -> None:
         """End all children of a run that were claimed with it, and that nobody carries out."""
         for head in await self._children(run_id):
             snapshot = await self._parts.store.load(head.id)
             if snapshot is not None and snapshot.run.state not in OVER and self._roster.find(head.id) is None:
-                await close(snapshot, _STOPPED)
+                await self.close(snapshot, _STOPPED)
 
     async def _end_of(self, child: Runner, work: Work | None) -> None:
         slots = self._parts.slots
@@ -96,3 +116,18 @@ class Family:
             cursor = page.cursor
             if cursor is None:
                 return heads
+
+
+class _Forsaken:
+    """Ends the children of a run that is over."""
+
+    def __init__(self, family: Family, run_id: str) -> None:
+        self._family = family
+        self._run_id = run_id
+
+    async def run(self) -> None:
+        """End them; where that fails, they are left to whoever claims them."""
+        try:
+            await self._family.close_children(self._run_id)
+        except GleitzeitError as error:
+            logger.warning("the children of run %s could not be ended: %s", self._run_id, error)

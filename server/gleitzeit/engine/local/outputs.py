@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import anyio
+
 from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.core.models import Failure
 from gleitzeit.core.references import Scope, Template, compile_template
@@ -32,14 +34,23 @@ def declared(context: RunContext) -> Given | None:
 
 
 class Outputs:
-    """Computes the outputs of a run, and tells them, or why there are none."""
+    """Computes the outputs of a run, and tells them, or why there are none, unless it is stopped."""
 
     def __init__(self, context: RunContext, tell: Callable[[Given], None]) -> None:
         self._context = context
         self._tell = tell
+        self._scope = anyio.CancelScope()
+
+    def stop(self) -> None:
+        """Compute no further."""
+        self._scope.cancel()
 
     async def run(self) -> None:
         """Compute and tell."""
+        with self._scope:
+            await self._compute()
+
+    async def _compute(self) -> None:
         context = self._context
         template: Template = compile_template(context.run.workflow.outputs)
         try:

@@ -18,14 +18,12 @@ class Pause:
         self._clock = clock
         self._seconds = seconds
         self._over = over
-        self._scope: anyio.CancelScope | None = None
+        self._scope = anyio.CancelScope()
         self._stopped = False
 
     async def run(self) -> None:
         """Wait, and call."""
-        if self._stopped:
-            return
-        with anyio.CancelScope() as self._scope:
+        with self._scope:
             await self._clock.sleep(self._seconds)
         if not self._stopped:
             self._over()
@@ -33,5 +31,4 @@ class Pause:
     def stop(self) -> None:
         """Do not call any more."""
         self._stopped = True
-        if self._scope is not None:
-            self._scope.cancel()
+        self._scope.cancel()

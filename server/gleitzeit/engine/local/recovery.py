@@ -31,25 +31,30 @@ class Recovery:
         self._changed = changed
         self._claims = claims
         self._call = anyio.Event()
+        self._due = 0.0
 
     def look(self) -> None:
         """Look around now: another process has written something."""
         self._call.set()
         self._changed.ring()
 
+    def look_up(self) -> None:
+        """Look for runs to take up now."""
+        self._due = 0.0
+        self._call.set()
+
     async def keep(self) -> None:
         """Look around until cancelled."""
-        due = 0.0
         while True:
             try:
-                if anyio.current_time() >= due:
-                    due = anyio.current_time() + HEARTBEAT
+                if anyio.current_time() >= self._due:
+                    self._due = anyio.current_time() + HEARTBEAT
                     await self._give_up()
                     await self._take_up()
                 await self._listen()
             except StoreError as error:  # it goes on where the cause goes away
                 logger.warning("the runs of other processes can't be looked at: %s", error)
-            with anyio.move_on_after(max(0.0, due - anyio.current_time())):
+            with anyio.move_on_after(max(0.0, self._due - anyio.current_time())):
                 await self._call.wait()
             self._call = anyio.Event()
 

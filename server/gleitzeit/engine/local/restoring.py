@@ -19,8 +19,8 @@ from gleitzeit.engine.local.repeating import repeatable
 from gleitzeit.engine.local.results import measured
 from gleitzeit.store.base import EventDraft, RunRow, Snapshot, TaskRow
 
-MOST_INTERRUPTIONS = 5
-"""How often a task is carried out again after it was cut off, for it may be what ends the process each time."""
+MOST_CRASHES = 5
+"""How often a task is carried out again after the process died, for it may be what kills it each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +104,9 @@ def _cut_off(task: Task, row: TaskRow, harmless: bool, now: float) -> TaskRow | 
     if not harmless:
         failure = _nobody_knows(f"the server was gone while {task.method} ran")
         return replace(row, state="unknown", failure=failure, finished_at=now)
-    if int(row.metadata.get("interrupted", 0)) >= MOST_INTERRUPTIONS:
+    if int(row.metadata.get("crashes", 0)) >= MOST_CRASHES and task.method != RUN_WORKFLOW:
         error = ProviderCrashedError(
-            f"{task.method} was cut off {MOST_INTERRUPTIONS + 1} times by the end of the server that carried it out",
+            f"{task.method} was cut off {MOST_CRASHES + 1} times by the end of the server that carried it out",
             hint="it may be what ends the server: look at its log, and at the memory that the task takes",
         )
         return replace(row, state="failed", failure=Failure.of(error), finished_at=now)

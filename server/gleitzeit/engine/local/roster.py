@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets as randomness
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gleitzeit.core.digest import digest
-from gleitzeit.core.errors import ConflictError, LimitError
+from gleitzeit.core.errors import ConflictError, GleitzeitError, LimitError
+from gleitzeit.core.models import OVER
 from gleitzeit.engine.base import Submission
 from gleitzeit.engine.events import Bell
 from gleitzeit.engine.local.children import DEEPEST
@@ -19,7 +20,7 @@ from gleitzeit.engine.local.restoring import items_of, restored
 from gleitzeit.engine.local.results import measured
 from gleitzeit.engine.local.runner import Runner
 from gleitzeit.engine.local.secrets import RunSecrets
-from gleitzeit.store.base import EventDraft, RunRow, Snapshot, TaskRow
+from gleitzeit.store.base import Change, EventDraft, RunRow, Snapshot, TaskRow
 
 OPEN_RUNS = 1_000
 
@@ -27,7 +28,8 @@ OPEN_RUNS = 1_000
 class Roster:
     """Makes runners, finds them by the id of their run, and forgets them when they have nothing more to do here.
 
-    `changed` rings whenever a run comes or goes, for whoever watches one that is not here.
+    `changed` rings whenever a run comes or goes, for whoever watches one that is not here. `forsaken` is called with a
+    run that is over and may have children that none of its tasks has found again.
     """
 
     def __init__(self, parts: EngineParts, conductor: Conductor, changed: Bell, boot: str, most: int) -> None:
@@ -38,6 +40,7 @@ class Roster:
         self._most = most
         self._runners: dict[str, Runner] = {}
         self._roots = 0
+        self.forsaken: Callable[[Runner], None] = lambda runner: None
 
     def __iter__(self) -> Iterator[Runner]:
         return iter(list(self._runners.values()))
@@ -57,6 +60,16 @@ class Roster:
         row = self._row(submission, parent)
         submitted = EventDraft("run.submitted", row.created_at, None, {"name": row.workflow.name})
         return self._begin(self._runner(Ledger(row), parent), (), [submitted], {})
+
+    async def record(self, submission: Submission) -> RunRow:
+        """Record a run and leave it to whoever takes it up. Raises why it can't be recorded."""
+        row = self._row(submission, None)
+        submitted = EventDraft("run.submitted", row.created_at, None, {"name": row.workflow.name})
+        change = Change(row.id, row.epoch, (), [submitted], row, new=True, release=True)
+        (outcome,) = await self._parts.store.commit([change])
+        if isinstance(outcome, GleitzeitError):
+            raise outcome
+        return row
 
     async def resume(self, row: RunRow, rows: Sequence[TaskRow], events: Sequence[EventDraft]) -> Runner:
         """Begin a run that goes on from what another one has done."""
@@ -117,6 +130,8 @@ class Roster:
             self._roots -= 1
         elif (parent := self._runners.get(row.parent_id)) is not None:
             parent.children.discard(row.id)
+        if runner.restored and runner.row.state in OVER and not runner.lost:
+            self.forsaken(runner)
         self._changed.ring()
 
     def _limit(self, runner: Runner) -> None:

@@ -61,7 +61,7 @@ class Runner(Author, Stage):
         self._progress = Progress(parts.alarms, self._due)
         self._draft = Draft()
         self._inbox: deque[Callable[[], None]] = deque()
-        self._pauses: set[Pause] = set()
+        self._beside: set[Pause | Outputs] = set()
         self._closing: tuple[RunState, Failure] | None = None
         self._parked = False
         self._alarm: Alarm | None = None
@@ -96,7 +96,7 @@ class Runner(Author, Stage):
 
     @property
     def unwritten(self) -> bool:
-        """Whether it is a new run that has not been accepted yet."""
+        """Whether it is a new run that has not been accepted, or refused, yet."""
         return not self.restored and not self.receipt.settled
 
     def _due(self) -> None:
@@ -160,6 +160,7 @@ class Runner(Author, Stage):
 
     def park(self) -> None:
         """Stop it here, so that any process may carry it on."""
+        self._draft.tasks += [work.attempt.parked() for work in self.works.values() if work.certain]
         self._parked = True
         self._stop()
         self._due()
@@ -271,15 +272,17 @@ class Runner(Author, Stage):
     def pause_work(self, work: Work, seconds: float) -> None:
         """Have the attempt after `work` begin in `seconds`."""
         pause = Pause(self._parts.clock, seconds, lambda: self._paused(pause, work))
-        self._pauses.add(pause)
+        self._beside.add(pause)
         self._parts.crew.give(pause)
 
     def compute_outputs(self) -> None:
         """Have the outputs computed."""
-        self._parts.crew.give(Outputs(self._context, self._computed))
+        outputs = Outputs(self._context, self._computed)
+        self._beside.add(outputs)
+        self._parts.crew.give(outputs)
 
     def _paused(self, pause: Pause, work: Work) -> None:
-        self._pauses.discard(pause)
+        self._beside.discard(pause)
         if not self._ending:
             self.begin_work(work.following())
             self._due()
@@ -325,8 +328,8 @@ class Runner(Author, Stage):
     def _stop(self) -> None:
         if self._alarm is not None:
             self._alarm.turn_off()
-        for pause in list(self._pauses):
-            pause.stop()
+        for beside in list(self._beside):
+            beside.stop()
         for work in list(self.works.values()):
             work.stop()
         for work in self._draft.starts:

@@ -6,6 +6,7 @@ import logging
 import os
 import sqlite3
 import time
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,23 +26,35 @@ _SIDES = ("-wal", "-shm")
 Place = tuple[int, int]
 """What tells a file from any other that may have its path later."""
 
+Places = tuple[Place | None, ...]
+"""Those of the database, of its log and of the log's index."""
+
 
 @dataclass(frozen=True, slots=True)
 class Footing:
     """Which files a connection has open, and which database they are."""
 
-    places: tuple[Place | None, Place | None, Place | None]
+    places: Places
     identity: tuple[str, int]
 
 
 def footing(path: Path, connection: sqlite3.Connection) -> Footing:
     """What the connection has opened; to be asked right after that."""
     found = connection.execute(QUERIES["select_identity"]).fetchone()
-    log, index = (place_of(_beside(path, side)) for side in _SIDES)
-    return Footing((place_of(path), log, index), found)
+    return Footing(places_of(names(path)), found)
 
 
-def place_of(path: Path) -> Place | None:
+def names(path: Path) -> Sequence[str]:
+    """The paths of the database, of its log and of the log's index."""
+    return [str(_beside(path, side)) for side in ("", *_SIDES)]
+
+
+def places_of(paths: Sequence[str]) -> Places:
+    """Which files have these paths now."""
+    return tuple([_place_of(path) for path in paths])
+
+
+def _place_of(path: str) -> Place | None:
     """Which file has that path now."""
     try:
         found = os.stat(path)  # noqa: PTH116 before and after every transaction: half the cost of the path's own
@@ -53,14 +66,14 @@ def place_of(path: Path) -> Place | None:
 def bring_back(connection: sqlite3.Connection, path: Path, lost: Footing, here: Owner, pulse: Pulse) -> None:
     """Write what `connection` has to its path, unless another process has done so already.
 
-    Another connection has begun a transaction, so that nobody writes to the lost file meanwhile. Whatever else is there by
-    now is moved aside; where other processes work with it already, `StoreError` is raised.
+    Another connection has begun a transaction, so that nobody writes to the lost file meanwhile. Whatever else is
+    there by now is moved aside; where other processes work with it already, `StoreError` is raised.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _clear_leftovers(path, lost)
     copy = _beside(path, f".{uuid4().hex}")
     try:
         _copy(connection, copy)
+        _set_log_aside(path, lost, copy)  # only now: until there is a copy, the log is part of what there is
         while not _is_back(path, lost):
             _make_way(connection, path, copy, here, pulse)
             with suppress(FileExistsError):  # somebody was faster: look at what it is
@@ -68,7 +81,8 @@ def bring_back(connection: sqlite3.Connection, path: Path, lost: Footing, here: 
                 _LOG.error("the database %s had been deleted or replaced; all that was in it is there again", path)
         _sync(path.parent)
     finally:
-        copy.unlink(missing_ok=True)
+        for side in ("", *_SIDES):
+            _beside(copy, side).unlink(missing_ok=True)
 
 
 def _is_back(path: Path, lost: Footing) -> bool:
@@ -78,11 +92,11 @@ def _is_back(path: Path, lost: Footing) -> bool:
     return found is not None and found[0] == lost.identity[0] and found[1] > lost.identity[1]
 
 
-def _clear_leftovers(path: Path, lost: Footing) -> None:
-    """Remove the log of the lost file: the next file of that name would take it for its own."""
+def _set_log_aside(path: Path, lost: Footing, copy: Path) -> None:
+    """Move the log of the lost file away: the next file of that name would take it for its own."""
     for side, place in zip(_SIDES, lost.places[1:], strict=True):
-        if place is not None and place_of(_beside(path, side)) == place:
-            _beside(path, side).unlink(missing_ok=True)
+        if place is not None and _place_of(str(_beside(path, side))) == place:
+            _beside(path, side).rename(_beside(copy, side))
 
 
 def _copy(connection: sqlite3.Connection, copy: Path) -> None:

@@ -8,33 +8,40 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gleitzeit.core.errors import GleitzeitError
+from gleitzeit.core.errors import GleitzeitError, StoreError
 from gleitzeit.store.base import Change, Committed, Owner
 from gleitzeit.store.owners import MARGIN
 from gleitzeit.store.sqlite import ownership
-from gleitzeit.store.sqlite.database import PATIENCE, PLAN, Durability, Plan, begin, connect, open_database, rollback
+from gleitzeit.store.sqlite.database import Durability, Plan, begin, connect, open_database, rollback
 from gleitzeit.store.sqlite.faults import opening_error, store_error
 from gleitzeit.store.sqlite.ledger import Ledger
 from gleitzeit.store.sqlite.ownership import Pulse
 from gleitzeit.store.sqlite.queries import QUERIES
-from gleitzeit.store.sqlite.rescue import Footing, bring_back, footing, place_of
+from gleitzeit.store.sqlite.rescue import Footing, bring_back, footing, names, places_of
 
 _LOG = logging.getLogger(__name__)
 
 BRIEFLY = 1.0
 """Seconds that a sign of life waits for a lock; it is tried again soon, and whatever else is to be written waits."""
 
+ATTEMPTS = 3
+"""How often a file that is lost is brought back before what is to be written is given up."""
+
 
 class Session:
     """What the writing thread has open; nobody else calls it, but `secured` and `footing` may be read."""
 
-    def __init__(self, path: Path, durability: Durability, owner: Owner, pulse: Pulse, plan: Plan = PLAN) -> None:
+    def __init__(
+        self, path: Path, durability: Durability, owner: Owner, pulse: Pulse, plan: Plan, patience: float
+    ) -> None:
         self.path = path
         self.owner = owner
         self.secured = 0.0
         self._durability: Durability = durability
         self._pulse = pulse
         self._plan = plan
+        self._patience = patience
+        self._names = names(path)
         self._due = 0.0
         self._data_version = 0
         self._complaint = ""
@@ -55,9 +62,9 @@ class Session:
         self._data_version = self._version()
 
     @contextmanager
-    def transaction(self, patience: float = PATIENCE) -> Generator[sqlite3.Connection]:
+    def transaction(self, patience: float | None = None) -> Generator[sqlite3.Connection]:
         """A transaction on the file that has the database's path, before and after: else it would be lost with it."""
-        self._begin(patience)
+        self._begin(self._patience if patience is None else patience)
         try:
             yield self._connection
             self._connection.execute("commit")
@@ -111,20 +118,22 @@ class Session:
 
     def _begin(self, patience: float) -> None:
         """Begin to write to the file that is in place. No other process writes to a lost one from then on."""
-        while True:
+        for _ in range(ATTEMPTS):
             begin(self._connection, patience)
             if self._in_place():
                 return
             rollback(self._connection)
             self._recover()
+        raise StoreError(f"the database {self.path} is lost again and again", hint="see what deletes or replaces it")
 
     def _in_place(self) -> bool:
-        place = place_of(self.path)
-        return place is not None and place == self.footing.places[0]
+        """Whether the files that are open still have their paths; without its log, the database is lost, too."""
+        places = places_of(self._names)
+        return None not in places and places == self.footing.places
 
     def _recover(self) -> None:
         lost, keeper = self._connection, self._keeper
-        begin(lost, PATIENCE)
+        begin(lost, self._patience)
         try:
             bring_back(keeper, self.path, self.footing, self.owner, self._pulse)
         finally:

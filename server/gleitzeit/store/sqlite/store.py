@@ -26,7 +26,7 @@ from gleitzeit.store.base import (
 from gleitzeit.store.refusals import number_of
 from gleitzeit.store.saving import next_version
 from gleitzeit.store.sqlite import ownership, reading, retention
-from gleitzeit.store.sqlite.database import PLAN, Durability, Plan
+from gleitzeit.store.sqlite.database import PATIENCE, PLAN, Durability, Plan
 from gleitzeit.store.sqlite.ownership import Pulse
 from gleitzeit.store.sqlite.queries import QUERIES
 from gleitzeit.store.sqlite.readers import Readers
@@ -46,11 +46,13 @@ class SqliteStore(Store):
         uptime: Callable[[], float] = time.monotonic,
         lease: float = LEASE,
         heartbeat: float = HEARTBEAT,
+        patience: float = PATIENCE,
         plan: Plan = PLAN,
     ) -> None:
         self._path = Path(path).absolute()
         self._durability: Durability = durability
         self._pulse = Pulse(uptime, lease, heartbeat)
+        self._patience = patience
         self._plan = plan
 
     async def open(self, owner: Owner, changed: Callable[[], None] = lambda: None) -> None:
@@ -59,7 +61,7 @@ class SqliteStore(Store):
         Raises `ConfigurationError` where it is something else, and `StoreError` where it can't be opened now.
         """
         self._owner = owner
-        self._session = Session(self._path, self._durability, owner, self._pulse, self._plan)
+        self._session = Session(self._path, self._durability, owner, self._pulse, self._plan, self._patience)
         self._writer = Writer(self._session, changed)
         self._readers = Readers(self._session)
         await self._writer.start()
