@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,14 @@ def fenced_blocks(markdown: str) -> list[Block]:
             start = 0
     assert start == 0, f"the block at line {start} has no end"
     return blocks
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobody_else_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A home folder for tests that name none: no test may write into that of whoever runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GLEITZEIT_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
 
 
 @pytest.fixture

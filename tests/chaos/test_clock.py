@@ -21,8 +21,8 @@ from tests.chaos.witness import Sighting, Witness
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]
 
 HOUR = 3600.0
-DELAY = 1.5
-LIMIT = 4.0
+DELAY = 1.0
+LIMIT = 3.0
 SLACK = 4.0
 """Seconds that a busy machine may take to start a process or to notice something."""
 
@@ -71,9 +71,9 @@ async def test_what_waits_in_one_process_waits_no_longer_and_no_shorter(
 ) -> None:
     server = await fleet.start(offset=str(wall_clock.path))
     [retried] = await submitted(server, again())
-    patient = await submitted(server, napping(1.0, timeout=60), 2)
-    patient += await submitted(server, napping(1.0, settings={"timeout": 60}), 2)
-    impatient = [*await submitted(server, napping(90, timeout=1.0)), *await submitted(server, LIMITED)]
+    patient = await submitted(server, napping(0.7, timeout=60), 2)
+    patient += await submitted(server, napping(0.7, settings={"timeout": 60}), 2)
+    impatient = [*await submitted(server, napping(90, timeout=0.7)), *await submitted(server, LIMITED)]
     await witness.until(lambda lines: {retried, *patient, *impatient} <= {line.run for line in lines})
     for seconds in jumps:
         wall_clock.jump(seconds)
@@ -85,7 +85,7 @@ async def test_what_waits_in_one_process_waits_no_longer_and_no_shorter(
     assert DELAY * 0.99 <= pause <= DELAY * 1.25 + SLACK, pause
 
 
-LIMITED = napping(90, settings={"timeout": 1.0})
+LIMITED = napping(90, settings={"timeout": 0.7})
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["on", "back"])
@@ -95,7 +95,7 @@ async def test_what_waits_across_a_crash_is_off_by_no_more_than_its_own_delay(
     server = await fleet.start(offset=str(wall_clock.path))
     [retried] = await submitted(server, again())
     [limited] = await submitted(server, napping(90, settings={"timeout": LIMIT}))
-    [patient] = await submitted(server, napping(2.0, settings={"timeout": 60}, timeout=50))
+    [patient] = await submitted(server, napping(1.0, settings={"timeout": 60}, timeout=50))
     await witness.until(lambda lines: {retried, limited, patient} <= {line.run for line in lines})
     with anyio.fail_after(10):
         async with aclosing(server.events(retried)) as events:
@@ -119,7 +119,7 @@ async def test_what_waits_across_a_crash_is_off_by_no_more_than_its_own_delay(
     assert {run["status"] for run in ends.values()} == {"completed"}
     [pause] = pauses(witness.lines(), retried)
     assert pause <= 2 * DELAY * 1.25 + SLACK, pause
-    assert LIMIT - 1.0 <= lasted[0] <= LIMIT + SLACK
+    assert LIMIT - 1.5 <= lasted[0] <= LIMIT + SLACK
 
 
 async def test_no_lease_lapses_because_the_clock_jumped(wall_clock: WallClock, fleet: Fleet, witness: Witness) -> None:

@@ -188,22 +188,23 @@ async def test_what_serve_acknowledged_over_mcp_survives_its_being_killed(
 ) -> None:
     port = free_port()
     accepted: dict[str, str] = {}
+    number = 20 if whole else 6
 
-    async def submit(number: int) -> None:
+    async def submit(one: int) -> None:
         try:
             async with client_at(port) as client:
                 for turn in range(100):
                     task = {"id": "a", "method": "chaos/step", "parameters": {"nap": 0.01, "value": turn}}
                     run = await client.submit_workflow({"name": "one", "tasks": [task]})
-                    accepted[run.id] = f"client {number}, turn {turn}"
+                    accepted[run.id] = f"client {one}, turn {turn}"
         except (GleitzeitError, OSError, ExceptionGroup):
             return
 
     for _ in range(5 if whole else 1):
-        goal = len(accepted) + chance.randint(20, 60)
+        goal = len(accepted) + chance.randint(number, 3 * number)
         async with served(environment, port) as server, anyio.create_task_group() as group:
-            for number in range(20):
-                group.start_soon(submit, number)
+            for one in range(number):
+                group.start_soon(submit, one)
             await witness.until(lambda _, goal=goal: len(accepted) >= goal, within=40)  # type: ignore[misc]
             server.send_signal(signal.SIGKILL)
             await server.wait()

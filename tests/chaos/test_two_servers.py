@@ -80,18 +80,18 @@ async def test_a_server_that_is_stopped_under_load_and_goes_on_does_no_harm(
     clients = Clients(front, seed, number=8)
     servers = [await fleet.start(), await fleet.start()]
     async with clients.submitting():
-        for _ in range(6 if whole else 1):
+        for turn in range(6 if whole else 1):
             front.show(*servers)
             await witness.grown(chance.randint(20, 200))
             victim = chance.choice(servers)
             [other] = [server for server in servers if server is not victim]
             front.show(other)
-            [orphan] = await submitted(victim, gated("orphan"))
+            [orphan] = await submitted(victim, gated(f"orphan {turn}"))
             await held(witness, [orphan], victim.pid)
             await stop_between_transactions(victim, fleet.setup.database)
             await held(witness, [orphan], other.pid)
             victim.go_on()
-            await other.ask("open", gate="orphan")
+            await other.ask("open", gate=f"orphan {turn}")
             await victim.ask("ping")
     everyone = set(await open_runs(fleet.setup.database)) | {one.run_id for one in clients.acknowledged}
     ends = await all_over(servers[0], sorted(everyone))

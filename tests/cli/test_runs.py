@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def written(workplace: Path, text: str) -> Path:
 @contextmanager
 def running(
     path: Path, until: str, environment: dict[str, str], workplace: Path
-) -> Iterator[tuple[subprocess.Popen[str], str]]:
+) -> Generator[tuple[subprocess.Popen[str], str]]:
     """`gleitzeit run` once it has said `until`, and the id of its run."""
     command = [sys.executable, "-m", "gleitzeit", "run", str(path)]
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Runs that another process has left: taken up where they stood, carried out once, decided by somebody where need be."""
+"""Runs that another process has left: taken up where they stood, carried out once, decided where need be."""
 
 from __future__ import annotations
 
@@ -39,11 +39,10 @@ class Processes:
         self.first = Uptime()
         self.later = Uptime()
         self._stack = AsyncExitStack()
-        self._data: MemoryStore | None = None
+        self.data = MemoryStore()
 
     async def engine(self, uptime: Uptime, **options: Any) -> LocalEngine:
-        store = MemoryStore(peer=self._data, uptime=uptime)
-        self._data = self._data or store
+        store = MemoryStore(peer=self.data, uptime=uptime)
         options = {"clock": self.bench.clock, **options}
         return await self._stack.enter_async_context(LocalEngine(self.bench.registry, store, **options))
 
@@ -298,7 +297,8 @@ async def test_another_process_cancels_and_follows_a_run(processes: Processes) -
         async with anyio.create_task_group() as group:
             group.start_soon(follow)
             await method.begun.wait()
-            cancelled = await two.cancel(run.id, "enough")
+            await two.cancel(run.id, "enough")
+    cancelled = await two.get(run.id)
     assert (cancelled.status, str(cancelled.error)) == ("cancelled", "enough")
     assert [event.seq for event in seen] == list(range(1, len(seen) + 1))
     assert seen[-1].kind == "run.cancelled"
@@ -316,7 +316,7 @@ async def test_a_child_run_is_found_again_by_the_task_that_started_it(processes:
     two = await processes.survivor()
     done = await ended(two, run.id)
     assert (done.status, done.outputs) == ("completed", {"p": {"a": {"n": 2}}})
-    page = await two._store.runs(parent_id=run.id)
+    page = await processes.data.runs(parent_id=run.id)
     assert [head.state for head in page.runs] == ["completed"]
 
 

@@ -43,7 +43,8 @@ def counted(bench: Any, name: str = "counted") -> Counted:
 
 async def finished(bench: Any, run: Run) -> Run:
     with anyio.fail_after(5):
-        return await bench.engine.wait(run.id)
+        over: Run = await bench.engine.wait(run.id)
+    return over
 
 
 async def test_the_same_key_and_document_give_the_same_run(bench: Any) -> None:
@@ -88,7 +89,7 @@ async def test_more_runs_than_may_be_open_are_refused_for_now(bench: Any) -> Non
     bench.method(gated)
     await bench.start(open_runs=2)
     runs = [await bench.engine.submit(submission({"id": "a", "method": "test/gated"})) for _ in range(2)]
-    with pytest.raises(LimitError, match="limits.open_runs") as caught:
+    with pytest.raises(LimitError, match=r"limits\.open_runs") as caught:
         await bench.engine.submit(submission(ECHO))
     assert caught.value.retryable
     gate.set()
@@ -179,7 +180,7 @@ async def test_a_cancelled_run_goes_on_and_asks_about_what_was_cut_off(bench: An
         if begun.is_set():
             return {"ok": True}
         begun.set()
-        await anyio.sleep_forever()
+        return await anyio.sleep_forever()
 
     bench.method(slow)
     tasks = [{"id": "a", "method": "test/slow"}, {"id": "b", "method": "test/echo", "dependencies": ["a"]}]

@@ -27,6 +27,7 @@ PROTOCOL = Protocol(
         "items": {"description": "Count up to n", "parameters": {"n": {"type": "integer"}}, "read_only": True},
         "steps": {"description": "Report progress", "parameters": {"count": {"type": "integer"}}, "read_only": True},
         "sleep": {"description": "Wait until the end", "parameters": {"mark": {"type": "string"}}, "read_only": True},
+        "hang": {"description": "Wait until the end, and nobody knows whether something was done"},
         "fail": {"description": "Fail", "parameters": {"message": {"type": "string"}}},
         "crash": {"description": "Raise what nobody foresaw"},
         "print": {"description": "Write to standard output in every way there is"},
@@ -57,7 +58,7 @@ class ProbeProvider(ProtocolProvider):
             return {"text": "x" * parameters["size"]}
         if name == "odd":
             return {"text": "half \ud800", "when": "now"}
-        if name == "sleep":
+        if name in ("sleep", "hang"):
             return await _sleep(parameters.get("mark"))
         if name == "steps":
             return await _steps(parameters["count"])

@@ -85,6 +85,13 @@ def test_a_task_of_unknown_outcome_is_not_called_failed() -> None:
     )
 
 
+def test_a_run_that_was_resumed_points_to_the_one_that_goes_on() -> None:
+    closed = Failure("cancelled", "it was resumed", details={"resumed_by": "r2"})
+    tasks = {"a": TaskResult("a", "unknown", error=Failure("timeout", "no answer", ambiguous=True))}
+    answer = run_answer(run(status="cancelled", tasks=tasks, error=closed), 1_000)
+    assert answer.data["next"] == 'it goes on as another run: inspect_run with {"run_id":"r2"}'
+
+
 def test_a_run_that_was_cancelled_can_be_resumed() -> None:
     answer = run_answer(run(status="cancelled", tasks={"a": TaskResult("a", "cancelled")}), 1_000)
     assert 'resume_run with {"run_id":"r1"}' in answer.data["next"]

@@ -12,6 +12,8 @@ _MOST_NAMES = 10
 
 def workflow_next(run: Run) -> str | None:
     """What to do about a workflow's run; nothing where it is completed."""
+    if run.error is not None and "resumed_by" in run.error.details:
+        return f"it goes on as another run: inspect_run with {compact({'run_id': run.error.details['resumed_by']})}"
     if _unknown(run):
         return _deciding(run)
     match run.status:
