@@ -59,7 +59,7 @@ async def test_a_provider_that_holds_up_the_loop_loses_no_lease(fleet: Fleet, wi
     owner, other = await fleet.start(), await fleet.start()
     run_ids = await submitted(owner, gated("gate"), 2)
     await held(witness, run_ids, owner.pid)
-    seconds = fleet.setup.options["lease"] + 1.5
+    seconds = fleet.setup.options["lease"] + 1.0
     [blocking] = await submitted(owner, beside("chaos/block", {"seconds": seconds, "value": "blocked"}))
     assert (await all_over(other, [blocking], within=40))[blocking]["status"] == "completed"
     await owner.ask("open", gate="gate")

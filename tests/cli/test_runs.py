@@ -144,6 +144,14 @@ def test_runs_in_memory_are_nothing_that_another_process_sees(gleitzeit: Command
     )
 
 
+def test_a_database_that_is_none_is_said_and_left_alone(gleitzeit: Command, play: Path) -> None:
+    (play / "gleitzeit.db").write_text("a letter that somebody keeps here, and not a database")
+    outcome = gleitzeit("runs", "list")
+    assert outcome.code == 4
+    assert "gleitzeit.db is not a database" in outcome.stderr
+    assert (play / "gleitzeit.db").read_text().startswith("a letter")
+
+
 def test_the_events_of_a_run_are_printed_one_a_line(gleitzeit: Command, workplace: Path) -> None:
     path = written(workplace, "tasks: [{id: a, method: play/fail}]")
     run_id = gleitzeit("run", path, "--json").json["run_id"]

@@ -17,7 +17,7 @@ from gleitzeit.core.plan_actions import Action, Continue, Finish, Join, Outcome,
 @dataclass(frozen=True)
 class Row:
     state: TaskState
-    count: int | None = None
+    expanded: int | None = None
 
 
 def workflow(tasks: Mapping[str, Mapping[str, Any]], **settings: Any) -> Workflow:

@@ -21,7 +21,7 @@ SETTLED = {"completed", "failed", "skipped", "cancelled"}
 @dataclass(frozen=True)
 class Row:
     state: TaskState
-    count: int | None = None
+    expanded: int | None = None
 
 
 @st.composite
@@ -115,7 +115,7 @@ class World:
             case "resumed":
                 self.rows[outcome.key] = Row("running")
             case kind:
-                self.rows[outcome.key] = Row(kind, self.rows.get(outcome.key, Row("pending")).count)
+                self.rows[outcome.key] = Row(kind, self.rows.get(outcome.key, Row("pending")).expanded)
 
     def take(self, actions: list[Action]) -> None:
         for action in actions:
@@ -169,7 +169,7 @@ class World:
         assert action.blocker in task.dependencies
 
     def join(self, action: Join) -> None:
-        count = self.rows[action.key].count
+        count = self.rows[action.key].expanded
         assert count is not None
         states = [self.rows.get(f"{action.key}[{index}]", Row("pending")).state for index in range(count)]
         assert not {"running", "waiting"} & set(states)

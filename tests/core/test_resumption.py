@@ -22,7 +22,7 @@ from gleitzeit.core.resumption import Kept, Past, Wish, what_is_kept
 @dataclass(frozen=True)
 class Row:
     state: TaskState
-    count: int | None = None
+    expanded: int | None = None
 
 
 def document(*tasks: Mapping[str, Any], **fields: Any) -> Workflow:
@@ -295,7 +295,7 @@ class World:
                 case Skip(key):
                     self.rows[key] = Row("skipped")
                 case Join(key, state):
-                    self.rows[key] = Row(state, self.rows[key].count)
+                    self.rows[key] = Row(state, self.rows[key].expanded)
                     self.take(self.plan.after(Outcome(state, key)))
                 case Finish():
                     self.finish = action
@@ -330,7 +330,7 @@ def left(workflow: Workflow, chance: random.Random) -> dict[str, Row]:
         if world.running:
             world.end_somehow(chance)
     return {
-        key: Row("cancelled", row.count) if row.state in ("running", "pending") else row
+        key: Row("cancelled", row.expanded) if row.state in ("running", "pending") else row
         for key, row in world.rows.items()
     }
 
@@ -360,7 +360,7 @@ def test_a_resumed_run_runs_exactly_what_is_not_kept(workflow: Workflow, seed: i
     unknown: dict[str, Decision] = {
         key: chance.choice(choices) if "[" not in key else "rerun"
         for key, row in rows.items()
-        if row.state == "unknown" and row.count is None
+        if row.state == "unknown" and row.expanded is None
     }
 
     kept = kept_of(before, rows, after, from_task=from_task, unknown=unknown)
@@ -370,8 +370,16 @@ def test_a_resumed_run_runs_exactly_what_is_not_kept(workflow: Workflow, seed: i
     stay = {task_id for task_id in ids if stays(workflow, rows, restarted, task_id)} - set(kept.decided)
     assert {key for key in kept.rows if key in ids} == stay
 
+    assert set(kept.reopened) == {
+        task.id
+        for task in workflow.tasks
+        if task.id not in stay | restarted
+        and rows.get(task.id, Row("pending")).expanded is not None
+        and all(need in stay for need in task.dependencies)
+    }
+
     begun = {key: rows[key] for key in kept.rows}
-    begun |= {key: Row("running", rows[key].count) for key in kept.reopened}
+    begun |= {key: Row("running", rows[key].expanded) for key in kept.reopened}
     begun |= {key: Row(DECIDED[decision]) for key, decision in kept.decided.items()}
     world = World(after, dict(begun))
     world.end_well()
@@ -380,7 +388,7 @@ def test_a_resumed_run_runs_exactly_what_is_not_kept(workflow: Workflow, seed: i
     assert len(world.started) == len(set(world.started)), "something ran twice"
     assert {key for key in world.started if "[" not in key} == set(ids) - set(begun)
     for task_id in kept.reopened:
-        count = rows[task_id].count or 0
+        count = rows[task_id].expanded or 0
         items = {f"{task_id}[{index}]" for index in range(count)}
         assert {key for key in world.started if key.startswith(f"{task_id}[")} == items - set(begun)
     assert not any(key.startswith(f"{task_id}[") for key in world.started for task_id in stay)

@@ -31,7 +31,7 @@ def left(*rows: TaskRow, **fields: Any) -> Snapshot:
 
 UNKNOWN = left(
     TaskRow("write", "completed", 2, {"letters": [1, 2]}, None, 1.0, 2.0, metadata={"node": "n"}),
-    TaskRow("send", "unknown", started_at=2.0, finished_at=3.0, count=2),
+    TaskRow("send", "unknown", started_at=2.0, finished_at=3.0, expanded=2),
     TaskRow("send[0]", "completed", 1, {"sent": True}, None, 2.0, 3.0, metadata={"kept_from": "older"}),
     TaskRow("send[1]", "unknown", 1, None, None, 2.0, 3.0),
     parent_id="parent",
@@ -55,7 +55,7 @@ def test_kept_rows_say_which_run_they_are_from_and_a_foreach_goes_on() -> None:
             "write", "completed", 2, {"letters": [1, 2]}, None, 1.0, 2.0, metadata={"kept_from": "old", "node": "n"}
         ),
         TaskRow("send[0]", "completed", 1, {"sent": True}, None, 2.0, 3.0, metadata={"kept_from": "older"}),
-        TaskRow("send", "running", started_at=2.0, count=2, metadata={"kept_from": "old"}),
+        TaskRow("send", "running", started_at=2.0, expanded=2, metadata={"kept_from": "old"}),
     ]
 
 

@@ -40,9 +40,9 @@ def identify(workflow: Workflow) -> dict[str, str]:
 
 def references_of(task: Task) -> Iterator[Reference]:
     """The references of a task that are well-formed."""
-    opaque = opaque_parameters(task.method, task.parameters)
-    visible = {key: value for key, value in task.parameters.items() if key not in opaque}
-    yield from references_in(visible)
+    if task.parameters:
+        opaque = opaque_parameters(task.method, task.parameters)
+        yield from references_in({key: value for key, value in task.parameters.items() if key not in opaque})
     if task.foreach is not None:
         yield from references_in(task.foreach)
     if isinstance(task.when, str):

@@ -44,7 +44,7 @@ class Row(Protocol):
         ...
 
     @property
-    def count(self) -> int | None:
+    def expanded(self) -> int | None:
         """The number of items of a foreach, once known."""
         ...
 
@@ -229,13 +229,13 @@ class Plan:
                 skipped_for_another = row.state == "skipped" and node.needs_success and node.blocker is not None
                 self._unsettled -= 1
                 node.release(self._is_bad(node, row.state) or skipped_for_another)
-            case "waiting" | "unknown" if row.count is None:
+            case "waiting" | "unknown" if row.expanded is None:
                 node.state = row.state
             case "unknown":
                 node.state = "unknown"
-            case _ if row.count is not None:
+            case _ if row.expanded is not None:
                 node.state = "active"
-                node.items = self._restored_items(node, row.count, items)
+                node.items = self._restored_items(node, row.expanded, items)
             case _:
                 return
 

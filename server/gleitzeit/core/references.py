@@ -89,6 +89,8 @@ def compile_template(value: Any) -> Template:
 
 def compile_parameters(method: str, parameters: Mapping[str, Any], code: Collection[str] = ()) -> Template:
     """A task's parameters with their references compiled, but for those that are program text."""
+    if not parameters:
+        return Template(parameters, (), None)
     references: dict[str, Reference] = {}
     text = opaque_parameters(method, parameters, code)
     fill = _compile_fields(parameters, references, text)

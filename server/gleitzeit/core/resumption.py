@@ -119,7 +119,7 @@ class _Keeping:
         elif row is not None and row.state in _WELL and self._as_tolerant(task_id, family):
             self._kept.add(task_id)
             self.rows += [task_id, *family.items]
-        elif row is not None and row.count is not None:
+        elif row is not None and row.expanded is not None:
             self.reopened.append(task_id)
             for key, item in family.items.items():
                 self._consider_item(key, item, family)

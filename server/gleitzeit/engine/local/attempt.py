@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Literal
 
 from gleitzeit.core import retry
@@ -60,7 +59,7 @@ class Attempt:
 
     def parked(self) -> TaskRow:
         """Its row where it is cut off in good order."""
-        return replace(self.begun(), metadata={**self._cuts(), "parked": True})
+        return self.begun()._replace(metadata={**self._cuts(), "parked": True})
 
     def completed(self, result: dict[str, Any], size: int, digest: str | None) -> Ending:
         """It has a result of about `size` bytes, which may be used again under `digest` where the task says so."""

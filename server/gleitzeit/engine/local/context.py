@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from gleitzeit.core.models import Run
 from gleitzeit.core.plan_actions import OutcomeKind
@@ -79,8 +79,7 @@ class RunContext:
 EndingKind = OutcomeKind | Literal["again"]
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """What became of an attempt: its row, what is told of it, and the items of a foreach.
 
     `size` is about how many bytes the result has. After `again` comes another attempt, in `delay` seconds.

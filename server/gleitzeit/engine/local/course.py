@@ -167,7 +167,7 @@ class Course:
         else:
             failure = items.failure(kind)
         row = self._row(join.key, draft)
-        draft.tasks.append(replace(row, state=kind, result=result, failure=failure, finished_at=now))
+        draft.tasks.append(row._replace(state=kind, result=result, failure=failure, finished_at=now))
         facts = {} if failure is None else {"error": failure.to_dict()}
         draft.events.append(EventDraft(f"task.{kind}", now, join.key, facts))
         self._results[join.key] = result

@@ -164,17 +164,18 @@ class LocalEngine(Engine):
         if snapshot.run.state in OVER:
             return run_of(snapshot)
         failure = Failure("cancelled", reason or "the run was cancelled")
-        runner = self._roster.find(run_id)
-        if runner is not None:
-            runner.close("cancelled", failure)
-            await self._family.cancel_children(runner)
-            await runner.bell.silence()
-            return await self.get(run_id)
-        claimed = await self._store.claim(run_id)
-        if claimed is not None:
-            await self._close(claimed, failure)
-            return await self.get(run_id)
-        return await self._request_cancel(run_id, failure)
+        async with self._roster.claiming:
+            runner = self._roster.find(run_id)
+            claimed = None if runner is not None else await self._store.claim(run_id)
+            if claimed is not None:
+                await self._close(claimed, failure)
+                return await self.get(run_id)
+        if runner is None:
+            return await self._request_cancel(run_id, failure)
+        runner.close("cancelled", failure)
+        await self._family.cancel_children(runner)
+        await runner.bell.silence()
+        return await self.get(run_id)
 
     async def resume(self, run_id: str, resumption: Resumption, *, caller: str | None = None) -> Run:
         """Take a run up again where it was left; a new run where it is over or waits."""
@@ -188,9 +189,11 @@ class LocalEngine(Engine):
         runner = await self._roster.resume(row, rows, events)
         await runner.receipt.wait()
         if snapshot.run.state == "waiting":
-            claimed = await self._store.claim(run_id)
-            if claimed is not None:
-                await self._close(claimed, Failure("cancelled", f"it was resumed by the run {new_id}"))
+            reason = Failure("cancelled", f"it was resumed by the run {new_id}", details={"resumed_by": new_id})
+            async with self._roster.claiming:
+                claimed = await self._store.claim(run_id)
+                if claimed is not None:
+                    await self._close(claimed, reason)
         return run_of(runner.ledger.snapshot())
 
     async def document(self, run_id: str, *, caller: str | None = None) -> Workflow:
@@ -262,15 +265,16 @@ class LocalEngine(Engine):
         run_id = snapshot.run.id
         running = f"the run {run_id} is being carried out"
         hint = "wait for it, or cancel it first"
-        if self._roster.find(run_id) is not None:
-            raise ConflictError(running, hint=hint)
-        claimed = await self._store.claim(run_id)
-        if claimed is None:
-            raise ConflictError(f"{running} by another process", hint=hint)
-        if resumption.plain:
-            runner = await self._roster.adopt(claimed)
-            return run_of(runner.ledger.snapshot())
-        await self._close(claimed, Failure("cancelled", "it was resumed with changes"))
+        async with self._roster.claiming:
+            if self._roster.find(run_id) is not None:
+                raise ConflictError(running, hint=hint)
+            claimed = await self._store.claim(run_id)
+            if claimed is None:
+                raise ConflictError(f"{running} by another process", hint=hint)
+            if resumption.plain:
+                runner = await self._roster.adopt(claimed)
+                return run_of(runner.ledger.snapshot())
+            await self._close(claimed, Failure("cancelled", "it was resumed with changes"))
         return await self.resume(run_id, resumption)
 
     async def _close(self, claimed: Snapshot, failure: Failure) -> None:

@@ -11,6 +11,7 @@ from gleitzeit.core.models import Failure
 from gleitzeit.engine.events import Bell
 from gleitzeit.engine.local.context import EngineParts
 from gleitzeit.engine.local.roster import Roster
+from gleitzeit.engine.local.runner import Runner
 from gleitzeit.store.base import HEARTBEAT, Orphan
 
 logger = logging.getLogger("gleitzeit.engine")
@@ -72,8 +73,15 @@ class Recovery:
         owned = await self._parts.store.owned()
         for run_id, runner in before.items():
             if owned.get(run_id) != runner.row.epoch and not runner.over:
-                logger.warning("run %s was taken over by another process", run_id)
-                runner.lose()
+                await self._check(runner)
+
+    async def _check(self, runner: Runner) -> None:
+        """Stop a run that is another process's by now; it may as well have ended just now."""
+        snapshot = await self._parts.store.load(runner.row.id)
+        if snapshot is not None and snapshot.run.epoch == runner.row.epoch:
+            return
+        logger.warning("run %s was taken over by another process", runner.row.id)
+        runner.lose()
 
     async def _take_up(self) -> None:
         if not self._claims:
@@ -90,13 +98,13 @@ class Recovery:
             after = orphans[-1].run_id
 
     async def _adopt(self, orphan: Orphan) -> None:
-        if self._roster.find(orphan.run_id) is not None:
-            return
-        snapshot = await self._parts.store.claim(orphan.run_id)
-        if snapshot is None:
-            return
-        logger.info("run %s goes on here", orphan.run_id)
-        await self._roster.adopt(snapshot)
+        async with self._roster.claiming:
+            if self._roster.find(orphan.run_id) is not None:
+                return
+            snapshot = await self._parts.store.claim(orphan.run_id)
+            if snapshot is not None and snapshot.run.state in ("pending", "running"):
+                logger.info("run %s goes on here", orphan.run_id)
+                await self._roster.adopt(snapshot)
 
     async def _serves(self, orphan: Orphan, served: dict[str, bool]) -> bool:
         for method in orphan.methods:

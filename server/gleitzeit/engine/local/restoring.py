@@ -62,7 +62,7 @@ async def doubtful(snapshot: Snapshot, methods: Methods) -> Snapshot:
     async for task, row, harmless in _begun(snapshot, methods, "cancelled"):
         if not harmless:
             failure = _nobody_knows(f"{task.method} was cancelled while it ran")
-            rows[row.key] = replace(row, state="unknown", failure=failure)
+            rows[row.key] = row._replace(state="unknown", failure=failure)
     return replace(snapshot, tasks=rows)
 
 
@@ -71,7 +71,7 @@ async def _begun(snapshot: Snapshot, methods: Methods, state: TaskState) -> Asyn
     tasks = {task.id: task for task in snapshot.run.workflow.tasks}
     harmless: dict[str, bool] = {}
     for key, row in snapshot.tasks.items():
-        if row.state != state or row.started_at is None or row.count is not None or "/" in key:
+        if row.state != state or row.started_at is None or row.expanded is not None or "/" in key:
             continue
         task = tasks[key.partition("[")[0]]
         if task.id not in harmless:
@@ -87,7 +87,7 @@ async def items_of(
     return {
         key: await _items(run, tasks[key], rows, evaluator, secrets)
         for key, row in rows.items()
-        if row.count is not None and row.state not in (*OVER, "unknown")
+        if row.expanded is not None and row.state not in (*OVER, "unknown")
     }
 
 
@@ -103,13 +103,13 @@ def _cut_off(task: Task, row: TaskRow, harmless: bool, now: float) -> TaskRow | 
     """The row that ends a task that was cut off; none where it runs again."""
     if not harmless:
         failure = _nobody_knows(f"the server was gone while {task.method} ran")
-        return replace(row, state="unknown", failure=failure, finished_at=now)
+        return row._replace(state="unknown", failure=failure, finished_at=now)
     if int(row.metadata.get("crashes", 0)) >= MOST_CRASHES and task.method != RUN_WORKFLOW:
         error = ProviderCrashedError(
             f"{task.method} was cut off {MOST_CRASHES + 1} times by the end of the server that carried it out",
             hint="it may be what ends the server: look at its log, and at the memory that the task takes",
         )
-        return replace(row, state="failed", failure=Failure.of(error), finished_at=now)
+        return row._replace(state="failed", failure=Failure.of(error), finished_at=now)
     return None
 
 

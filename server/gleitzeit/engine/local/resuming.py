@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from gleitzeit.core.decisions import Decision
@@ -49,22 +48,21 @@ def resumed_run(
 def _kept(snapshot: Snapshot, kept: Kept) -> Iterator[TaskRow]:
     for key in kept.rows:
         row = snapshot.tasks[key]
-        yield replace(row, metadata=_origin(row, snapshot))
+        yield row._replace(metadata=_origin(row, snapshot))
     for key in kept.reopened:
         row = snapshot.tasks[key]
-        yield replace(
-            row, state="running", result=None, failure=None, finished_at=None, metadata=_origin(row, snapshot)
+        yield row._replace(
+            state="running", result=None, failure=None, finished_at=None, metadata=_origin(row, snapshot)
         )
     for key in kept.repeated:
         row = snapshot.tasks[key]
-        yield replace(row, state="failed", failure=_CUT_OFF, metadata=_origin(row, snapshot))
+        yield row._replace(state="failed", failure=_CUT_OFF, metadata=_origin(row, snapshot))
 
 
 def _decided(snapshot: Snapshot, kept: Kept, now: float) -> Iterator[TaskRow]:
     for key, decision in kept.decided.items():
         row = snapshot.tasks[key]
-        yield replace(
-            row,
+        yield row._replace(
             state=_STATES[decision],
             result={} if decision == "completed" else None,
             failure=_failure(snapshot.run) if decision == "failed" else None,

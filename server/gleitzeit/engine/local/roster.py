@@ -6,6 +6,8 @@ import secrets as randomness
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import anyio
+
 from gleitzeit.core.digest import digest
 from gleitzeit.core.errors import ConflictError, GleitzeitError, LimitError
 from gleitzeit.core.models import OVER
@@ -28,6 +30,7 @@ OPEN_RUNS = 1_000
 class Roster:
     """Makes runners, finds them by the id of their run, and forgets them when they have nothing more to do here.
 
+    Whoever claims a run holds `claiming` until it is adopted or ended, for this process may want to do both.
     `changed` rings whenever a run comes or goes, for whoever watches one that is not here. `forsaken` is called with a
     run that is over and may have children that none of its tasks has found again.
     """
@@ -40,6 +43,7 @@ class Roster:
         self._most = most
         self._runners: dict[str, Runner] = {}
         self._roots = 0
+        self.claiming = anyio.Lock()
         self.forsaken: Callable[[Runner], None] = lambda runner: None
 
     def __iter__(self) -> Iterator[Runner]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Never
 
 import anyio
@@ -151,11 +150,11 @@ class Support:
             result: dict[str, Any] = context.secrets.redact(await self._execute(entry, parameters, facts))
         except GleitzeitError as error:
             failure = recorded_failure(error, context.secrets.redact)
-            row = replace(row, state="failed", failure=failure)
+            row = row._replace(state="failed", failure=failure)
             events.append(EventDraft("task.failed", now(), entry.key, {"error": failure.to_dict()}))
             await self._end(row, facts, events)
             raise failure.to_error() from error
-        row = replace(row, state="completed", result=result)
+        row = row._replace(state="completed", result=result)
         await self._end(row, facts, [*events, EventDraft("task.completed", now(), entry.key)])
         return result
 
@@ -200,7 +199,7 @@ class Support:
         self._check_open()
         noted: dict[str, Any] = self._context.secrets.redact(as_data(facts)) if facts else {}
         now = self._context.parts.clock.now()
-        await self._context.record([replace(row, finished_at=now, metadata={**noted, **row.metadata})], events)
+        await self._context.record([row._replace(finished_at=now, metadata={**noted, **row.metadata})], events)
 
     def _check_open(self) -> None:
         if self._closed:

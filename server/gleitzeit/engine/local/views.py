@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gleitzeit.core.models import Run, TaskResult
+from collections.abc import Iterator, Mapping, Sequence
+
+from gleitzeit.core.models import Run, Task, TaskResult
 from gleitzeit.engine.base import RunList, RunSummary
 from gleitzeit.store.base import RunHead, RunPage, Snapshot, TaskRow
 
@@ -15,7 +17,7 @@ def run_of(snapshot: Snapshot) -> Run:
         name=row.workflow.name,
         status=row.state,
         inputs=row.inputs,
-        tasks={task.id: result_of(task.id, tasks.get(task.id)) for task in row.workflow.tasks},
+        tasks=Results(row.workflow.tasks, tasks),
         outputs=row.outputs,
         error=row.failure,
         created_at=row.created_at,
@@ -24,6 +26,30 @@ def run_of(snapshot: Snapshot) -> Run:
         resumed_from=row.resumed_from,
         seq=snapshot.seq,
     )
+
+
+class Results(Mapping[str, TaskResult]):
+    """What became of each task, by id; made when it is looked at, for most of a run with many tasks never is."""
+
+    __slots__ = ("_ids", "_rows")
+
+    def __init__(self, tasks: Sequence[Task], rows: Mapping[str, TaskRow]) -> None:
+        self._ids = {task.id: None for task in tasks}
+        self._rows = rows
+
+    def __getitem__(self, task_id: str) -> TaskResult:
+        if task_id not in self._ids:
+            raise KeyError(task_id)
+        return result_of(task_id, self._rows.get(task_id))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 def result_of(task_id: str, row: TaskRow | None) -> TaskResult:

@@ -211,7 +211,7 @@ class Work:
             await self._context.record([self.attempt.begun()], [started])
             return None
         items = await self._dispatch.items(evaluator, scope)
-        row = TaskRow(self.key, "running", started_at=begun, count=len(items), metadata={"items": len(items)})
+        row = TaskRow(self.key, "running", started_at=begun, expanded=len(items), metadata={"items": len(items)})
         return Ending("expanded", row, [started], items)
 
     def _data(self) -> Scope:

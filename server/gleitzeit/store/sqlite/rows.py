@@ -24,7 +24,7 @@ def from_task(n: int, task: TaskRow) -> Row:
         None if failure is None else pack_failure(failure),
         task.started_at,
         task.finished_at,
-        task.count,
+        task.expanded,
         task.not_before,
         to_text(metadata) if metadata else None,
     )
