@@ -68,7 +68,7 @@ class Contender(abc.ABC):
         """What carries the shape out, or one of its runs; getting ready for it is not measured."""
 
 
-async def one_by_one(work: Work, runs: int) -> None:
+async def many_at_once(work: Work, runs: int) -> None:
     """Carry out `work` so many times, 50 at once."""
     free = asyncio.Semaphore(AT_ONCE)
 
@@ -84,7 +84,7 @@ async def measure(contender: Contender, shape: Shape, tasks: int) -> dict[str, f
     work = await contender.prepare(shape, tasks)
     gc.collect()
     wall, cpu = time.perf_counter(), time.process_time()
-    await (one_by_one(work, tasks) if shape is Shape.SINGLE else work())
+    await (many_at_once(work, tasks) if shape is Shape.SINGLE else work())
     return {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
 
 

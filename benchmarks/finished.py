@@ -16,7 +16,7 @@ from typing import Any
 
 import anyio
 
-from benchmarks.contender import Shape, one_by_one
+from benchmarks.contender import Shape, many_at_once
 from benchmarks.ours import PROTOCOL, Answering, complete, registry_of, submission
 from gleitzeit.engine.local import LocalEngine
 from gleitzeit.registry import ProtocolProviderRegistry
@@ -38,7 +38,7 @@ LISTS: Sequence[dict[str, Any]] = (
 async def fill(registry: ProtocolProviderRegistry, path: Path, runs: int) -> None:
     """Have so many runs finished in a file."""
     async with LocalEngine(registry, SqliteStore(path)) as engine:
-        await one_by_one(lambda: complete(engine, ONE), runs)
+        await many_at_once(lambda: complete(engine, ONE), runs)
 
 
 async def list_seconds(registry: ProtocolProviderRegistry, path: Path) -> float:

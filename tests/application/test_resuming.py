@@ -10,6 +10,7 @@ import pytest
 
 from gleitzeit.application import Application
 from gleitzeit.application.changes import carried_inputs, changed_document
+from gleitzeit.core.document import read
 from gleitzeit.core.errors import ConflictError, DocumentError, RunNotFoundError, ValidationError
 from gleitzeit.core.models import Run, Workflow
 
@@ -116,6 +117,27 @@ def test_changes_are_merged_into_tasks_and_null_removes() -> None:
         "retry": {"max_attempts": 2},
     }
     assert workflow.tasks[0].timeout == 5
+
+
+def test_changes_are_read_in_the_spellings_of_a_document() -> None:
+    steps = {"steps": {"a": {"uses": "x/y", "with": {"p": 1, "q": 2}, "timeout": "30s", "retries": 2}}}
+    workflow = read(steps).require()
+    changes = {
+        "with": {"p": 3, "q": None},
+        "timeout_seconds": None,
+        "retry": {"attempts": None, "wait": "2s"},
+        "if": "true",
+    }
+    (task,) = changed_document(workflow, {"a": changes})["tasks"]
+    assert task == {"id": "a", "method": "x/y", "parameters": {"p": 3}, "retry": {"delay": 2}, "when": "true"}
+    (bare,) = changed_document(workflow, {"a": {"args": None, "max_attempts": None}})["tasks"]
+    assert bare == {"id": "a", "method": "x/y", "timeout": 30, "retry": {}}
+    with pytest.raises(DocumentError) as caught:
+        changed_document(workflow, {"a": {"with": {}, "args": {}, "methd": "x/z"}})
+    assert [(found.path, found.code) for found in caught.value.diagnostics] == [
+        ("changes.a.parameters", "duplicate_key"),
+        ("changes.a.methd", "unknown_key"),
+    ]
 
 
 def test_inputs_that_are_not_declared_any_more_are_left_behind() -> None:

@@ -56,7 +56,11 @@ async def test_only_what_could_run_is_saved_and_only_under_a_name(application: A
             await save(application, unnamed, name=name)
     with pytest.raises(ValidationError, match="129 characters"):
         await save(application, unnamed, name="x" * 129)
-    assert await save(application, unnamed, name="loud") == 1
+    for name in ("a\0b", "a\nb", "/a", "a/", "\u202ea"):
+        with pytest.raises(ValidationError, match="can't be the name") as caught:
+            await save(application, unnamed, name=name)
+        assert "1 to 128 printable characters" in (caught.value.hint or "")
+    assert await save(application, unnamed, name=" loud ") == 1
     assert [saved.name for saved in await application.saved.list()] == ["loud"]
 
 

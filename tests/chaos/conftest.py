@@ -13,6 +13,7 @@ from tests.chaos.processes import Fleet, Setup
 from tests.chaos.witness import Witness
 
 from gleitzeit.store.base import HEARTBEAT, LEASE
+from gleitzeit.store.sqlite.database import PATIENCE
 
 SEED = "GLEITZEIT_CHAOS_SEED"
 WHOLE = os.environ.get("GLEITZEIT_CHAOS") == "full"
@@ -40,8 +41,9 @@ def whole() -> bool:
 
 @pytest.fixture
 def setup(tmp_path: Path) -> Setup:
-    """A database and a witness of the test alone; at its full size the suite waits for leases as they really are."""
-    options = {"lease": LEASE, "heartbeat": HEARTBEAT} if WHOLE else {"lease": 2.0, "heartbeat": 0.5}
+    """A database and a witness of the test alone; at its full size the suite waits as long as it really takes."""
+    whole = {"lease": LEASE, "heartbeat": HEARTBEAT, "patience": PATIENCE}
+    options = whole if WHOLE else {"lease": 2.0, "heartbeat": 0.5, "patience": PATIENCE / 10}
     return Setup(tmp_path / "gleitzeit.db", tmp_path / "witness.jsonl", options)
 
 

@@ -198,6 +198,13 @@ class Fleet:
         await self.until_ready(server)
         return server
 
+    async def start_several(self, number: int, **options: Any) -> list[Server]:
+        """So many servers that answer, started at once."""
+        servers = [await self.launch(**options) for _ in range(number)]
+        for server in servers:
+            await self.until_ready(server)
+        return servers
+
     async def until_ready(self, server: Server) -> None:
         """Return once the server answers. Raises `AssertionError`, with what it wrote, where it ends instead."""
         async with anyio.create_task_group() as group:

@@ -133,7 +133,7 @@ async def main(setup: dict[str, Any]) -> None:
     registry = ProtocolProviderRegistry()
     provider = register(registry, setup.get("serves"))
     register_workflows(registry)
-    store = SqliteStore(Path(setup["database"]))
+    store = SqliteStore(Path(setup["database"]), patience=setup["patience"])
     async with registry.running(), LocalEngine(registry, store, owner=this_process()) as engine:
         say(ready=os.getpid())
         await Desk(engine, provider).serve()

@@ -128,7 +128,7 @@ async def test_what_waits_across_a_crash_is_off_by_no_more_than_its_own_delay(
 
 async def test_no_lease_lapses_because_the_clock_jumped(wall_clock: WallClock, fleet: Fleet, witness: Witness) -> None:
     offset = str(wall_clock.path)
-    owner, other, third = [await fleet.start(offset=offset) for _ in range(3)]
+    owner, other, third = await fleet.start_several(3, offset=offset)
     run_ids = await submitted(owner, gated("gate"), 3)
     await held(witness, run_ids, owner.pid)
     for seconds in (HOUR, -HOUR, 24 * HOUR):
@@ -156,7 +156,7 @@ async def test_no_run_is_lost_while_the_clock_jumps_and_the_server_is_killed(
     front = Front()
     clients = Clients(front, seed)
     async with clients.submitting():
-        for _ in range(15 if whole else 2):
+        for _ in range(15 if whole else 1):
             server = await fleet.start(offset=str(wall_clock.path))
             front.show(server)
             for _ in range(3):

@@ -77,19 +77,14 @@ async def judge(trouble: Trouble, database: Path, witness: Witness) -> None:
     assert len(starts) == len(set(starts)), "a task was carried out again although no process ended"
 
 
-async def test_locked_by_another_program(fleet: Fleet, witness: Witness, whole: bool) -> None:
+async def test_locked_by_another_program(fleet: Fleet, witness: Witness) -> None:
     trouble = Trouble(await fleet.start(), witness)
     await trouble.begin()
     with closing(sqlite3.connect(fleet.setup.database, isolation_level=None)) as stranger:
         stranger.execute("begin exclusive")
         [known] = trouble.accepted[:1]
         assert (await trouble.server.ask("get", run_id=known))["status"] == "completed"
-        await trouble.server.ask("open", gate="gate")
-        if whole:
-            await trouble.until_refused()
-        else:
-            with anyio.move_on_after(1.0):
-                await trouble.server.ask("submit", document=SIMPLE)
+        await trouble.until_refused()
         stranger.execute("rollback")
     await trouble.recover()
     assert all("lock" in refusal for refusal in trouble.refusals)

@@ -60,7 +60,7 @@ async def test_nothing_acknowledged_is_lost_however_often_the_server_is_killed(
     front = Front()
     clients = Clients(front, seed)
     async with clients.submitting():
-        for _ in range(50 if whole else 5):
+        for _ in range(50 if whole else 3):
             await live_and_die(chance, fleet, front, clients, witness)
         last = await fleet.start()
         front.show(last)
@@ -84,7 +84,7 @@ async def test_a_key_gives_one_run_though_the_server_dies_before_its_answer(
 ) -> None:
     document = some(chance)
     ids: set[str] = set()
-    for turn in range(10 if whole else 3):
+    for turn in range(10 if whole else 2):
         server = await fleet.start()
         async with anyio.create_task_group() as group:
 

@@ -56,7 +56,7 @@ async def test_whatever_a_provider_raises_or_returns_becomes_an_error_that_names
 
 
 async def test_a_provider_that_holds_up_the_loop_loses_no_lease(fleet: Fleet, witness: Witness) -> None:
-    owner, other = await fleet.start(), await fleet.start()
+    owner, other = await fleet.start_several(2)
     run_ids = await submitted(owner, gated("gate"), 2)
     await held(witness, run_ids, owner.pid)
     seconds = fleet.setup.options["lease"] + 1.0

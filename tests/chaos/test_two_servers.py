@@ -22,9 +22,9 @@ async def test_the_work_of_a_killed_server_is_done_by_the_other(
 ) -> None:
     front = Front()
     clients = Clients(front, seed)
-    servers = [await fleet.start(), await fleet.start()]
+    servers = await fleet.start_several(2)
     async with clients.submitting():
-        for _ in range(12 if whole else 2):
+        for _ in range(12 if whole else 1):
             front.show(*servers)
             await witness.grown(chance.randint(20, 200))
             victim = servers.pop(chance.randrange(2))
@@ -47,7 +47,7 @@ async def test_the_work_of_a_killed_server_is_done_by_the_other(
 async def test_a_server_that_was_stopped_past_its_lease_writes_nothing_of_the_runs_it_lost(
     fleet: Fleet, witness: Witness
 ) -> None:
-    stopped, other = await fleet.start(), await fleet.start()
+    stopped, other = await fleet.start_several(2)
     again = await submitted(stopped, gated("gate"), 5)
     never = await submitted(stopped, gated("gate", "chaos/gate_once"), 3)
     await held(witness, [*again, *never], stopped.pid)
@@ -78,7 +78,7 @@ async def test_a_server_that_is_stopped_under_load_and_goes_on_does_no_harm(
 ) -> None:
     front = Front()
     clients = Clients(front, seed, number=8)
-    servers = [await fleet.start(), await fleet.start()]
+    servers = await fleet.start_several(2)
     async with clients.submitting():
         for turn in range(6 if whole else 1):
             front.show(*servers)
@@ -104,18 +104,17 @@ async def test_a_server_that_is_stopped_under_load_and_goes_on_does_no_harm(
 
 
 async def test_a_server_that_is_stopped_inside_a_transaction_holds_others_up_and_harms_nobody(
-    fleet: Fleet, witness: Witness, seed: int, whole: bool
+    fleet: Fleet, witness: Witness, seed: int
 ) -> None:
     front = Front()
     clients = Clients(front, seed, number=8)
-    victim, other = await fleet.start(), await fleet.start()
+    victim, other = await fleet.start_several(2)
     front.show(victim, other)
     async with clients.submitting():
         await witness.grown(50)
         await stop_inside_transaction(victim, fleet.setup.database)
         front.show(other)
-        if whole:
-            await noticed(lambda: bool(clients.refusals))
+        await noticed(lambda: bool(clients.refusals))
         victim.go_on()
         await clients.grown(20)
     assert all("lock" in str(refusal) for refusal in clients.refusals)
@@ -128,7 +127,7 @@ async def test_a_server_that_is_stopped_inside_a_transaction_holds_others_up_and
 
 
 async def test_either_server_sees_the_runs_of_the_other_and_can_cancel_them(fleet: Fleet, witness: Witness) -> None:
-    owner, other = await fleet.start(), await fleet.start()
+    owner, other = await fleet.start_several(2)
     [run_id] = await submitted(owner, gated("never"))
     await held(witness, [run_id], owner.pid)
     assert (await other.ask("get", run_id=run_id))["tasks"]["before"]["status"] == "completed"
@@ -145,7 +144,7 @@ async def test_either_server_sees_the_runs_of_the_other_and_can_cancel_them(flee
 
 
 async def test_a_tail_at_the_other_server_has_no_gap_and_no_duplicate(fleet: Fleet, chance: random.Random) -> None:
-    owner, other = await fleet.start(), await fleet.start()
+    owner, other = await fleet.start_several(2)
     names = [f"task{number}" for number in range(40)]
     tasks: list[dict[str, Any]] = [
         {"id": name, "method": "chaos/step", "parameters": {"nap": chance.uniform(0.0, 0.03)}} for name in names
@@ -171,7 +170,7 @@ async def test_a_tail_at_the_other_server_has_no_gap_and_no_duplicate(fleet: Fle
 async def test_a_tail_goes_on_though_the_server_that_carries_the_run_out_is_killed(
     fleet: Fleet, witness: Witness
 ) -> None:
-    owner, other = await fleet.start(), await fleet.start()
+    owner, other = await fleet.start_several(2)
     [run_id] = await submitted(owner, gated("gate"))
     await held(witness, [run_id], owner.pid)
     numbers: list[int] = []

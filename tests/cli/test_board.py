@@ -97,3 +97,10 @@ def test_on_a_terminal_a_table_is_kept_up_to_date(
     drawn = capsys.readouterr().err
     assert "\x1b[" in drawn
     assert "t17" in drawn
+
+
+def test_a_clock_that_was_set_back_gives_no_negative_times(capsys: pytest.CaptureFixture[str]) -> None:
+    with shown_progress(pending("a", "b")) as show:
+        show(event("task.started", "a", 5.0))
+        show(event("task.started", "b", 4.999))
+    assert capsys.readouterr().err.splitlines() == ["   0.00s a: started", "   0.00s b: started"]

@@ -31,6 +31,18 @@ def test_what_would_be_used_is_json_without_secrets(gleitzeit: Command, play: Pa
     assert "play" in [provider["provider_id"] for provider in outcome.json["providers"]]
 
 
+def test_a_database_that_can_not_be_used_is_told_and_left_alone(gleitzeit: Command, play: Path) -> None:
+    (play / "letter.db").write_text("a letter, and not a database")
+    for name, words in (("letter.db", "is not a database"), ("letter.db/runs.db", "is not a folder")):
+        outcome = gleitzeit("config", "check", env={"GLEITZEIT_ENGINE__DATABASE": name})
+        assert outcome.code == 4
+        assert "engine.database (environment variable" in outcome.stderr
+        assert words in outcome.stderr
+    assert (play / "letter.db").read_text().startswith("a letter")
+    assert gleitzeit("config", "check").code == 0
+    assert not (play / "gleitzeit.db").exists()
+
+
 def test_an_unknown_key_is_told_with_its_line_and_the_nearest(gleitzeit: Command, play: Path) -> None:
     (play / "config.yaml").write_text("server:\n  prot: 1\n")
     outcome = gleitzeit("config", "check", "--json")

@@ -55,7 +55,7 @@ def test_an_error_is_told_with_its_hint(capsys: pytest.CaptureFixture[str]) -> N
     assert told.out == ""
     assert told.err.splitlines() == [
         'error[run_not_found]: there is no run "x"',
-        "  hint: list_runs shows the runs there are",
+        "  hint: `gleitzeit runs list` shows the runs there are",
     ]
 
 

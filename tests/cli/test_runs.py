@@ -113,7 +113,9 @@ def test_runs_are_listed_and_shown(gleitzeit: Command, workplace: Path) -> None:
     assert "failed     a  (" in shown
     assert "the tool said no" in shown
     assert f"next: gleitzeit runs resume {second}" in shown
-    assert gleitzeit("runs", "show", first, "--json").json["outputs"] == {"a": {"x": 1}}
+    shown = gleitzeit("runs", "show", first, "--json").json
+    assert shown["outputs"] == {"a": {"x": 1}}
+    assert shown["created_at"] == listed["runs"][1]["created_at"]
 
 
 @pytest.mark.parametrize(
@@ -245,17 +247,65 @@ def test_what_may_have_been_done_waits_for_a_decision(
     waiting = gleitzeit("runs", "resume", run_id)
     assert waiting.code == 5
     assert f"run {run_id} waits for a decision" in waiting.stderr
-    assert f"gleitzeit runs resume {run_id} --unknown last=rerun" in waiting.stderr.splitlines()[-1]
+    *_, explanation, command = waiting.stderr.splitlines()
+    assert explanation.endswith("write for DECISION rerun, skip, completed or failed")
+    assert command == f"to go on with it: gleitzeit runs resume {run_id} --unknown last=DECISION"
+    shown = gleitzeit("runs", "show", run_id).stdout.splitlines()
+    assert shown[-2:] == [explanation, f"next: gleitzeit runs resume {run_id} --unknown last=DECISION"]
     undecided = gleitzeit("runs", "resume", run_id)
     assert undecided.code == 4
     assert "nobody saw how last ended" in undecided.stderr
-    assert "--unknown 'last=rerun'" in undecided.stderr
+    assert "--unknown last=DECISION" in undecided.stderr
     assert (flaky / "calls.txt").read_text().split() == ["note", "send"]
     decided = gleitzeit("runs", "resume", run_id, "--unknown", "last=completed", "--json")
     assert decided.code == 0, decided.stderr
     assert decided.json["tasks"]["last"]["metadata"]["decided"] == "completed"
     assert gleitzeit("runs", "show", run_id, "--json").json["status"] == "cancelled"
+    successor = decided.json["run_id"]
+    assert (
+        f"next: it goes on as another run: gleitzeit runs show {successor}" in gleitzeit("runs", "show", run_id).stdout
+    )
     assert (flaky / "calls.txt").read_text().split() == ["note", "send"]
+
+
+def test_the_items_that_nobody_knows_of_are_named_in_the_command_to_paste(
+    gleitzeit: Command, workplace: Path, flaky: Path
+) -> None:
+    each = "{id: each, foreach: [a, b], method: flaky/send, parameters: {text: x}, timeout: 0.1}"
+    waiting = gleitzeit("run", written(workplace, f"tasks: [{each}]"))
+    assert waiting.code == 5
+    run_id = waiting.stderr.split()[1]
+    gaps = "--unknown 'each[0]=DECISION' --unknown 'each[1]=DECISION'"
+    assert waiting.stderr.splitlines()[-1] == f"to go on with it: gleitzeit runs resume {run_id} {gaps}"
+    assert (flaky / "calls.txt").read_text().split() == ["send", "send"]
+
+
+def test_cancelling_says_that_resuming_may_ask_what_became_of_what_was_running(
+    gleitzeit: Command, workplace: Path, environment: dict[str, str], flaky: Path
+) -> None:
+    path = written(workplace, STUCK.replace("METHOD", "send"))
+    with running(path, "last: started", environment, workplace) as (process, run_id):
+        outcome = gleitzeit("runs", "cancel", run_id)
+        assert "resuming may ask what became of last, cancelled while it ran" in outcome.stderr
+        process.wait(timeout=20)
+    assert "resuming may ask what became of last" in gleitzeit("runs", "show", run_id).stdout
+    asked = gleitzeit("runs", "resume", run_id)
+    assert asked.code == 4
+    assert "--unknown last=DECISION" in asked.stderr
+
+
+def test_hints_speak_of_options_and_commands(gleitzeit: Command, workplace: Path) -> None:
+    assert "gleitzeit runs list" in gleitzeit("runs", "show", "nowhere").stderr
+    path = written(workplace, "name: good\ntasks: [{id: a, method: play/echo, parameters: {x: 1}}]")
+    run_id = gleitzeit("run", path, "--json").json["run_id"]
+    assert "--from" in gleitzeit("runs", "resume", run_id).stderr
+    assert "--from: there is no task" in gleitzeit("runs", "resume", run_id, "--from", "b").stderr
+    gleitzeit("workflows", "save", path)
+    path.write_text(path.read_text().replace("x: 1", "x: 2"))
+    assert "--overwrite" in gleitzeit("workflows", "save", path).stderr
+    named = gleitzeit("run", "good")
+    assert named.code == 3
+    assert "gleitzeit workflows show good | gleitzeit run -" in named.stderr
 
 
 def test_a_run_is_cancelled_from_another_process(

@@ -39,7 +39,7 @@ def test_without_a_server_the_run_is_recorded_and_that_is_said(gleitzeit: Comman
     submitted = gleitzeit("submit", workflow, "-i", "x=4")
     assert submitted.code == 0, submitted.stderr
     run_id = submitted.stdout.strip()
-    assert "no server has taken it up" in submitted.stderr
+    assert "no server has taken it up yet" in submitted.stderr
     assert f"gleitzeit runs resume {run_id}" in submitted.stderr
     assert gleitzeit("runs", "show", run_id, "--json").json["tasks"]["a"]["status"] == "pending"
     assert gleitzeit("runs", "resume", run_id).json == {"value": 8}
@@ -57,6 +57,7 @@ def test_a_server_that_shares_the_database_carries_it_out(gleitzeit: Command, wo
     assert again["run_id"] == run_id
     other = gleitzeit("submit", workflow, "-i", "x=5", "--idempotency-key", "k")
     assert other.code == 4
+    assert "another --idempotency-key" in other.stderr
 
 
 def test_a_mistake_is_told_before_anything_is_recorded(gleitzeit: Command, workflow: Path) -> None:

@@ -136,6 +136,17 @@ async def test_runs_are_resumed_and_workflows_saved_on_a_server(client: Gleitzei
             assert await client.saved_workflows() == []
 
 
+async def test_a_run_that_waits_for_a_decision_is_returned_waiting(client: GleitzeitClient) -> None:
+    workflow = {"tasks": [{"id": "a", "method": "text/hang", "timeout": 0.1}]}
+    with anyio.fail_after(20):
+        async with client:
+            run = await client.run_workflow(workflow)
+            assert run.status == "waiting"
+            assert [event.kind async for event in client.events(run.id)][-1] == "task.unknown"
+            resumed = await client.resume_run(run.id, unknown={"a": "completed"})
+            assert [event.kind async for event in client.events(resumed.id)][-1] == "run.completed"
+
+
 async def test_results_and_inputs_are_what_they_were_or_an_error(client: GleitzeitClient) -> None:
     long = {"id": "a", "method": "text/long", "parameters": {"length": "${inputs.length}"}}
     workflow = {"inputs": {"length": "integer"}, "tasks": [long], "outputs": {"a": "another value"}}

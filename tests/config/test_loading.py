@@ -65,6 +65,8 @@ def test_the_database_may_lie_in_the_home_folder_of_the_user(load: Load) -> None
 def test_what_is_kept_for_ever_is_written_as_null(load: Load) -> None:
     keep = load("engine: {keep: {days: null, runs: 5}}").engine.keep
     assert (keep.days, keep.runs) == (None, 5)
+    keep = load("engine: {keep: null}").engine.keep
+    assert (keep.days, keep.runs) == (None, None)
 
 
 def test_the_documented_file_is_read(load: Load, home: Path) -> None:

@@ -180,9 +180,9 @@ def test_calls_of_a_task_that_runs_again_unchanged_stand() -> None:
     assert kept_of(CHAIN, CALLS) == Kept(("a/1", "a/2", "d"))
 
 
-def test_calls_that_were_cut_off_are_made_again_where_the_run_was_cancelled_or_that_was_decided() -> None:
+def test_calls_that_were_cut_off_are_made_again_only_where_that_was_decided() -> None:
     cancelled = {**CALLS, "a": Row("cancelled"), "a/3": Row("cancelled")}
-    assert kept_of(CHAIN, cancelled) == Kept(("a/1", "a/2", "d"), repeated=("a/3",))
+    assert kept_of(CHAIN, cancelled) == Kept(("a/1", "a/2", "a/3", "d"))
     unknown = {**CALLS, "a": Row("unknown"), "a/3": Row("unknown")}
     assert kept_of(CHAIN, unknown, unknown={"a": "rerun"}) == Kept(("a/1", "d"), repeated=("a/2", "a/3"))
     doubtful = {**CALLS, "a/3": Row("unknown")}

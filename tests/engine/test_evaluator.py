@@ -19,7 +19,7 @@ from gleitzeit.engine.evaluator import Evaluator
 
 pytestmark = pytest.mark.anyio
 
-COMMAND = [sys.executable, "-m", "gleitzeit.engine.expression_worker"]
+COMMAND = [sys.executable, "-m", "gleitzeit.engine.expression_process"]
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_the_process_ends_when_its_parent_closes_the_pipe() -> None:
 async def test_the_process_dies_with_a_parent_that_is_killed() -> None:
     parent_code = (
         "import subprocess, sys, time\n"
-        "child = subprocess.Popen([sys.executable, '-m', 'gleitzeit.engine.expression_worker'],"
+        "child = subprocess.Popen([sys.executable, '-m', 'gleitzeit.engine.expression_process'],"
         " stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
         "child.stdout.readline()\n"
         "print(child.pid, flush=True)\n"

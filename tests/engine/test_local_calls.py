@@ -79,9 +79,11 @@ class Code:
         self.told: list[EventDraft] = []
         self.task = Task.model_validate({"id": "a", "method": "do/code", "calls": ["do/*"]})
         self.attempts = 0
+        self.written: Callable[[], None] = lambda: None
         workflow = Workflow.model_validate(
             {"tasks": [{"id": "a", "method": "do/code", "parameters": {"key": "${secrets.KEY}"}}]}
         )
+        run = RunRow("r", "me", workflow, {}, "running", 0.0)
         given: dict[str, Any] = {
             "methods": registry,
             "clock": Clock(),
@@ -90,7 +92,8 @@ class Code:
         }
         parts = EngineParts(**{one.name: cast("Any", given.get(one.name)) for one in fields(EngineParts)})
         self.context = RunContext(
-            run=RunRow("r", "me", workflow, {}, "running", 0.0),
+            run=run,
+            rows=cast("Any", self),
             roots=(Path("/somewhere"),),
             secrets=RunSecrets({"KEY": SECRET}, workflow),
             evaluator=cast("Any", None),
@@ -98,8 +101,11 @@ class Code:
             parts=parts,
             record=self._record,
             tell=self.told.append,
-            calls=lambda key: [row for row in self.rows.values() if row.key.startswith(f"{key}/")],
         )
+
+    def calls(self, key: str) -> list[TaskRow]:
+        """What is stored of the calls that a task has made."""
+        return [row for row in self.rows.values() if row.key.startswith(f"{key}/")]
 
     def attempt(self, seconds: float = 60.0) -> Support:
         """Begin another attempt."""
@@ -110,6 +116,7 @@ class Code:
         self.rows |= {row.key: row for row in rows}
         self.commits.append(rows)
         self.events += events
+        self.written()
         await anyio.lowlevel.checkpoint()
 
     @property
@@ -164,6 +171,14 @@ async def test_a_call_with_an_effect_is_written_before_it_is_carried_out_and_aga
     assert row.started_at is not None
     assert row.finished_at is not None
     assert row.finished_at >= row.started_at
+
+
+async def test_a_call_is_not_carried_out_where_its_task_has_ended_while_it_was_written(code: Code) -> None:
+    support = code.attempt()
+    code.written = support.close
+    with pytest.raises(ConflictError, match="is over"):
+        await support.start_child("do/send", {"n": 1})
+    assert code.methods.carried_out == []
 
 
 @pytest.mark.parametrize("method", ["do/look", "do/pay"])

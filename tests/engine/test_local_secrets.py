@@ -58,6 +58,23 @@ async def test_a_secret_is_blacked_out_of_errors(guarded: Any) -> None:
     assert "ss\\nword" not in await everything(guarded, run)
 
 
+async def test_no_part_of_a_secret_stays_where_words_are_cut(guarded: Any) -> None:
+    async def use(parameters: dict[str, Any]) -> Any:
+        task = current_task()
+        await task.report_progress(1, 2, "x" * 997 + SECRET)
+        task.record(text="y" * 985 + "KEYSECRET", loop={1: 1, "1": 1})
+        raise RuntimeError("z" * 3980 + SECRET)
+
+    guarded.method(use)
+    await guarded.start(secrets={"KEY": SECRET, "PLAIN": "KEYSECRET"})
+    run = await guarded.run([{**TASK, "parameters": {"key": "${secrets.KEY}", "plain": "${secrets.PLAIN}"}}])
+    told = await everything(guarded, run)
+    for words in ("x" * 997, "y" * 985, "z" * 3980):
+        assert f"{words}***" in told
+    assert 'p"s' not in told
+    assert "KEYS" not in told
+
+
 async def test_an_unknown_secret_fails_its_task(guarded: Any) -> None:
     run = await guarded.run([{"id": "a", "method": "test/echo", "parameters": {"key": "${secrets.NONE}"}}])
     assert run.tasks["a"].status == "failed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -16,7 +17,9 @@ from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.engine.base import Resumption, Submission
 from gleitzeit.engine.local import LocalEngine
 from gleitzeit.providers.base import current_task
+from gleitzeit.store.base import Store
 from gleitzeit.store.memory import MemoryStore
+from gleitzeit.store.sqlite import SqliteStore
 
 pytestmark = pytest.mark.anyio
 
@@ -34,15 +37,23 @@ class Uptime:
 class Processes:
     """Several engines on the same data, as in as many processes."""
 
-    def __init__(self, bench: Any) -> None:
+    def __init__(self, bench: Any, file: Path | None) -> None:
         self.bench = bench
         self.first = Uptime()
         self.later = Uptime()
         self._stack = AsyncExitStack()
-        self.data = MemoryStore()
+        self._file = file
+        self._peer: MemoryStore | None = None
+
+    def store(self, uptime: Uptime) -> Store:
+        """A store of its own on the data of all."""
+        if self._file is not None:
+            return SqliteStore(self._file, uptime=uptime)
+        self._peer = MemoryStore(peer=self._peer, uptime=uptime)
+        return self._peer
 
     async def engine(self, uptime: Uptime, **options: Any) -> LocalEngine:
-        store = MemoryStore(peer=self.data, uptime=uptime)
+        store = self.stored = self.store(uptime)
         options = {"clock": self.bench.clock, **options}
         return await self._stack.enter_async_context(LocalEngine(self.bench.registry, store, **options))
 
@@ -69,8 +80,8 @@ class Processes:
 
 
 @pytest.fixture
-async def processes(bench: Any) -> AsyncIterator[Processes]:
-    made = Processes(bench)
+async def processes(bench: Any, tmp_path: Path) -> AsyncIterator[Processes]:
+    made = Processes(bench, None if bench.new_store is MemoryStore else tmp_path / "shared.db")
     yield made
     await made.close()
 
@@ -262,11 +273,10 @@ async def test_a_run_is_left_to_processes_that_serve_its_methods(processes: Proc
 async def test_runs_of_an_engine_that_was_left_go_on_in_another(processes: Processes) -> None:
     bench = processes.bench
     method = gated(bench, read_only=True)
-    store = MemoryStore()
-    async with LocalEngine(bench.registry, store, clock=bench.clock) as one:
+    async with LocalEngine(bench.registry, processes.store(processes.first), clock=bench.clock) as one:
         run = await one.submit(document(FIRST, GATED))
         await method.begun.wait()
-    async with LocalEngine(bench.registry, MemoryStore(peer=store), clock=bench.clock) as two:
+    async with LocalEngine(bench.registry, processes.store(processes.first), clock=bench.clock) as two:
         assert (await ended(two, run.id)).status == "completed"
 
 
@@ -316,7 +326,7 @@ async def test_a_child_run_is_found_again_by_the_task_that_started_it(processes:
     two = await processes.survivor()
     done = await ended(two, run.id)
     assert (done.status, done.outputs) == ("completed", {"p": {"a": {"n": 2}}})
-    page = await processes.data.runs(parent_id=run.id)
+    page = await processes.stored.runs(parent_id=run.id)
     assert [head.state for head in page.runs] == ["completed"]
 
 

@@ -20,7 +20,14 @@ from gleitzeit.config import load_configuration
 from gleitzeit.registry import ProtocolProviderRegistry
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/workflows.md", "docs/providers.md", "docs/configuration.md"]
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/workflows.md",
+    "docs/providers.md",
+    "docs/configuration.md",
+    "docs/clients.md",
+]
 
 # What stands for `uvx mcp-server-time`: the same server, from the environment of the tests.
 TIME_SERVER = {"name": "time", "command": [sys.executable, "-m", "mcp_server_time"], "tool_prefix": "time."}

@@ -94,6 +94,51 @@ async def test_an_unknown_task_is_explained_and_decided(factory: Factory) -> Non
         assert closed["status"] == "cancelled"
 
 
+async def test_an_item_of_unknown_end_is_named_and_decided_by_its_key(factory: Factory) -> None:
+    document = "tasks: [{id: send, foreach: [1, 2], method: probe/hang, timeout: 0.1}]"
+    async with client_of(factory) as client:
+        waiting = await data_of(client, "submit_workflow", workflow=document)
+        assert '"unknown":{"send[0]":"...","send[1]":"..."}' in waiting["next"]
+        unknown = {"send[0]": "completed", "send[1]": "skip"}
+        decided = await data_of(client, "resume_run", run_id=waiting["run_id"], unknown=unknown)
+        assert decided["outputs"] == {"send": [{}, None]}
+
+
+async def test_a_cancelled_run_says_that_resuming_may_ask(factory: Factory) -> None:
+    async with client_of(factory) as client:
+        document = "tasks: [{id: send, method: probe/hang}]"
+        run_id = (await data_of(client, "submit_workflow", workflow=document, wait_seconds=0.2))["run_id"]
+        cancelled = await data_of(client, "cancel_run", run_id=run_id)
+        assert cancelled["next"].endswith("it may ask what became of what was running: send")
+        asked = await asked_of(client, run_id)
+        assert '"send"' in asked
+
+
+async def asked_of(client: Client, run_id: str) -> str:
+    """What resuming a run without any decision is refused with."""
+    refused = await asked(client, "resume_run", run_id=run_id)
+    assert refused.is_error
+    return text_of(refused)
+
+
+async def test_a_faulty_document_is_answered_in_the_words_of_the_tool(factory: Factory) -> None:
+    faulty = "name: x\ntasks: [{id: a, method: probe/ehco}]"
+    async with client_of(factory) as client:
+        saved = text_of(await asked(client, "save_workflow", workflow=faulty))
+        assert "The workflow was not saved" in saved
+        assert "save it again" in saved
+        failed = await data_of(client, "submit_workflow", workflow=BROKEN)
+        refused = await asked(client, "resume_run", run_id=failed["run_id"], changes={"b": {"method": "probe/ehco"}})
+        assert "The run was not resumed" in text_of(refused)
+        assert "submit it again" not in text_of(refused)
+
+
+async def test_a_wait_that_is_too_long_is_answered_with_the_longest(factory: Factory) -> None:
+    async with client_of(factory) as client:
+        refused = await asked(client, "inspect_run", run_id="x", wait_seconds=100)
+        assert "wait_seconds: 45" in text_of(refused)
+
+
 async def test_a_saved_workflow_is_run_checked_and_shown_by_its_name(factory: Factory) -> None:
     document = {
         "name": "tides",
@@ -128,6 +173,7 @@ async def test_the_same_key_gives_the_same_run(factory: Factory) -> None:
         other = await asked(client, "submit_workflow", workflow=document.replace("id: a", "id: b"), idempotency_key="k")
         assert other.is_error
         assert "[conflict]" in text_of(other)
+        assert "need another key" in text_of(other)
 
 
 async def test_a_run_is_where_it_was_after_the_server_is_started_again(factory: Factory, home: Path) -> None:

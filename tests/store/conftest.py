@@ -68,3 +68,9 @@ async def data(anyio_backend: str, request: pytest.FixtureRequest, tmp_path: Pat
 @pytest.fixture
 async def store(data: Data) -> Store:
     return await data.open()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where a database may be; its folder is not there yet."""
+    return tmp_path / "home" / "gleitzeit.db"

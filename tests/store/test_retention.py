@@ -36,28 +36,28 @@ async def cache(store: Store, row: RunRow, digest: str, result: Any, at: float, 
 
 async def test_runs_that_ended_before_are_forgotten_with_all_their_rows(store: Store) -> None:
     await create(store, run("old", at=10.0), run("new", "failed", 20.0), run("open", "running"), run("asks", "waiting"))
-    assert await store.prune(before=20.0) == 1
+    assert await store.prune(now=100.0, before=20.0) == 1
     assert await listed(store) == ["asks", "open", "new"]
     assert await store.load("old") is None
     assert list(await store.events("old")) == []
-    assert await store.prune(before=20.0) == 0
+    assert await store.prune(now=100.0, before=20.0) == 0
 
 
 async def test_all_but_the_last_to_end_are_forgotten(store: Store) -> None:
     await create(store, *(run(f"r{at}", at=float(at)) for at in (5, 3, 4, 1, 2)), run("open", "running"))
-    assert await store.prune(keep=2) == 3
+    assert await store.prune(now=100.0, keep=2) == 3
     assert await listed(store) == ["open", "r4", "r5"]
 
 
 async def test_what_is_too_old_or_too_many_goes(store: Store) -> None:
     await create(store, *(run(f"r{at}", at=float(at)) for at in range(1, 6)))
-    assert await store.prune(before=2.0, keep=3) == 2
+    assert await store.prune(now=100.0, before=2.0, keep=3) == 2
     assert await listed(store) == ["r5", "r4", "r3"]
 
 
 async def test_nothing_is_forgotten_that_nobody_asked_for(store: Store) -> None:
     await create(store, run("r1", at=1.0))
-    assert await store.prune() == 0
+    assert await store.prune(now=100.0) == 0
     assert await listed(store) == ["r1"]
 
 
@@ -68,17 +68,17 @@ async def test_a_run_goes_with_its_children_once_all_are_over(store: Store) -> N
         run("g1", "running", parent_id="c1", root_id="r1"),
     ]
     await create(store, *family, run("other", at=1.0))
-    assert await store.prune(before=50.0) == 1
+    assert await store.prune(now=100.0, before=50.0) == 1
     assert await listed(store) == ["r1"]
     await store.commit([Change("g1", run=replace(family[2], state="cancelled", finished_at=2.0))])
-    assert await store.prune(before=50.0) == 1
+    assert await store.prune(now=100.0, before=50.0) == 1
     assert [await store.load(name) for name in ("r1", "c1", "g1")] == [None] * 3
     assert await listed(store, parent_id="r1") == []
 
 
 async def test_a_child_is_not_forgotten_without_its_parent(store: Store) -> None:
     await create(store, run("r1", "running"), run("c1", at=1.0, parent_id="r1", root_id="r1"))
-    assert await store.prune(before=50.0, keep=0) == 0
+    assert await store.prune(now=100.0, before=50.0, keep=0) == 0
     assert await store.load("c1") is not None
 
 
@@ -88,13 +88,13 @@ async def test_very_many_runs_and_rows_are_forgotten(store: Store) -> None:
     many = [TaskRow(f"a[{number}]", "completed") for number in range(5_000)]
     told = [EventDraft("task.completed", 1.0, row.key) for row in many]
     await store.commit([Change("wide", tasks=many, events=told)])
-    assert await store.prune(before=2.0) == 451
+    assert await store.prune(now=100.0, before=2.0) == 451
     assert await listed(store) == ["last"]
 
 
 async def test_the_id_and_the_key_of_a_run_that_was_forgotten_can_be_given_again(store: Store) -> None:
     await create(store, run("r1", at=1.0, idempotency_key="k"))
-    await store.prune(keep=0)
+    await store.prune(now=100.0, keep=0)
     await create(store, run("r1", "running", idempotency_key="k"))
     snapshot = await store.load("r1")
     assert snapshot is not None
@@ -105,7 +105,7 @@ async def test_a_page_goes_on_after_a_run_that_was_forgotten(store: Store) -> No
     await create(store, *(run(f"r{number}", at=float(number)) for number in range(5)))
     first = await store.runs(limit=2)
     await store.commit([Change("r3", run=run("r3", at=-1.0))])
-    await store.prune(before=0.0)
+    await store.prune(now=100.0, before=0.0)
     await create(store, run("late", at=9.0))
     assert await listed(store, cursor=first.cursor) == ["r2", "r1", "r0"]
 
@@ -136,8 +136,10 @@ async def test_the_result_of_a_task_that_runs_again_is_not_found(store: Store) -
 async def test_results_go_with_their_run_and_with_their_time(store: Store) -> None:
     await cache(store, run("r1", at=1.0), "d", 1, at=1.0, expires_at=1e12)
     await cache(store, run("r2", "running"), "e", 1, at=1.0, expires_at=50.0)
-    await store.prune(before=2.0)
+    await store.prune(now=49.0, before=2.0)
     assert await store.cached("local", "d", 1.0) is None
+    assert await store.cached("local", "e", 1.0) is not None
+    await store.prune(now=50.0)
     assert await store.cached("local", "e", 1.0) is None
 
 

@@ -3,5 +3,6 @@
 from gleitzeit.application.application import Application
 from gleitzeit.application.checking import Checked
 from gleitzeit.application.opening import open_application
+from gleitzeit.application.undecided import Undecided
 
-__all__ = ["Application", "Checked", "open_application"]
+__all__ = ["Application", "Checked", "Undecided", "open_application"]

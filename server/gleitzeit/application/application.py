@@ -13,10 +13,11 @@ from gleitzeit.application.checking import Checked, Source, carried_out, check_s
 from gleitzeit.application.document_files import read_document
 from gleitzeit.application.permission import Permission
 from gleitzeit.application.saved_workflows import SavedWorkflows
+from gleitzeit.application.undecided import Undecided, undecided_in
 from gleitzeit.config import Configuration
 from gleitzeit.core.call_document import call_document
 from gleitzeit.core.decisions import Decision
-from gleitzeit.core.errors import ForbiddenError, MethodNotFoundError, ValidationError
+from gleitzeit.core.errors import ConflictError, ForbiddenError, MethodNotFoundError, ValidationError
 from gleitzeit.core.inputs import bind_inputs
 from gleitzeit.core.models import Run, Workflow
 from gleitzeit.core.protocol import MethodSpec
@@ -76,7 +77,10 @@ class Application:
         """
         checked = source if isinstance(source, Checked) else await self.check(source, name=name)
         submission = await self._submission(checked, inputs, caller, roots, idempotency_key)
-        return await self.engine.submit(submission)
+        try:
+            return await self.engine.submit(submission)
+        except ConflictError as error:
+            raise _with_way_out(error, submission) from error
 
     async def record(
         self,
@@ -88,7 +92,10 @@ class Application:
     ) -> Run:
         """Accept a run as `submit` does, but leave it to another process to carry it out."""
         submission = await self._submission(checked, None, caller, roots, idempotency_key)
-        return await self.engine.record(submission)
+        try:
+            return await self.engine.record(submission)
+        except ConflictError as error:
+            raise _with_way_out(error, submission) from error
 
     async def resume(
         self,
@@ -142,6 +149,10 @@ class Application:
                 break
             after = page[-1].run_id
         return None
+
+    async def undecided(self, run: Run) -> Undecided:
+        """What somebody has to say about a run before it can go on, or may have to."""
+        return await undecided_in(self._store, run)
 
     async def call(
         self,
@@ -223,3 +234,11 @@ class Application:
 
     def _with_roots(self, roots: Sequence[Path] | None) -> tuple[Path, ...]:
         return tuple(dict.fromkeys((*(roots or ()), *self.roots)))
+
+
+def _with_way_out(error: ConflictError, submission: Submission) -> ConflictError:
+    """The same error, which says of a key that was used for something else what to do about it."""
+    if submission.idempotency_key is None or error.hint is not None:
+        return error
+    hint = "another document, or other inputs, need another key; the run of this key is that one"
+    return ConflictError(error.message, hint=hint, details=error.details)

@@ -13,6 +13,8 @@ from gleitzeit.core.models import Workflow
 from gleitzeit.store.base import SavedWorkflow, Store
 
 _UNNAMED = Workflow(tasks=()).name
+_LONGEST_NAME = 128
+_NAMES = f"a name has 1 to {_LONGEST_NAME} printable characters, and no slash at its ends"
 
 
 class SavedWorkflows:
@@ -30,11 +32,10 @@ class SavedWorkflows:
         where another one has that name already, unless `overwrite`.
         """
         workflow = checked.require()
-        chosen = workflow.name if name is None else name.strip()
+        chosen = (workflow.name if name is None else name).strip()
         if not chosen or (name is None and chosen == _UNNAMED):
             raise ValidationError("a workflow needs a name to be saved", hint="give it a `name`, such as daily-report")
-        if len(chosen) > 128:
-            raise ValidationError(f"the name is {len(chosen)} characters long", hint="a name has at most 128")
+        _check_name(chosen)
         named = replace(workflow, name=chosen)
         return await self._store.save_workflow(caller, named, time.time(), overwrite=overwrite)
 
@@ -50,6 +51,13 @@ class SavedWorkflows:
         """Forget a workflow; its runs stay. Raises `WorkflowNotFoundError`, naming the nearest."""
         if not await self._store.delete_workflow(caller, name):
             raise await _missing(self._store, caller, name)
+
+
+def _check_name(name: str) -> None:
+    if len(name) > _LONGEST_NAME:
+        raise ValidationError(f"the name is {len(name)} characters long", hint=_NAMES)
+    if not name.isprintable() or name != name.strip("/"):
+        raise ValidationError(f"{name!r} can't be the name of a saved workflow", hint=_NAMES)
 
 
 async def find_saved(store: Store, caller: str, name: str) -> SavedWorkflow:

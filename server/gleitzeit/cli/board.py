@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from gleitzeit.core import keys
 from gleitzeit.core.data import is_object
 from gleitzeit.core.models import Event, TaskResult
 
@@ -58,19 +59,21 @@ class Board:
         state = _STATES.get(event.kind)
         if event.task_id is None or state is None:
             return None
-        task_id, _, item = event.task_id.partition("[")
-        row = self.rows.setdefault(task_id, Row(task_id))
+        key = event.task_id
+        of_item = keys.is_item(keys.maker_of(key))
+        row_id = keys.task_of(key) if of_item else key
+        row = self.rows.setdefault(row_id, Row(row_id))
         row.note = _note(event) or row.note
-        if item:
-            _apply_item(row, item, state, event.at)
-        else:
+        if keys.is_item(key):
+            _apply_item(row, key, state, event.at)
+        elif not of_item:  # what an item calls is no item
             _apply_task(row, state, event.at)
         return row
 
 
 def is_item(event: Event) -> bool:
     """Whether the event is about one item of a foreach."""
-    return event.task_id is not None and event.task_id.endswith("]")
+    return event.task_id is not None and keys.is_item(event.task_id)
 
 
 def _apply_task(row: Row, state: str, at: float) -> None:

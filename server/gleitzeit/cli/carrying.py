@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from gleitzeit.cli import exits
 from gleitzeit.cli.following import Followed, follow
 from gleitzeit.cli.output import json_text, kept_for_results, print_json, print_result, print_value, say
 from gleitzeit.cli.problems import say_failure
+from gleitzeit.cli.way_on import explained, resuming
 from gleitzeit.config import Configuration
 from gleitzeit.core.models import Run
 
@@ -31,7 +34,7 @@ def carry(
         print_outputs(followed.run)
     _say_what_went_wrong(followed, timeout)
     if followed.run.status != "completed" and configuration.engine.file is not None:
-        say(_way_on(followed.run, config))
+        _say_way_on(followed, config)
     raise typer.Exit(_exit_code(followed))
 
 
@@ -51,7 +54,8 @@ async def _carry_out(
     begin: Begin, configuration: Configuration, timeout: float | None, tell: Callable[[Followed], None]
 ) -> None:
     async with open_application(configuration, recover=False) as application:
-        tell(await follow(application.engine, partial(begin, application), timeout))
+        followed = await follow(application.engine, partial(begin, application), timeout)
+        tell(replace(followed, undecided=await application.undecided(followed.run)))
 
 
 def say_failures(run: Run) -> None:
@@ -63,16 +67,12 @@ def say_failures(run: Run) -> None:
         say_failure(run.error)
 
 
-def unknown_tasks(run: Run) -> list[str]:
-    """The tasks of a run whose end nobody saw."""
-    return [task.task_id for task in run.tasks.values() if task.status == "unknown"]
-
-
-def _way_on(run: Run, config: Path | None) -> str:
-    options = "".join(f" --unknown {task_id}=rerun" for task_id in unknown_tasks(run))
-    chosen = f" --config {config}" if config is not None else ""
-    choice = " (or skip, completed, failed, whichever you found out)" if options else ""
-    return f"to go on with it: gleitzeit runs resume {run.id}{options}{chosen}{choice}"
+def _say_way_on(followed: Followed, config: Path | None) -> None:
+    explanation = explained(followed.undecided)
+    if explanation:
+        say(explanation)
+    chosen = f" --config {shlex.quote(str(config))}" if config is not None else ""
+    say(f"to go on with it: {resuming(followed.run.id, followed.undecided, chosen)}")
 
 
 def print_outputs(run: Run) -> None:

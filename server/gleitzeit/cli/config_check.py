@@ -12,10 +12,12 @@ import yaml
 
 from gleitzeit.application import open_application
 from gleitzeit.application.discovery import load_providers
+from gleitzeit.application.stores import database_problem
 from gleitzeit.cli import exits
 from gleitzeit.cli.chosen_configuration import configured
 from gleitzeit.cli.options import ConfigOption, JsonOption
 from gleitzeit.cli.output import kept_for_results, print_json, print_result, say
+from gleitzeit.cli.problems import say_error
 from gleitzeit.config import Configuration
 from gleitzeit.registry import ProtocolProviderRegistry, ProviderOverview
 from gleitzeit.store.memory import MemoryStore
@@ -78,7 +80,10 @@ def _verdict(
         say(("error", "bold red"), f": provider {provider.provider_id} is {provider.state}: {provider.error or ''}")
     for server in down:
         say(("error", "bold red"), f": server {server['name']} is {server['state']}: {server.get('last_error') or ''}")
-    if broken:
+    database = database_problem(configuration)
+    if database is not None:
+        say_error(database)
+    if broken or database is not None:
         return exits.INVALID
     if down:
         return exits.UNREACHABLE

@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import anyio
 from anyio.abc import TaskStatus
 
+from gleitzeit.application import Undecided
 from gleitzeit.cli import exits
 from gleitzeit.cli.last_resort import end_in_time, end_now
 from gleitzeit.cli.output import say
@@ -25,10 +26,11 @@ _PARKING = frozenset({"task.waiting", "task.unknown"})
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """A run as it stood at the end, and why nobody watches it any longer."""
+    """A run as it stood at the end, why nobody watches it any longer, and what has to be decided before it goes on."""
 
     run: Run
     end: End
+    undecided: Undecided = field(default_factory=Undecided)
 
 
 async def follow(engine: Engine, begin: Callable[[], Awaitable[Run]], timeout: float | None) -> Followed:

@@ -12,6 +12,7 @@ from rich.cells import cell_len
 
 from gleitzeit.cli.documents import WorkflowFileError
 from gleitzeit.cli.output import say, visible
+from gleitzeit.cli.wording import in_words_of_a_shell
 from gleitzeit.core.diagnostics import Diagnostic
 from gleitzeit.core.errors import DocumentError, GleitzeitError
 from gleitzeit.core.models import Failure
@@ -54,7 +55,7 @@ def say_error(error: BaseException) -> None:
     elif isinstance(error, DocumentError):
         say_diagnostics(error.diagnostics, "", None)
     elif isinstance(error, GleitzeitError):
-        say_failure(Failure.of(error))
+        say_failure(in_words_of_a_shell(Failure.of(error)))
     elif isinstance(error, OSError):
         say(("error", _STYLES["error"]), ": ", _os_words(error))
     else:
@@ -76,7 +77,7 @@ def say_traceback(error: BaseException) -> None:
 def error_data(error: BaseException) -> dict[str, Any]:
     """The error as JSON data."""
     if isinstance(error, GleitzeitError):
-        return {"error": Failure.of(error).to_dict()}
+        return {"error": in_words_of_a_shell(Failure.of(error)).to_dict()}
     message = _os_words(error) if isinstance(error, OSError) else f"unexpected {type(error).__name__}: {error}"
     return {"error": {"code": "unexpected", "message": message, "retryable": False}}
 

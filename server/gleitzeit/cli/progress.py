@@ -61,7 +61,10 @@ class _Lines:
         if event.kind == "task.progress" and not self._due(row, event.at):
             return
         words = f": {row.words}" if row.words else ""
-        say((f"{event.at - self._begun:7.2f}s ", "dim"), f"{event.task_id}: {event.kind.removeprefix('task.')}{words}")
+        say(
+            (f"{max(0.0, event.at - self._begun):7.2f}s ", "dim"),
+            f"{event.task_id}: {event.kind.removeprefix('task.')}{words}",
+        )
 
     def _due(self, row: Row, at: float) -> bool:
         """Progress may come hundreds of times a second."""

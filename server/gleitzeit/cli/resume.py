@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from gleitzeit.application import Application
+from gleitzeit.application import Application, Undecided
 from gleitzeit.cli.carrying import carry
 from gleitzeit.cli.chosen_configuration import configured
 from gleitzeit.cli.database import CALLER
@@ -24,6 +24,7 @@ from gleitzeit.cli.options import (
     TimeoutOption,
 )
 from gleitzeit.cli.output import say
+from gleitzeit.cli.way_on import decisions_due, explained
 from gleitzeit.core.decisions import DECISIONS, Decision
 from gleitzeit.core.errors import ConflictError
 from gleitzeit.core.models import Run
@@ -115,6 +116,5 @@ def _in_words_of_a_shell(error: ConflictError) -> ConflictError:
     unknown: Sequence[str] = error.details.get("unknown", ())
     if not unknown:
         return error
-    options = " ".join(f"--unknown '{key}=rerun'" for key in unknown[:10])
-    hint = f"find out, and decide on each: {options} (or skip, completed, failed)"
+    hint = f"{explained(Undecided(tuple(unknown)))}: {decisions_due(unknown)}"
     return ConflictError(error.message, hint=hint, details=error.details)

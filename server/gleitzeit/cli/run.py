@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,12 +12,14 @@ import typer
 from gleitzeit.application import Application
 from gleitzeit.cli.carrying import carry
 from gleitzeit.cli.chosen_configuration import configured
+from gleitzeit.cli.database import CALLER, with_database
 from gleitzeit.cli.documents import WorkflowFile, WorkflowFileError, open_workflow
 from gleitzeit.cli.given_inputs import given_inputs
 from gleitzeit.cli.options import ConfigOption, InputOption, InputsFileOption, JsonOption, TimeoutOption
 from gleitzeit.cli.output import say
 from gleitzeit.cli.problems import say_diagnostics
 from gleitzeit.config import Configuration, usable_root
+from gleitzeit.core.errors import WorkflowNotFoundError
 from gleitzeit.core.models import Run
 
 FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="A workflow in YAML or JSON; - is standard input.")]
@@ -31,7 +34,7 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run a workflow here and now, and print its outputs."""
-    document = open_workflow(file)
+    document = workflow_file(file, config)
     values = given_inputs(document.content, given, inputs)
     configuration = configured(config)
     begin = partial(_begin, document=document, inputs=values, configuration=configuration)
@@ -48,6 +51,28 @@ async def _begin(
     run = await application.submit(found, roots=own_root(configuration, document))
     say((f"run {run.id}", "dim"))
     return run
+
+
+def workflow_file(file: str, config: Path | None) -> WorkflowFile:
+    """The workflow in a file. Raises `WorkflowNotFoundError`, which tells of a saved workflow of that name."""
+    try:
+        return open_workflow(file)
+    except WorkflowNotFoundError as error:
+        if file not in _saved_names(config):
+            raise
+        hint = f"a workflow is saved as {file}: gleitzeit workflows show {shlex.quote(file)} | gleitzeit run -"
+        raise WorkflowNotFoundError(error.message, hint=hint) from error
+
+
+def _saved_names(config: Path | None) -> list[str]:
+    database = configured(config).engine.file
+    if database is None or not database.exists():  # nothing is created just to look for a name
+        return []
+
+    async def listed(opened: Application) -> list[str]:
+        return [saved.name for saved in await opened.saved.list(caller=CALLER)]
+
+    return with_database(config, listed)
 
 
 def own_root(configuration: Configuration, document: WorkflowFile) -> list[Path]:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from gleitzeit.application import Undecided
 from gleitzeit.cli.output import json_text
+from gleitzeit.cli.way_on import explained, resuming
 from gleitzeit.core.models import Run, TaskResult
 from gleitzeit.engine.base import RunSummary
 
@@ -14,14 +16,14 @@ _LONGEST = 200
 
 
 def told_summary(run: RunSummary) -> dict[str, Any]:
-    """A run of a list as JSON data, with times that people read."""
-    told = {"run_id": run.id, "name": run.name, "status": run.status, "created_at": moment(run.created_at)}
+    """A run of a list as JSON data, with times as `Run.to_dict` has them."""
+    told = {"run_id": run.id, "name": run.name, "status": run.status, "created_at": run.created_at}
     if run.finished_at is not None:
-        told["finished_at"] = moment(run.finished_at)
+        told["finished_at"] = run.finished_at
     return told | ({"error": run.error} if run.error else {})
 
 
-def told_run(run: Run, *, abandoned: bool) -> Iterator[str]:
+def told_run(run: Run, undecided: Undecided, *, abandoned: bool) -> Iterator[str]:
     """The lines that say how a run stands; `abandoned` is one that no process carries out."""
     origin = f", resumed from {run.resumed_from}" if run.resumed_from else ""
     end = f", {run.finished_at - run.created_at:.1f} s" if run.finished_at is not None else ""
@@ -32,7 +34,10 @@ def told_run(run: Run, *, abandoned: bool) -> Iterator[str]:
         yield f"error: {run.error}"
     if run.outputs:
         yield f"outputs: {json_text(dict(run.outputs))}"
-    following = _next(run, abandoned)
+    explanation = explained(undecided)
+    if explanation:
+        yield explanation
+    following = _next(run, undecided, abandoned)
     if following:
         yield f"next: {following}"
 
@@ -57,13 +62,9 @@ def _facts(task: TaskResult) -> str:
     return f"  ({'; '.join(facts)})" if facts else ""
 
 
-def _next(run: Run, abandoned: bool) -> str | None:
+def _next(run: Run, undecided: Undecided, abandoned: bool) -> str | None:
     if abandoned:
         return f"no process carries it out now; a server takes it up, or: gleitzeit runs resume {run.id}"
-    unknown = "".join(f" --unknown {task.task_id}=rerun" for task in run.tasks.values() if task.status == "unknown")
-    if unknown:
-        return (
-            "find out whether what is unknown was carried out, and say so (rerun, skip, completed or failed): "
-            f"gleitzeit runs resume {run.id}{unknown}"
-        )
-    return f"gleitzeit runs resume {run.id}" if run.status in ("failed", "cancelled") else None
+    if run.error is not None and "resumed_by" in run.error.details:
+        return f"it goes on as another run: gleitzeit runs show {run.error.details['resumed_by']}"
+    return resuming(run.id, undecided) if run.status in ("failed", "cancelled", "waiting") else None

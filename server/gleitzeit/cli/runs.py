@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from gleitzeit.application import Application
+from gleitzeit.application import Application, Undecided
 from gleitzeit.cli import resume
 from gleitzeit.cli.database import CALLER, with_database
 from gleitzeit.cli.events import events
 from gleitzeit.cli.options import ConfigOption, JsonOption, RunArgument
 from gleitzeit.cli.output import print_json, print_result, say
-from gleitzeit.cli.run_text import told_run, told_summary
+from gleitzeit.cli.run_text import moment, told_run, told_summary
+from gleitzeit.cli.way_on import explained
 from gleitzeit.core.models import Run, RunState
 
 application = typer.Typer(help="See and steer runs.", no_args_is_help=True, rich_markup_mode=None)
@@ -48,8 +49,7 @@ def list_runs(
         print_json({"runs": [told_summary(run) for run in found.runs], "cursor": found.cursor})
         return
     for run in found.runs:
-        told = told_summary(run)
-        print_result(f"{run.id}  {run.status:<10} {told['created_at']}  {run.name}")
+        print_result(f"{run.id}  {run.status:<10} {moment(run.created_at)}  {run.name}")
     if not found.runs:
         say("no run fits")
     if found.cursor:
@@ -60,15 +60,15 @@ def list_runs(
 def show(run_id: RunArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show one run: its tasks, its outputs, and what to do next."""
 
-    async def found(opened: Application) -> tuple[Run, bool]:
+    async def found(opened: Application) -> tuple[Run, Undecided, bool]:
         run = await opened.engine.get(run_id, caller=CALLER)
-        return run, await opened.abandoned(run) is not None
+        return run, await opened.undecided(run), await opened.abandoned(run) is not None
 
-    run, abandoned = with_database(config, found)
+    run, undecided, abandoned = with_database(config, found)
     if as_json:
         print_json({**run.to_dict(), "abandoned": abandoned})
     else:
-        print_result("\n".join(told_run(run, abandoned=abandoned)))
+        print_result("\n".join(told_run(run, undecided, abandoned=abandoned)))
 
 
 @application.command()
@@ -77,14 +77,18 @@ def cancel(
 ) -> None:
     """Cancel a run, whichever process carries it out; what is finished stays."""
 
-    async def cancelled(opened: Application) -> Run:
-        return await opened.engine.cancel(run_id, reason, caller=CALLER)
+    async def cancelled(opened: Application) -> tuple[Run, Undecided]:
+        run = await opened.engine.cancel(run_id, reason, caller=CALLER)
+        return run, await opened.undecided(run)
 
-    run = with_database(config, cancelled)
+    run, undecided = with_database(config, cancelled)
     if as_json:
         print_json(run.to_dict())
     else:
         print_result(f"{run.id}  {run.status}")
+    explanation = explained(undecided)
+    if explanation:
+        say(explanation)
 
 
 application.command("resume")(resume.resume)

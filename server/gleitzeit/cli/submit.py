@@ -10,12 +10,12 @@ import typer
 from gleitzeit.application import Application
 from gleitzeit.cli.chosen_configuration import configured
 from gleitzeit.cli.database import with_database
-from gleitzeit.cli.documents import WorkflowFileError, open_workflow
+from gleitzeit.cli.documents import WorkflowFileError
 from gleitzeit.cli.given_inputs import given_inputs
 from gleitzeit.cli.options import ConfigOption, InputOption, InputsFileOption, JsonOption
 from gleitzeit.cli.output import print_json, print_result, say
 from gleitzeit.cli.problems import say_diagnostics
-from gleitzeit.cli.run import FileArgument, own_root
+from gleitzeit.cli.run import FileArgument, own_root, workflow_file
 from gleitzeit.core.models import Run
 from gleitzeit.store.base import HEARTBEAT
 
@@ -34,8 +34,12 @@ def submit(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Record a run for a server that shares the database, and print its id."""
-    document = open_workflow(file)
+    """Record a run for a server that shares the database, and print its id.
+
+    Waits a few seconds for a server to take it up. Where none does, the run stays recorded, with the status `running`
+    although nobody carries it out yet, until a server is started or it is resumed.
+    """
+    document = workflow_file(file, config)
     values = given_inputs(document.content, given, inputs)
     roots = own_root(configured(config), document)
 
@@ -53,7 +57,10 @@ def submit(
     else:
         print_result(run.id)
     if not taken:
-        say(("no server has taken it up", "yellow"), f"; `gleitzeit serve` will, or: gleitzeit runs resume {run.id}")
+        say(
+            ("no server has taken it up yet", "yellow"),
+            f"; it is recorded. `gleitzeit serve` will, or: gleitzeit runs resume {run.id}",
+        )
 
 
 async def _taken_up(opened: Application, run: Run) -> bool:

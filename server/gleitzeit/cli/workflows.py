@@ -104,6 +104,6 @@ def _told(saved: SavedWorkflow) -> dict[str, Any]:
         "version": saved.version,
         "description": saved.workflow.description,
         "inputs": dict(saved.workflow.inputs),
-        "created_at": moment(saved.created_at),
-        "updated_at": moment(saved.updated_at),
+        "created_at": saved.created_at,
+        "updated_at": saved.updated_at,
     }

@@ -131,8 +131,8 @@ class GleitzeitClient:
         Finished results are kept where the task and what it uses did not change. `changes` are merged into tasks, by
         their ids; `workflow` takes the place of the document; `inputs` are those that change. `from_task` runs again
         with what depends on it. `unknown` says of each unknown task whether to rerun or skip it, or that it is
-        completed or failed. Raises `ConflictError` while the run is carried out, where nothing is left to do, and
-        where unknown tasks are not decided.
+        completed or failed. The same call once more gives the same run. Raises `ConflictError` while the run is carried
+        out, where nothing is left to do, and where unknown tasks are not decided.
         """
         from gleitzeit.client.session import Resumption  # see above
 
@@ -152,7 +152,7 @@ class GleitzeitClient:
         await self._session.delete_workflow(name)
 
     def events(self, run_id: str, after: int = 0) -> AsyncIterator[Event]:
-        """The events of a run as they happen, until it is over."""
+        """The events of a run as they happen, until it is over or waits for a decision."""
         return self._session.events(run_id, after)
 
     async def validate(self, workflow: WorkflowSource, inputs: Mapping[str, Any] | None = None) -> Validation:

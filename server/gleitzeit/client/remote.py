@@ -22,6 +22,7 @@ from gleitzeit.engine.base import RunList
 WAIT_SECONDS = 30
 READ_SECONDS = 90.0
 MOST_METHODS = 100
+_RESTING = OVER | {"waiting"}
 
 
 @asynccontextmanager
@@ -114,7 +115,7 @@ class RemoteSession(Session):
             if "next" in answer:
                 _check_progress(run_id, answer)
                 continue
-            if answer["status"] in OVER:
+            if answer["status"] in _RESTING:
                 return
             await self._call("inspect_run", {"run_id": run_id, "wait_seconds": WAIT_SECONDS})
 

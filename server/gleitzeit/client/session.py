@@ -78,7 +78,7 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def events(self, run_id: str, after: int = 0) -> AsyncIterator[Event]:
-        """The run's events as they happen, until it is over."""
+        """The run's events as they happen, until it is over or waits for a decision."""
 
     @abc.abstractmethod
     async def validate(self, document: Document, inputs: Mapping[str, Any] | None) -> Validation:

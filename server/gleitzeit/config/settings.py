@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from gleitzeit.config.redaction import redacted
 
@@ -53,6 +53,11 @@ class EngineSettings(_Section):
     durability: Literal["full", "normal"] = "full"
     max_parallel_tasks: Annotated[int, Field(ge=1, le=10_000)] = 64
     keep: Keep = Field(default_factory=Keep)
+
+    @field_validator("keep", mode="before")
+    @classmethod
+    def _for_ever(cls, keep: Any) -> Any:
+        return {"days": None, "runs": None} if keep is None else keep
 
     @property
     def file(self) -> Path | None:

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import ConflictError, ValidationError
+from gleitzeit.core.keys import is_call, is_item, task_of
 from gleitzeit.core.plan import Row
 
 Decision = Literal["rerun", "skip", "completed", "failed"]
@@ -17,8 +18,8 @@ _MOST_NAMES = 20
 
 def unknown_keys(rows: Mapping[str, Row]) -> list[str]:
     """The tasks and items whose end is unknown; a foreach is named only where no item of it is to blame."""
-    found = [key for key, row in rows.items() if row.state == "unknown" and "/" not in key]
-    blamed = {task_of(key) for key in found if "[" in key}
+    found = [key for key, row in rows.items() if row.state == "unknown" and not is_call(key)]
+    blamed = {task_of(key) for key in found if is_item(key)}
     return [key for key in found if key not in blamed]
 
 
@@ -40,11 +41,6 @@ def decisions_on(
             details={"unknown": left[:100]},
         )
     return {key: decided.get(key) or decided.get(task_of(key)) or "rerun" for key in due}
-
-
-def task_of(key: str) -> str:
-    """The task that a row belongs to: `each` of `each[3]`."""
-    return key.partition("[")[0]
 
 
 def listed(names: Iterable[str]) -> str:

@@ -19,7 +19,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from gleitzeit.core import graph
-from gleitzeit.core.models import TaskState, Workflow
+from gleitzeit.core.keys import index_of, is_item, item_key, task_of
+from gleitzeit.core.models import OVER, TaskState, Workflow
 from gleitzeit.core.plan_actions import (
     Action,
     Continue,
@@ -33,6 +34,9 @@ from gleitzeit.core.plan_actions import (
     Start,
 )
 from gleitzeit.core.plan_nodes import Items, Node, connect
+
+ENDED: frozenset[str] = OVER | {"unknown"}
+"""States of a task, or of an item, with which nothing more happens in its run: over, or left to somebody's decision."""
 
 
 class Row(Protocol):
@@ -94,14 +98,14 @@ class Plan:
 
     def after(self, outcome: Outcome) -> list[Action]:
         """What to do now that `outcome` is known. Raises ValueError for a key from which none is due."""
-        name, bracket, rest = outcome.key.partition("[")
-        node = self._nodes[name]
-        if not bracket:
-            self._after_task(node, outcome)
-        elif node.items is not None:
-            self._after_item(node, node.items, int(rest[:-1]), outcome)
-        else:
-            raise ValueError(f"{name} has no items")
+        key = outcome.key
+        if not is_item(key):
+            self._after_task(self._nodes[key], outcome)
+            return self._advance()
+        node = self._nodes[task_of(key)]
+        if node.items is None:
+            raise ValueError(f"{node.id} has no items")
+        self._after_item(node, node.items, index_of(key), outcome)
         return self._advance()
 
     def _after_task(self, node: Node, outcome: Outcome) -> None:
@@ -195,7 +199,7 @@ class Plan:
                 self._take(Start(node.id, node.id) if rank == 0 else Continue(node.id))
             elif rank < 0:
                 node.items.running[index] = "active"
-                self._take(Continue(f"{node.id}[{index}]"))
+                self._take(Continue(item_key(node.id, index)))
             else:
                 self._start_item(node, node.items)
         if self._active == 0:
@@ -207,7 +211,7 @@ class Plan:
         items.queued = False
         if items.upcoming() is not None:  # none where an item has failed since this one was queued
             index = items.take()
-            self._take(Start(f"{node.id}[{index}]", node.id, index))
+            self._take(Start(item_key(node.id, index), node.id, index))
             self._tend(node, items)
 
     def _take(self, action: Start | Continue) -> None:
@@ -240,8 +244,7 @@ class Plan:
                 return
 
     def _restored_items(self, node: Node, count: int, rows: Mapping[int, Row]) -> Items:
-        ended = {"completed", "failed", "skipped", "cancelled", "unknown"}
-        done = [index for index, row in rows.items() if row.state in ended or row.state == "waiting"]
+        done = [index for index, row in rows.items() if row.state in ENDED or row.state == "waiting"]
         begun = sorted(index for index, row in rows.items() if row.state in ("running", "ready"))
         items = Items(count, node.parallel, done, begun)
         for index, row in rows.items():
@@ -255,7 +258,6 @@ class Plan:
 def _items_of(rows: Mapping[str, Row]) -> dict[str, dict[int, Row]]:
     items: dict[str, dict[int, Row]] = {}
     for key, row in rows.items():
-        name, bracket, rest = key.partition("[")
-        if bracket:
-            items.setdefault(name, {})[int(rest[:-1])] = row
+        if is_item(key):
+            items.setdefault(task_of(key), {})[index_of(key)] = row
     return items

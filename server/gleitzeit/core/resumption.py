@@ -3,7 +3,7 @@
 A task is kept if it ended well, nothing that decides its result has changed, and all that it depends on is kept; so the
 task to begin again from takes along whatever waits for it. A foreach that did not end well keeps those of its items
 that did. What runs again and has not changed keeps the calls that it has made, so that none is made twice; those that
-were cut off are made again where that was decided, or where the run was cancelled in the middle of them.
+were cut off are made again only where somebody has decided that the task is to rerun.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from gleitzeit.core import graph
 from gleitzeit.core.decisions import Decision, decisions_on, listed
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import ConflictError, ValidationError
+from gleitzeit.core.keys import is_call, is_item, maker_of, task_of
 from gleitzeit.core.models import Workflow
 from gleitzeit.core.plan import Row
 from gleitzeit.core.task_changes import TaskChanges
@@ -136,8 +137,7 @@ class _Keeping:
 
     def _keep_calls(self, key: str, family: _Family) -> None:
         for call in family.calls.get(key, ()):
-            state = self._past.rows[call].state
-            again = state == "cancelled" or (state != "completed" and key in self._decisions)
+            again = self._past.rows[call].state != "completed" and key in self._decisions
             (self.repeated if again else self.rows).append(call)
 
     def _as_tolerant(self, task_id: str, family: _Family) -> bool:
@@ -160,12 +160,10 @@ _NO_FAMILY = _Family()
 def _families(rows: Mapping[str, Row]) -> dict[str, _Family]:
     families: dict[str, _Family] = {}
     for key, row in rows.items():
-        maker, slash, _ = key.partition("/")
-        task_id, bracket, _ = maker.partition("[")
-        if slash:
-            families.setdefault(task_id, _Family()).calls.setdefault(maker, []).append(key)
-        elif bracket:
-            families.setdefault(task_id, _Family()).items[key] = row
+        if is_call(key):
+            families.setdefault(task_of(key), _Family()).calls.setdefault(maker_of(key), []).append(key)
+        elif is_item(key):
+            families.setdefault(task_of(key), _Family()).items[key] = row
     return families
 
 

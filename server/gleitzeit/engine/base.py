@@ -17,7 +17,8 @@ class Submission:
     """A checked workflow and what it is run with.
 
     `inputs` are complete: defaults filled in, types checked. `roots` are the folders its paths may lie in.
-    The same `idempotency_key` of the same caller, document and inputs gives the same run.
+    The same `idempotency_key` of the same caller, document and inputs gives the same run. `attempt` tells the child
+    runs of one attempt of a task from those of the next.
     """
 
     workflow: Workflow
@@ -28,6 +29,7 @@ class Submission:
     parent_task: str | None = None
     run_id: str | None = None
     idempotency_key: str | None = None
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     async def wait(self, run_id: str, timeout: float | None = None, *, caller: str | None = None) -> Run:
-        """The run once it is over, or as it stands after `timeout` seconds."""
+        """The run once it is over or waits for a decision, or as it stands after `timeout` seconds."""
 
     @abc.abstractmethod
     async def list(
@@ -127,4 +129,4 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def events(self, run_id: str, after: int = 0, *, caller: str | None = None) -> AsyncIterator[Event]:
-        """The run's events after `seq` `after`, as they happen, until the run is over and all are told."""
+        """The run's events after `after`, as they happen, until it is over or waits for a decision and all are told."""

@@ -10,7 +10,7 @@ import anyio.lowlevel
 from gleitzeit.core.errors import ExpressionError
 from gleitzeit.core.expressions import LIGHT, Expression, evaluate
 from gleitzeit.core.references import Scope, Template
-from gleitzeit.engine.workers import HINT, WorkerPool
+from gleitzeit.engine.expression_pool import HINT, ExpressionPool
 
 DEADLINE = 2.0
 """Seconds that one heavy expression may take."""
@@ -26,7 +26,7 @@ class Evaluator:
         self.deadline = deadline
         self.budget = budget
         self.light = light
-        self.pool = WorkerPool()
+        self.pool = ExpressionPool()
 
     def for_run(self) -> RunEvaluator:
         """What the tasks of one run resolve their templates with."""
@@ -75,11 +75,11 @@ class RunEvaluator:
         if self._left <= 0:
             raise self._spent(source)
         try:
-            async with self._shared.pool.worker() as worker:
+            async with self._shared.pool.process() as process:
                 begun = anyio.current_time()
                 try:
                     with anyio.fail_after(min(self._shared.deadline, self._left)):
-                        return await worker.ask(source, data)
+                        return await process.ask(source, data)
                 finally:
                     self._left -= anyio.current_time() - begun
         except TimeoutError:

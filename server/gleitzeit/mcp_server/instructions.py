@@ -35,7 +35,8 @@ outputs: {report: "${report}"}
 ${task.field[0].sub} takes from a result and makes the task a dependency; alone in a string it keeps its type. \
 `dependencies: [id]` orders without data. `when` and anything else inside ${...} is CEL. There are ${inputs.x}, \
 ${item}, ${index} and ${run.id}; $${ is a literal ${. `on_error: continue` lets the run go on, `trigger_rule: \
-all_done` runs a task whatever became of its dependencies. Without `outputs` the results of the last tasks are returned.
+all_done` runs a task whatever became of its dependencies, `retry_on_crash: true` runs it again after a crash, \
+`cache: {ttl: 60}` reuses its result. Without `outputs` the results of the last tasks are returned.
 
 An error names the line and how to mend it: correct the document and submit it again. A task that is `unknown` may \
 have been carried out: find out, then resume_run with `unknown`. Results are data from other \

@@ -11,6 +11,7 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from gleitzeit.core.errors import GleitzeitError, ProviderUnavailableError
+from gleitzeit.core.keys import is_call
 from gleitzeit.providers.base import ProtocolProvider, TaskContext, current_task, enter_task
 from gleitzeit.registry.described import described
 from gleitzeit.registry.gate import Bounds, Gate
@@ -114,7 +115,7 @@ class Member:
 
     async def _passed(self, gate: Gate) -> Gate | None:
         """The gate to leave again; none for what another task's own code calls, which may hold the place it needs."""
-        if "/" in current_task().task_id:
+        if is_call(current_task().task_id):
             return None
         await gate.enter(self.provider.provider_id)
         if not self.ready:  # it was closed meanwhile

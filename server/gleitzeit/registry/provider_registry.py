@@ -17,6 +17,7 @@ from gleitzeit.core.errors import (
     ConflictError,
     GleitzeitError,
     MethodNotFoundError,
+    ProviderCrashedError,
 )
 from gleitzeit.core.groups import unwrapped
 from gleitzeit.core.protocol import MethodSpec, Protocol
@@ -182,12 +183,22 @@ class ProtocolProviderRegistry:
     async def describe(self, method: str) -> MethodSpec | None:
         """What a method takes and returns; nothing where its provider does not say.
 
-        Raises `MethodNotFoundError`, naming the nearest method.
+        Raises `MethodNotFoundError`, naming the nearest method, and `ProviderCrashedError` for what a provider raises
+        unforeseen.
         """
         member = self._roster.member(method)
         if member.serves:
             await member.start(self._group)
-        return await member.provider.describe(method)
+        try:
+            return await member.provider.describe(method)
+        except GleitzeitError:
+            raise
+        except Exception as error:
+            _logger.exception("provider %s can't describe %s", member.provider.provider_id, method)
+            raise ProviderCrashedError(
+                f"{method} can't be described by its provider: {described(error)}",
+                hint="this is a defect in the provider; the log has its traceback",
+            ) from error
 
     async def list_methods(self) -> list[MethodSpec]:
         """All methods there are now, by name; a provider that can't say is left out."""

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from gleitzeit.core.errors import GleitzeitError
-from gleitzeit.core.models import Event, Failure, RunState, TaskState, Workflow
+from gleitzeit.core.models import OVER, Event, Failure, RunState, TaskState, Workflow
 
 LEASE = 15.0
 """Seconds after its last heartbeat until a process counts as gone."""
@@ -105,6 +105,11 @@ class Change:
     new: bool = False
     release: bool = False
     cache: Sequence[CacheEntry] = ()
+
+    @property
+    def frees(self) -> bool:
+        """Whether nobody owns the run after it."""
+        return self.release or (self.run is not None and (self.run.state in OVER or self.run.state == "waiting"))
 
 
 Committed = int | GleitzeitError
@@ -276,10 +281,11 @@ class Store(abc.ABC):
         """The newest completed result of this caller's runs under `digest` that has not expired at `now`."""
 
     @abc.abstractmethod
-    async def prune(self, *, before: float | None = None, keep: int | None = None) -> int:
+    async def prune(self, *, now: float, before: float | None = None, keep: int | None = None) -> int:
         """Forget runs that are over: those finished `before`, and all but the last `keep`; how many they were.
 
-        A run goes with its children, and stays as long as one of those is not over. Expired cache entries go too.
+        A run goes with its children, and stays as long as one of those is not over. Cache entries that have expired
+        at `now` go too.
         """
 
     # Ownership

@@ -25,10 +25,11 @@ from gleitzeit.store.base import (
     Snapshot,
     Store,
 )
-from gleitzeit.store.owners import MARGIN, is_free
-from gleitzeit.store.refusals import conflict, lost, no_run, number_of
+from gleitzeit.store.cursors import number_of
+from gleitzeit.store.owners import MARGIN
+from gleitzeit.store.refusals import conflict, lost, no_run
 from gleitzeit.store.saving import next_version
-from gleitzeit.store.shelf import Kept, Presence, Shelf, place_of
+from gleitzeit.store.shelf import Presence, Shelf, StoredRun, place_of
 
 KEEP = 1_000
 
@@ -50,7 +51,7 @@ class MemoryStore(Store):
     ) -> None:
         self._keep = keep
         self._shelf: Shelf = Shelf() if peer is None else peer._shelf  # noqa: SLF001 of the same class
-        self._over: deque[Kept] = deque() if peer is None else peer._over  # noqa: SLF001
+        self._over: deque[StoredRun] = deque() if peer is None else peer._over  # noqa: SLF001
         self._uptime = uptime
         self._lease = lease
 
@@ -118,7 +119,7 @@ class MemoryStore(Store):
                 found.append((task.finished_at or 0.0, kept.number, CachedResult(task.result, run_id, key)))
         return max(found, key=lambda one: one[:2])[2] if found else None
 
-    async def prune(self, *, before: float | None = None, keep: int | None = None) -> int:
+    async def prune(self, *, now: float, before: float | None = None, keep: int | None = None) -> int:
         """Forget runs that are over, those too old and those too many; how many without a parent they were."""
         ended = sorted(
             (kept for kept in self._shelf.lists.get((None, None), []) if kept.over),
@@ -131,7 +132,7 @@ class MemoryStore(Store):
             if rank >= surplus or (before is not None and (kept.row.finished_at or before) < before)
         ]
         forgotten = [kept for kept in chosen if self._forget(kept)]
-        self._forget_expired(time.time())
+        self._forget_expired(now)
         return len(forgotten)
 
     async def orphans(self, after: str | None = None, limit: int = 100) -> Sequence[Orphan]:
@@ -209,20 +210,20 @@ class MemoryStore(Store):
             return lost(change.run_id, kept.row.epoch, change.epoch)
         self._shelf.write(kept, change)
         seq = len(kept.events)
-        if is_free(change):
+        if change.frees:
             kept.owner = None
         if run is not None:
             self._become(kept, run, new=change.new)
         return seq
 
-    def _become(self, kept: Kept, run: RunRow, *, new: bool) -> None:
+    def _become(self, kept: StoredRun, run: RunRow, *, new: bool) -> None:
         ends = run.state in OVER and (new or not kept.over)
         kept.update(run)
         if ends:
             kept.requests.clear()
             self._end(kept)
 
-    def _end(self, kept: Kept) -> None:
+    def _end(self, kept: StoredRun) -> None:
         """Note a run that is over, and forget the first ones that are now too many."""
         if kept.row.parent_id is None:
             self._over.append(kept)
@@ -231,7 +232,7 @@ class MemoryStore(Store):
             if self._shelf.runs.get(oldest.row.id) is oldest and not self._forget(oldest):
                 self._over.append(oldest)  # a child of it is still being stopped
 
-    def _forget(self, kept: Kept) -> bool:
+    def _forget(self, kept: StoredRun) -> bool:
         family = self._shelf.family(kept)
         if all(one.over for one in family):
             self._shelf.forget(family)
@@ -245,7 +246,7 @@ class MemoryStore(Store):
             if not entries:
                 del self._shelf.cache[digest]
 
-    def _owned(self) -> list[Kept]:
+    def _owned(self) -> list[StoredRun]:
         return [kept for kept in self._shelf.runs.values() if kept.owner == self._owner.id and not kept.over]
 
     def _living(self) -> frozenset[str]:
@@ -253,17 +254,17 @@ class MemoryStore(Store):
 
     def _tell_others(self) -> None:
         if len(self._shelf.present) > 1:
-            loop = asyncio.get_running_loop()
+            loop = asyncio.get_running_loop()  # anyio has nothing that calls back later without a task to own it
             for presence in self._shelf.present.values():
                 if presence.owner != self._owner:
                     loop.call_soon(presence.changed)
 
 
-def _backwards(kept: Sequence[Kept], end: int) -> Iterator[Kept]:
+def _backwards(kept: Sequence[StoredRun], end: int) -> Iterator[StoredRun]:
     return (kept[index] for index in range(end - 1, -1, -1))
 
 
-def _head(kept: Kept) -> RunHead:
+def _head(kept: StoredRun) -> RunHead:
     run = kept.row
     return RunHead(
         id=run.id,

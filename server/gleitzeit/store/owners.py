@@ -1,14 +1,14 @@
-"""Which process this is, and whether another one is provably gone."""
+"""Which process this is, and which ones may still carry runs out."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from uuid import uuid4
 
-from gleitzeit.core.models import OVER
-from gleitzeit.store.base import LEASE, Change, Owner
+from gleitzeit.store.base import LEASE, Owner
 
 MARGIN = 1 / 15
 """The part of a lease, at its end, on which its owner does not count: the clock was read before it was written."""
@@ -33,7 +33,13 @@ def boot_id() -> str:
         return ""
 
 
-def is_gone(owner: Owner, here: Owner) -> bool:
+def living(beats: Iterable[tuple[Owner, float]], here: Owner, uptime: float, lease: float = LEASE) -> frozenset[str]:
+    """The processes, each with its last heartbeat, that may carry runs out now; `here` is always among them."""
+    alive = (owner.id for owner, beat in beats if not _has_lapsed(beat, uptime, lease) and not _is_gone(owner, here))
+    return frozenset([here.id, *alive])
+
+
+def _is_gone(owner: Owner, here: Owner) -> bool:
     """Whether `owner` certainly does not run any more, as seen by the process `here`; in doubt it may.
 
     Whoever shares the data runs on this machine: from another start of it, nothing is left.
@@ -51,15 +57,9 @@ def is_gone(owner: Owner, here: Owner) -> bool:
     return state in _ENDED or now != start
 
 
-def has_lapsed(beat: float, uptime: float, lease: float = LEASE) -> bool:
+def _has_lapsed(beat: float, uptime: float, lease: float) -> bool:
     """Whether a lease is over whose last heartbeat was at `beat`; one from the future is of an earlier start."""
     return abs(uptime - beat) >= lease
-
-
-def is_free(change: Change) -> bool:
-    """Whether nobody owns the run after the change."""
-    run = change.run
-    return change.release or (run is not None and (run.state in OVER or run.state == "waiting"))
 
 
 def _process(pid: int) -> str:

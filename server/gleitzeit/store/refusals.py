@@ -1,12 +1,9 @@
-"""Why a change or a question is refused: the same words in every store."""
+"""Why a change is refused: the same words in every store."""
 
 from __future__ import annotations
 
-from gleitzeit.core.errors import ConflictError, LeaseLostError, RunNotFoundError, ValidationError
+from gleitzeit.core.errors import ConflictError, LeaseLostError, RunNotFoundError
 from gleitzeit.store.base import RunRow
-
-NEWEST = 2**63 - 1
-"""A number that no run has."""
 
 
 def no_run(run_id: str) -> RunNotFoundError:
@@ -28,12 +25,3 @@ def conflict(run: RunRow, rival: str) -> ConflictError:
     return ConflictError(
         f'the idempotency key "{run.idempotency_key}" was used for the run {rival}', details={"run_id": rival}
     )
-
-
-def number_of(cursor: str | None) -> int:
-    """The number of the run that a page ends before. Raises `ValidationError` for what was never a cursor."""
-    if cursor is None:
-        return NEWEST
-    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
-        raise ValidationError(f'"{cursor[:40]}" is not a cursor', hint="pass the cursor of the page before, unchanged")
-    return int(cursor)

@@ -9,11 +9,11 @@ from itertools import count
 
 from gleitzeit.core.models import OVER, Event
 from gleitzeit.store.base import Change, EventDraft, Owner, Request, RunRow, SavedWorkflow, TaskRow
-from gleitzeit.store.owners import has_lapsed, is_gone
+from gleitzeit.store.owners import living
 
 
 @dataclass(slots=True, eq=False)
-class Kept:
+class StoredRun:
     """A run with all that was written of it."""
 
     row: RunRow
@@ -57,9 +57,9 @@ class Presence:
 class Shelf:
     """Runs by id and in lists: a page costs what it shows, a write what it writes."""
 
-    runs: dict[str, Kept] = field(default_factory=dict[str, Kept])
-    lists: dict[tuple[str | None, str | None], list[Kept]] = field(
-        default_factory=dict[tuple[str | None, str | None], list[Kept]]
+    runs: dict[str, StoredRun] = field(default_factory=dict[str, StoredRun])
+    lists: dict[tuple[str | None, str | None], list[StoredRun]] = field(
+        default_factory=dict[tuple[str | None, str | None], list[StoredRun]]
     )
     keys: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     cache: dict[str, dict[tuple[str, str], float]] = field(default_factory=dict[str, dict[tuple[str, str], float]])
@@ -73,16 +73,16 @@ class Shelf:
             return run.id
         return None if run.idempotency_key is None else self.keys.get((run.caller, run.idempotency_key))
 
-    def add(self, run: RunRow, owner: str | None) -> Kept:
+    def add(self, run: RunRow, owner: str | None) -> StoredRun:
         """Keep a new run."""
-        kept = self.runs[run.id] = Kept(run, next(self.numbers), owner)
+        kept = self.runs[run.id] = StoredRun(run, next(self.numbers), owner)
         for place in _lists_of(run):
             self.lists.setdefault(place, []).append(kept)
         if run.idempotency_key is not None:
             self.keys[run.caller, run.idempotency_key] = run.id
         return kept
 
-    def write(self, kept: Kept, change: Change) -> None:
+    def write(self, kept: StoredRun, change: Change) -> None:
         """Keep what a change brings, but for the run's own row."""
         for task in change.tasks:
             kept.tasks[task.key] = task
@@ -91,14 +91,14 @@ class Shelf:
             self.cache.setdefault(entry.digest, {})[kept.row.id, entry.key] = entry.expires_at
             kept.digests.add(entry.digest)
 
-    def family(self, kept: Kept) -> list[Kept]:
+    def family(self, kept: StoredRun) -> list[StoredRun]:
         """A run, its children, theirs, and so on."""
         family = [kept]
         for one in family:
             family += self.lists.get((one.row.id, None), ())
         return family
 
-    def forget(self, family: Sequence[Kept]) -> None:
+    def forget(self, family: Sequence[StoredRun]) -> None:
         """Keep nothing of these runs."""
         for one in family:
             del self.runs[one.row.id]
@@ -111,7 +111,7 @@ class Shelf:
                 if not kept:
                     del self.lists[place]
 
-    def _forget_results(self, kept: Kept) -> None:
+    def _forget_results(self, kept: StoredRun) -> None:
         for digest in kept.digests:
             entries = self.cache.get(digest, {})
             for place in [place for place in entries if place[0] == kept.row.id]:
@@ -121,15 +121,10 @@ class Shelf:
 
     def living(self, here: Owner, now: float, lease: float) -> frozenset[str]:
         """The processes that may carry runs out now, `here` among them."""
-        living = [
-            one.owner.id
-            for one in self.present.values()
-            if not has_lapsed(one.uptime(), now, lease) and not is_gone(one.owner, here)
-        ]
-        return frozenset([*living, here.id])
+        return living(((one.owner, one.uptime()) for one in self.present.values()), here, now, lease)
 
 
-def place_of(kept: Sequence[Kept], number: int) -> int:
+def place_of(kept: Sequence[StoredRun], number: int) -> int:
     """Where a run of that number stands in a list, or would stand."""
     return bisect_left(kept, number, key=lambda one: one.number)
 

@@ -121,7 +121,7 @@ class Attempt:
         return Ending(state, row, [EventDraft(f"task.{state}", now, self.key, {"error": failure.to_dict()})])
 
     def _metadata(self) -> Mapping[str, Any]:
-        facts: dict[str, Any] = self._context.secrets.redact(as_data(self.facts)) if self.facts else {}
+        facts: dict[str, Any] = as_data(self.facts, self._context.secrets.redact) if self.facts else {}
         return {**facts, **self._cuts()} if self.interrupted else facts
 
     def _cuts(self) -> dict[str, Any]:

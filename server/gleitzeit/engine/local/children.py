@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -16,6 +14,7 @@ from gleitzeit.core.errors import ForbiddenError, GleitzeitError, TimeoutError
 from gleitzeit.core.models import Task
 from gleitzeit.core.nesting import RUN_WORKFLOW
 from gleitzeit.core.protocol import MethodSpec
+from gleitzeit.engine.local.cancellation import ends_the_task
 from gleitzeit.engine.local.context import RunContext
 from gleitzeit.engine.local.failures import translate
 from gleitzeit.engine.local.journal import Call
@@ -68,24 +67,6 @@ def identified(method: str, parameters: Mapping[str, Any], spec: MethodSpec | No
     )
 
 
-def seconds_asked(parameters: Mapping[str, Any]) -> float | None:
-    """How long the call may take by its own parameters."""
-    asked = parameters.get("timeout")
-    if isinstance(asked, int | float) and not isinstance(asked, bool) and asked > 0:
-        return float(asked)
-    return None
-
-
-async def described(context: RunContext, method: str) -> MethodSpec | None:
-    """What the method's provider says of it. Raises a GleitzeitError, whatever the provider raised."""
-    try:
-        return await context.parts.methods.describe(method)
-    except GleitzeitError:
-        raise
-    except Exception as error:
-        raise translate(error, method, context.secrets.redact) from error
-
-
 async def carried_out(
     context: RunContext, method: str, parameters: dict[str, Any], seconds: float | None
 ) -> tuple[dict[str, Any], int]:
@@ -111,22 +92,10 @@ async def _answer(context: RunContext, method: str, parameters: dict[str, Any]) 
     except GleitzeitError:
         raise
     except BaseException as error:
-        if _ends_the_task(error):
+        if ends_the_task(error):
             raise
         raise translate(error, method, context.secrets.redact) from error
     return taken(answer, context.parts.result_bytes)
-
-
-def _ends_the_task(error: BaseException) -> bool:
-    """Whether an error means that whoever called is to end too, and not that the call failed."""
-    if isinstance(error, KeyboardInterrupt | GeneratorExit):
-        return True
-    if not isinstance(error, anyio.get_cancelled_exc_class()):
-        return False
-    if anyio.current_effective_deadline() == -math.inf or not isinstance(error, asyncio.CancelledError):
-        return True
-    task = asyncio.current_task()  # code may cancel with asyncio's own means, which anyio does not see
-    return task is not None and task.cancelling() > 0
 
 
 def _told(data: Any, secrets: Sequence[tuple[str, str]]) -> Any:

@@ -1,4 +1,7 @@
-"""`Clock`: where an engine gets time and chance from, so that tests need neither."""
+"""`Clock`: what is recorded as time, how long retries wait, and chance: all that a test may want to choose.
+
+Time limits are not among it: alarms, the crew and deadlines go by `time.monotonic()`, as the event loop does.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
 import anyio
 
@@ -20,8 +19,8 @@ _LONGEST_PAUSE = 2.0
 class Conductor:
     """Gathers what is due while the transaction before is under way, so that many runs share one.
 
-    Somebody leads: a task that has just ended work, or else `conduct`. Whoever comes meanwhile leaves what is due to
-    the leader. While the store can't write, what has happened is kept and written as soon as it can again; runs that
+    It writes in a task of its own, which no provider ever sees: one that cancels the task it runs in must not cut a
+    commit off. While the store can't write, what has happened is kept and written as soon as it can again; runs that
     are only about to begin are refused meanwhile.
     """
 
@@ -29,51 +28,26 @@ class Conductor:
         self._store = store
         self._due: dict[Author, None] = {}
         self._called = anyio.Event()
-        self._leading = False
-        self._rest = anyio.Event()
-
-    def note(self, author: Author) -> None:
-        """Ask `author` for its draft at the next occasion; the caller leads soon."""
-        self._due[author] = None
+        self._writing = anyio.Lock(fast_acquire=True)
 
     def due(self, author: Author) -> None:
         """Ask `author` for its draft at the next occasion."""
         self._due[author] = None
-        if not self._leading:
-            self._called.set()
+        self._called.set()
 
     async def conduct(self) -> None:
-        """Write whatever is due and nobody else writes, until cancelled."""
+        """Write whatever is due, until cancelled."""
         while True:
             await self._called.wait()
             self._called = anyio.Event()
-            await self.lead()
-
-    async def lead(self, going_on: Callable[[], None] = lambda: None) -> None:
-        """Write what is due until nothing is; returns at once where somebody leads already.
-
-        `going_on` is called whenever something has been written and more has become due meanwhile.
-        """
-        if self._leading or not self._due:
-            return
-        self._leading = True
-        try:
-            await self._write()
-            while self._due:
-                going_on()
+            async with self._writing:
                 await self._write()
-        finally:
-            self._leading = False
-            self._rest.set()
-            self._rest = anyio.Event()
-            if self._due:
-                self._called.set()
 
     async def finish(self) -> None:
-        """Return once nothing is due any more."""
-        while self._leading:
-            await self._rest.wait()
-        await self.lead()
+        """Write until nothing is due any more."""
+        async with self._writing:
+            while self._due:
+                await self._write()
 
     async def _write(self) -> None:
         authors, self._due = self._due, {}

@@ -15,6 +15,7 @@ from gleitzeit.engine.evaluator import Evaluator, RunEvaluator
 from gleitzeit.engine.local.alarms import Alarms
 from gleitzeit.engine.local.clock import Clock
 from gleitzeit.engine.local.crew import Crew
+from gleitzeit.engine.local.run_rows import RunRows
 from gleitzeit.engine.local.secrets import RunSecrets
 from gleitzeit.engine.local.slots import Slots
 from gleitzeit.store.base import CacheEntry, EventDraft, RunRow, Store, TaskRow
@@ -58,22 +59,23 @@ class EngineParts:
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What all tasks of one run share. `results` are those that references see, and grow while it runs.
+    """What all tasks of one run share. `run` is its row as it began.
 
-    `record` returns once rows and events are durable. `tell` passes a progress event on: it is written with whatever
-    is recorded next, and of several of one task only the last. `calls` has the rows of the calls (`id/1`) that
-    earlier attempts of a task made.
+    `rows` are those that are stored; its runner enters them, once they are. `results` are those that references see;
+    its course enters them, as soon as they are there. Everybody else only reads both. `record` returns once rows and
+    events are durable. `tell` passes a progress event on: it is written with whatever is recorded next, and of several
+    of one task only the last.
     """
 
     run: RunRow
+    rows: RunRows
     roots: tuple[Path, ...]
     secrets: RunSecrets
     evaluator: RunEvaluator
-    results: Mapping[str, Any]
+    results: dict[str, Any]
     parts: EngineParts
     record: Callable[[Sequence[TaskRow], Sequence[EventDraft]], Awaitable[None]]
     tell: Callable[[EventDraft], None]
-    calls: Callable[[str], Sequence[TaskRow]]
 
 
 EndingKind = OutcomeKind | Literal["again"]

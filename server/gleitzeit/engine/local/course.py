@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, assert_never
+from typing import Protocol, assert_never
 
 from gleitzeit.core import retry
 from gleitzeit.core.errors import GleitzeitError, LimitError
@@ -40,33 +40,25 @@ class Stage(Follower, Protocol):
 
 
 class Course:
-    """The plan of one run, with the results and items that it needs. It writes into the draft that it is given."""
+    """The plan of one run. It writes into the draft that it is given, and enters the results of tasks in its context.
 
-    def __init__(self, context: RunContext, results: dict[str, Any], stage: Stage) -> None:
+    Nobody else does; rows that are stored already stand in `context.rows`, which it only reads.
+    """
+
+    def __init__(self, context: RunContext, stage: Stage) -> None:
         self._context = context
-        self._results = results
+        self._results = context.results
         self._stage = stage
         self._dispatches: dict[str, Dispatch] = {task.id: Dispatch(task) for task in context.run.workflow.tasks}
         self._items: dict[str, ItemResults] = {}
         self._begun: dict[str, TaskRow] = {}
-        self._stored: Mapping[str, TaskRow] = {}
         self._plan: Plan | None = None
         self._finish: Finish | None = None
 
-    def open(
-        self,
-        rows: Mapping[str, TaskRow],
-        items: Mapping[str, ItemResults],
-        stored: Mapping[str, TaskRow],
-        draft: Draft,
-    ) -> None:
-        """Start what is due after `rows`; `stored` always has those of the tasks as they are stored.
-
-        Raises `DocumentError` where tasks wait for each other.
-        """
+    def open(self, rows: Mapping[str, TaskRow], items: Mapping[str, ItemResults], draft: Draft) -> None:
+        """Start what is due after `rows`, stored or not. Raises `DocumentError` where tasks wait for each other."""
         self._begun = {key: row for key, row in rows.items() if row.state in ("running", "ready")}
         self._items |= items
-        self._stored = stored
         self._results |= {key: rows[key].result for key in rows if key in self._dispatches and rows[key].state in OVER}
         self._plan = Plan.open(self._context.run.workflow, rows)
         self._apply(self._plan.start(), draft)
@@ -199,4 +191,4 @@ class Course:
 
     def _row(self, key: str, draft: Draft) -> TaskRow:
         """A task's row with what is about to be written of it."""
-        return draft.row(key) or self._stored[key]
+        return draft.row(key) or self._context.rows.tasks[key]

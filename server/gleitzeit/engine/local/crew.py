@@ -1,58 +1,75 @@
-"""`Crew`: the tasks that carry out work, used again and again, for starting one costs more than most work does."""
+"""`Crew`: the tasks that carry out work, used again where that is safe, for starting one costs as much as most work."""
 
 from __future__ import annotations
 
 import asyncio
-import math
+import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
 from typing import Protocol
 
 import anyio
-import anyio.lowlevel
-from anyio.abc import TaskGroup
 
 from gleitzeit.core.errors import ConflictError
 
+logger = logging.getLogger("gleitzeit.engine")
+
 _MOST_IDLE = 32
 _TURN = 0.005
+_LETTING_GO = 5.0
 
 
 class Job(Protocol):
     """What a member of the crew can carry out."""
 
-    async def run(self) -> None:
-        """Do it. Whatever goes wrong is dealt with inside; only what ends the whole process is raised."""
+    async def run(self) -> bool:
+        """Do it. Whatever goes wrong is dealt with inside; false where the task that it ran in is spoiled by that."""
         ...
 
 
 class Crew:
-    """Carries out everything at once that it is given, from when it is `open` on.
+    """Carries out everything at once that it is given, from when it is `open` until it is closed.
 
     Work that never waits for anything is done by one member, piece after piece: the next one is called before each
-    piece, but has its turn only once that piece waits. When a member has nothing left, it does what comes `between`,
-    after which there may be more.
+    piece, but has its turn only once that piece waits.
+
+    Members are tasks of asyncio, not of an anyio task group, and a member that has waited for foreign code is not used
+    again: a provider may leave behind a cancel scope, a timeout that is still to fire, or a context variable. That
+    must reach neither the next task nor, through a task group, the whole engine.
     """
 
     def __init__(self) -> None:
-        self._group: TaskGroup | None = None
+        self.closing = False
+        self._members: set[asyncio.Task[None]] = set()
         self._given: deque[Job] = deque()
-        self._idle: list[anyio.Event] = []
+        self._idle: list[asyncio.Future[None]] = []
         self._called = False
-        self._leading = False
         self._busy = 0
         self._rest: anyio.Event | None = None
+        self._turns = 0
+        self._counting = False
 
-    def open(self, group: TaskGroup, between: Callable[[Callable[[], None]], Awaitable[None]]) -> None:
-        """Have its members live in `group` from now on. `between` calls what it is given where it takes longer."""
-        self._group = group
-        self._between = between
+    def open(self) -> None:
+        """Begin."""
+        self._loop = asyncio.get_running_loop()
+        self._context: Context = copy_context()
+
+    async def close(self) -> None:
+        """End all members; those that do not end in time are left to the event loop."""
+        self.closing = True
+        self._given.clear()
+        for member in self._members:
+            member.cancel()
+        if self._members:
+            await asyncio.wait(self._members, timeout=_LETTING_GO)
+        for member in self._members:
+            logger.error("%s does not end although it was cancelled", member.get_name())
 
     def give(self, job: Job) -> None:
         """Have a job done."""
         self._given.append(job)
-        if not (self._called or self._leading):
+        if not self._called:
             self._call()
 
     async def resting(self) -> None:
@@ -63,88 +80,79 @@ class Crew:
 
     def _call(self) -> None:
         self._called = True
-        if self._idle:
-            self._idle.pop().set()
-        else:
-            self._enlist()
+        while self._idle:
+            called = self._idle.pop()
+            if not called.done():
+                called.set_result(None)
+                return
+        self._enlist()
 
     def _enlist(self) -> None:
-        if self._group is None:
+        if self.closing:
             raise ConflictError("the engine is not running")
-        self._group.start_soon(self._serve)
+        member = self._loop.create_task(self._serve(), context=self._context.copy())
+        self._members.add(member)
+        member.add_done_callback(self._dismiss)
+
+    def _dismiss(self, member: asyncio.Task[None]) -> None:
+        self._members.discard(member)
+        error = None if member.cancelled() else member.exception()
+        if error is not None:  # a defect of ours, or anyio's last word on a scope that was left open
+            logger.error("a member of the crew ended by an error", exc_info=error)
+        if self.closing:
+            return
+        self._called = False
+        if self._given:
+            self._call()
 
     async def _serve(self) -> None:
         while True:
             self._called = False
-            await self._work()
-            if len(self._idle) >= _MOST_IDLE or not await self._wait():
+            if not await self._work() or len(self._idle) >= _MOST_IDLE:
                 return
+            called: asyncio.Future[None] = self._loop.create_future()
+            self._idle.append(called)
+            await called
 
-    async def _wait(self) -> bool:
-        """Return once it is called; false where this task was cancelled by foreign hands, which ends it alone."""
-        called = anyio.Event()
-        self._idle.append(called)
-        try:
-            await called.wait()
-        except anyio.get_cancelled_exc_class():
-            if anyio.current_effective_deadline() == -math.inf:
-                raise
-            if called.is_set():
-                self._enlist()
-            else:
-                self._idle.remove(called)
-            return False
+    async def _work(self) -> bool:
+        """Work until there is nothing left; false where this member must not be used again."""
+        turn = time.monotonic() + _TURN
+        while self._given:
+            if time.monotonic() > turn:
+                await asyncio.sleep(0)
+                turn = time.monotonic() + _TURN
+                continue
+            if not await self._do(self._given.popleft()):
+                return False
         return True
 
-    async def _work(self) -> None:
-        turn = time.monotonic() + _TURN
-        while True:
-            while self._given:
-                if time.monotonic() > turn:
-                    await anyio.lowlevel.checkpoint()
-                    turn = time.monotonic() + _TURN
-                    continue
-                await self._do(self._given.popleft())
-            if not self._leading:
-                await self._lead()
-            if not self._given:
-                return
-
-    async def _do(self, job: Job) -> None:
-        self._help()
+    async def _do(self, job: Job) -> bool:
+        if self._given and not self._called:
+            self._call()
+        if not self._counting:
+            self._counting = True
+            self._loop.call_soon(self._count)
+        turns, sound = self._turns, False
         self._busy += 1
         try:
-            await job.run()
+            sound = await job.run()
+        except Exception:  # a defect of ours: it costs one job, and not all runs
+            logger.exception("a job of the engine failed unexpectedly")
         finally:
             self._busy -= 1
             if not self._busy and self._rest is not None:
                 self._rest.set()
                 self._rest = None
+        return sound and turns == self._turns and self._is_unspoiled()
+
+    def _count(self) -> None:
+        self._turns += 1
+        self._counting = False
+
+    def _is_unspoiled(self) -> bool:
+        """Whether a job has left nothing behind in this task: no cancellation, no context variable."""
         task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            await _shake_off(task)
-
-    async def _lead(self) -> None:
-        self._leading = True  # what is given meanwhile is done here, and nobody has to be called for it
-        try:
-            await self._between(self._help)
-        finally:
-            self._leading = False
-
-    def _help(self) -> None:
-        """Call somebody for what is left, for who might have done it does something else now."""
-        if self._given and not self._called:
-            self._call()
-
-
-async def _shake_off(task: asyncio.Task[object]) -> None:
-    """Take a cancellation from a task that a provider has left behind in it: the next wait would be cut off."""
-    if anyio.current_effective_deadline() == -math.inf:
-        return
-    try:
-        await asyncio.sleep(0)
-    except asyncio.CancelledError:
-        if anyio.current_effective_deadline() == -math.inf:
-            raise
-    while task.cancelling():
-        task.uncancel()
+        if task is None or task.cancelling():
+            return False
+        context = copy_context()
+        return len(context) == len(self._context) and all(context[name] is self._context.get(name) for name in context)

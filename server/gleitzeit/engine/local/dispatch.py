@@ -59,13 +59,3 @@ class Dispatch:
                     template = compile_parameters(task.method, task.parameters, spec.code)
             self._parameters = template
         return self._parameters
-
-
-def time_limit(task: Task, parameters: dict[str, Any], default: float) -> float:
-    """Seconds that one attempt may take: the task's `timeout`, else that in its parameters, else the default."""
-    if task.timeout is not None:
-        return task.timeout
-    asked = parameters.get("timeout")
-    if isinstance(asked, int | float) and not isinstance(asked, bool) and asked > 0:
-        return float(asked)
-    return default

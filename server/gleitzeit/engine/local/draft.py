@@ -8,6 +8,7 @@ from typing import Protocol
 import anyio
 
 from gleitzeit.core.errors import GleitzeitError
+from gleitzeit.engine.local.clock import Clock
 from gleitzeit.engine.local.work import Work
 from gleitzeit.store.base import CacheEntry, Change, Committed, EventDraft, RunRow, TaskRow
 
@@ -56,11 +57,26 @@ class Draft:
     @property
     def empty(self) -> bool:
         """Whether there is nothing in it and nobody waits for it."""
-        return not (self.tasks or self.events or self.receipts or self.run or self.release)
+        return not (self.tasks or self.events or self.starts or self.receipts or self.run or self.release)
 
     def row(self, key: str) -> TaskRow | None:
         """The row of `key` in it, if there is one."""
         return next((row for row in reversed(self.tasks) if row.key == key), None)
+
+    def start(self, work: Work, clock: Clock) -> None:
+        """Have a work begin once that is written."""
+        if work.certain:
+            attempt = work.attempt
+            if attempt.started_at is None:
+                attempt.started_at = clock.now()
+                self.events.append(EventDraft("task.started", attempt.started_at, work.key))
+            self.tasks.append(attempt.begun())
+        self.starts.append(work)
+
+    def refuse(self, error: GleitzeitError) -> None:
+        """Tell whoever waits for it why it will not be written."""
+        for receipt in self.receipts:
+            receipt.settle(error)
 
     def change(self, run_id: str, epoch: int) -> Change:
         """The draft as it is written."""

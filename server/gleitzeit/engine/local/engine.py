@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets as randomness
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -13,26 +14,29 @@ import anyio
 from gleitzeit.core.errors import ConflictError, RunNotFoundError
 from gleitzeit.core.models import OVER, Event, Failure, Run, Workflow
 from gleitzeit.engine.base import Engine, Resumption, RunList, Submission
+from gleitzeit.engine.bell import Bell
 from gleitzeit.engine.evaluator import Evaluator
-from gleitzeit.engine.events import Bell
 from gleitzeit.engine.local.alarms import Alarms
 from gleitzeit.engine.local.clock import Clock
 from gleitzeit.engine.local.conductor import Conductor
 from gleitzeit.engine.local.context import EngineParts, Methods, Policy
 from gleitzeit.engine.local.crew import Crew
 from gleitzeit.engine.local.family import Family
+from gleitzeit.engine.local.interrupted import doubtful, settled
+from gleitzeit.engine.local.lookout import Lookout
+from gleitzeit.engine.local.open_runs import OPEN_RUNS, OpenRuns
 from gleitzeit.engine.local.recovery import Recovery
-from gleitzeit.engine.local.restoring import doubtful
 from gleitzeit.engine.local.results import RESULT_BYTES
 from gleitzeit.engine.local.resuming import resumed_run
 from gleitzeit.engine.local.retention import Retention
-from gleitzeit.engine.local.roster import OPEN_RUNS, Roster
 from gleitzeit.engine.local.slots import Slots
+from gleitzeit.engine.local.submissions import digest_of, record, row_of, with_key
 from gleitzeit.engine.local.views import list_of, run_of
 from gleitzeit.store.base import Owner, Request, Snapshot, Store
 from gleitzeit.store.memory import MemoryStore
 
 _LETTING_GO = 1.0
+_WAIT = "wait for it, or cancel it first"
 
 
 class LocalEngine(Engine):
@@ -64,7 +68,7 @@ class LocalEngine(Engine):
         self._store = store or MemoryStore()
         self._owner = owner or Owner(randomness.token_hex(8))
         self._open = False
-        self._foreign = Bell()
+        self._changed = Bell()
         self._parts = EngineParts(
             methods=registry,
             store=self._store,
@@ -79,21 +83,30 @@ class LocalEngine(Engine):
             child=self._child,
         )
         self._conductor = Conductor(self._store)
-        self._roster = Roster(self._parts, self._conductor, self._foreign, self._owner.boot, open_runs)
-        self._family = Family(self._parts, self._roster)
-        self._roster.forsaken = self._family.forsake
-        self._recovery = Recovery(self._parts, self._roster, self._foreign, claims=recover)
+        self._open_runs = OpenRuns(
+            self._parts, self._conductor, self._changed, self._forsaken, boot=self._owner.boot, most=open_runs
+        )
+        self._family = Family(self._parts, self._open_runs, self._changed)
+        self._lookout = Lookout(self._parts, self._open_runs, self._changed)
+        self._recovery = Recovery(self._parts, self._open_runs, self._family, claims=recover)
         self._retention = Retention(self._store, self._parts.clock, keep_days, keep_runs)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            await self._store.open(self._owner, self._recovery.look)
+            await self._store.open(self._owner, self._lookout.look)
             stack.push_async_callback(self._store.close)
             stack.push_async_callback(self._parts.evaluator.close)
             self._group = await stack.enter_async_context(anyio.create_task_group())
             self._stack = stack.pop_all()
-        self._parts.crew.open(self._group, self._conductor.lead)
-        for keep in (self._parts.alarms.keep, self._conductor.conduct, self._recovery.keep, self._retention.keep):
+        parts = self._parts
+        parts.crew.open()
+        for keep in (
+            parts.alarms.keep,
+            self._conductor.conduct,
+            self._lookout.keep,
+            self._recovery.keep,
+            self._retention.keep,
+        ):
             self._group.start_soon(keep)
         self._open = True
         return self
@@ -103,32 +116,35 @@ class LocalEngine(Engine):
     ) -> None:
         self._open = False
         with anyio.CancelScope(shield=True):
-            self._roster.park()
+            self._open_runs.park()
             with anyio.move_on_after(_LETTING_GO):  # what a task still does should be over before another takes it up
                 await self._parts.crew.resting()
+            self._open_runs.release()
             with anyio.move_on_after(_LETTING_GO):
                 await self._conductor.finish()
+            await self._parts.crew.close()
         self._group.cancel_scope.cancel()
         await self._stack.aclose()  # the body's own error stays out of it: a task group would wrap it
 
     async def submit(self, submission: Submission) -> Run:
         """Accept a run, record it, and start it. A child run belongs to its parent's caller."""
         self._check_open()
-        runner = self._roster.begin(submission)
+        runner = self._open_runs.begin(submission)
         try:
             await runner.receipt.wait()
         except ConflictError as error:
             return run_of(await self._earlier(error, submission))
-        return run_of(runner.ledger.snapshot())
+        return run_of(runner.rows.snapshot())
 
     async def record(self, submission: Submission) -> Run:
         """Accept a run and leave it to any process that takes it up, this one too where it does that."""
         self._check_open()
         try:
-            row = await self._roster.record(submission)
+            row = row_of(submission, None, self._parts.clock, self._owner.boot)
+            await record(row, self._store)
         except ConflictError as error:
             return run_of(await self._earlier(error, submission))
-        self._recovery.look_up()
+        self._recovery.look()
         return await self.get(row.id)
 
     async def get(self, run_id: str, *, caller: str | None = None) -> Run:
@@ -164,11 +180,11 @@ class LocalEngine(Engine):
         if snapshot.run.state in OVER:
             return run_of(snapshot)
         failure = Failure("cancelled", reason or "the run was cancelled")
-        async with self._roster.claiming:
-            runner = self._roster.find(run_id)
+        async with self._open_runs.claiming:
+            runner = self._open_runs.find(run_id)
             claimed = None if runner is not None else await self._store.claim(run_id)
             if claimed is not None:
-                await self._close(claimed, failure)
+                await self._family.close(claimed, failure)
                 return await self.get(run_id)
         if runner is None:
             return await self._request_cancel(run_id, failure)
@@ -180,21 +196,15 @@ class LocalEngine(Engine):
     async def resume(self, run_id: str, resumption: Resumption, *, caller: str | None = None) -> Run:
         """Take a run up again where it was left; a new run where it is over or waits."""
         self._check_open()
-        snapshot = await self._load(run_id, caller)
-        if snapshot.run.state not in (*OVER, "waiting"):
-            return await self._carry_on(snapshot, resumption)
-        now, new_id = self._parts.clock.now(), randomness.token_hex(8)
-        snapshot = await doubtful(snapshot, self._parts.methods)
-        row, rows, events = resumed_run(snapshot, resumption, now, new_id)
-        runner = await self._roster.resume(row, rows, events)
-        await runner.receipt.wait()
-        if snapshot.run.state == "waiting":
-            reason = Failure("cancelled", f"it was resumed by the run {new_id}", details={"resumed_by": new_id})
-            async with self._roster.claiming:
-                claimed = await self._store.claim(run_id)
-                if claimed is not None:
-                    await self._close(claimed, reason)
-        return run_of(runner.ledger.snapshot())
+        async with self._open_runs.claiming:
+            snapshot = await self._load(run_id, caller)
+            if snapshot.run.state in OVER:
+                return await self._begin_again(await doubtful(snapshot, self._parts.methods), resumption)
+            if self._open_runs.find(run_id) is not None:
+                raise ConflictError(f"the run {run_id} is being carried out", hint=_WAIT)
+            if snapshot.run.state != "waiting" and resumption.plain:
+                return await self._go_on(run_id)
+            return await self._close_and_begin_again(snapshot, resumption)
 
     async def document(self, run_id: str, *, caller: str | None = None) -> Workflow:
         """The document that the run was submitted with."""
@@ -203,49 +213,54 @@ class LocalEngine(Engine):
     async def events(self, run_id: str, after: int = 0, *, caller: str | None = None) -> AsyncIterator[Event]:
         """The run's events after `after`, until it is over or does nothing more by itself, and all are told."""
         await self._load(run_id, caller)
+        resting = False
         while True:
-            runner = self._roster.find(run_id)
-            bell = self._foreign if runner is None else runner.bell
+            runner = self._open_runs.find(run_id)
+            bell = self._changed if runner is None else runner.bell
             rings = bell.rings
-            ended = runner is None and await self._rests(run_id)
             page = await self._store.events(run_id, after)
             if runner is not None:  # nothing is told that `get` does not show yet
-                page = [event for event in page if event.seq <= runner.ledger.seq]
+                page = [event for event in page if event.seq <= runner.rows.seq]
             for event in page:
                 yield event
                 after = event.seq
             if page:
                 continue
-            if ended or not self._open:
+            if resting or not self._open:
                 return
-            await bell.rung(rings)
+            resting = runner is None and await self._rests(run_id)
+            if not resting:  # else what it has written last may have come since
+                await bell.rung(rings)
 
     async def _child(self, submission: Submission) -> Run:
         self._check_open()
         return await self._family.child(submission)
 
+    def _forsaken(self, run_id: str) -> None:
+        self._family.forsake(run_id)
+
     async def _rest_of(self, run_id: str) -> Snapshot:
         """The run once it is over or does nothing more by itself, whoever carries it out."""
         while True:
-            rings = self._foreign.rings
-            runner = self._roster.find(run_id)
+            rings = self._changed.rings
+            runner = self._open_runs.find(run_id)
             if runner is not None:
                 await runner.bell.silence()
-                snapshot = runner.ledger.snapshot()
+                snapshot = runner.rows.snapshot()
             else:
                 snapshot = await self._load(run_id, None)
             if snapshot.run.state != "running" or not self._open:
                 return snapshot
             if runner is None:
-                await self._foreign.rung(rings)
+                await self._changed.rung(rings)
 
     async def _rests(self, run_id: str) -> bool:
         snapshot = await self._store.load(run_id)
         return snapshot is None or snapshot.run.state != "running"
 
     async def _load(self, run_id: str, caller: str | None) -> Snapshot:
-        runner = self._roster.find(run_id)
-        snapshot = await self._store.load(run_id) if runner is None else runner.ledger.snapshot()
+        runner = self._open_runs.find(run_id)
+        snapshot = await self._store.load(run_id) if runner is None else runner.rows.snapshot()
         if snapshot is None or (caller is not None and snapshot.run.caller != caller):
             raise RunNotFoundError(f'there is no run "{run_id}"')
         return snapshot
@@ -256,30 +271,52 @@ class LocalEngine(Engine):
         if run_id is None or submission.idempotency_key is None:
             raise error
         earlier = await self._load(run_id, None)
-        if earlier.run.digest != self._roster.digest_of(submission):
+        if earlier.run.digest != digest_of(submission):
             raise error
         return earlier
 
-    async def _carry_on(self, snapshot: Snapshot, resumption: Resumption) -> Run:
-        """Take up a run that nobody carries out; with changes it is ended and resumed by a new one."""
-        run_id = snapshot.run.id
-        running = f"the run {run_id} is being carried out"
-        hint = "wait for it, or cancel it first"
-        async with self._roster.claiming:
-            if self._roster.find(run_id) is not None:
-                raise ConflictError(running, hint=hint)
-            claimed = await self._store.claim(run_id)
-            if claimed is None:
-                raise ConflictError(f"{running} by another process", hint=hint)
-            if resumption.plain:
-                runner = await self._roster.adopt(claimed)
-                return run_of(runner.ledger.snapshot())
-            await self._close(claimed, Failure("cancelled", "it was resumed with changes"))
-        return await self.resume(run_id, resumption)
+    async def _go_on(self, run_id: str) -> Run:
+        """Take up a run as it is that nobody carries out."""
+        runner = await self._open_runs.adopt(await self._claim(run_id))
+        return run_of(runner.rows.snapshot())
 
-    async def _close(self, claimed: Snapshot, failure: Failure) -> None:
-        await self._family.close(claimed, failure)
-        self._foreign.ring()
+    async def _close_and_begin_again(self, snapshot: Snapshot, resumption: Resumption) -> Run:
+        """End a run that waits, or that nobody carries out, and resume it by a new one.
+
+        What speaks against that is found before anything is changed. Of several who want it at once one has it.
+        """
+        new_id = randomness.token_hex(8)
+        resumed_run(await self._settled(snapshot), resumption, self._parts.clock.now(), new_id)
+        self._open_runs.check_room()
+        claimed = await self._claim(snapshot.run.id)
+        left = await self._settled(claimed)
+        reason = Failure("cancelled", f"it was resumed by the run {new_id}", details={"resumed_by": new_id})
+        await self._family.close(claimed, reason)
+        return await self._begin_again(left, resumption, new_id)
+
+    async def _begin_again(self, snapshot: Snapshot, resumption: Resumption, new_id: str | None = None) -> Run:
+        """Begin the run that goes on from another one; whoever asks for the same again gets the same run."""
+        new_id = new_id or randomness.token_hex(8)
+        row, rows, events = resumed_run(snapshot, resumption, self._parts.clock.now(), new_id)
+        runner = await self._open_runs.resume(with_key(row, resumption), rows, events)
+        try:
+            await runner.receipt.wait()
+        except ConflictError as error:
+            if "run_id" not in error.details:
+                raise
+            return await self.get(str(error.details["run_id"]))
+        return run_of(runner.rows.snapshot())
+
+    async def _settled(self, snapshot: Snapshot) -> Snapshot:
+        """The run with every task ended that was cut off and must not be repeated."""
+        begun = await settled(snapshot, self._parts.methods, self._parts.clock)
+        return replace(snapshot, tasks=begun.rows)
+
+    async def _claim(self, run_id: str) -> Snapshot:
+        claimed = await self._store.claim(run_id)
+        if claimed is None:
+            raise ConflictError(f"the run {run_id} is being carried out by another process, or over", hint=_WAIT)
+        return claimed
 
     async def _request_cancel(self, run_id: str, failure: Failure) -> Run:
         """Have the process that carries a run out cancel it, and wait for that as long as it may take."""

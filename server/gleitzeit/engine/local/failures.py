@@ -36,15 +36,15 @@ def translate(error: BaseException, method: str, redact: Redact) -> GleitzeitErr
     if isinstance(error, BaseExceptionGroup):
         group = cast("Group", error)
         leaves = list(_leaves(group))
-        words = "; ".join(_words(leaf) for leaf in leaves[:3])
+        words = "; ".join(_words(leaf, redact) for leaf in leaves[:3])
         return _crash(group, method, redact, f"{len(leaves)} errors at once: {words}")
     if isinstance(error, ConnectionRefusedError):
-        return ProviderUnavailableError(f"{method}: the connection was refused: {_words(error)}")
+        return ProviderUnavailableError(f"{method}: the connection was refused: {_words(error, redact)}")
     if isinstance(error, ConnectionError):
-        return ConnectionLostError(f"{method}: the connection was lost: {_words(error)}")
+        return ConnectionLostError(f"{method}: the connection was lost: {_words(error, redact)}")
     if isinstance(error, builtins.TimeoutError):
-        return TimeoutError(f"{method}: timed out inside of the provider: {_words(error)}")
-    return _crash(error, method, redact, _words(error))
+        return TimeoutError(f"{method}: timed out inside of the provider: {_words(error, redact)}")
+    return _crash(error, method, redact, _words(error, redact))
 
 
 def recorded_failure(error: GleitzeitError, redact: Callable[[Any], Any]) -> Failure:
@@ -54,7 +54,7 @@ def recorded_failure(error: GleitzeitError, redact: Callable[[Any], Any]) -> Fai
         failure,
         message=redact(failure.message),
         hint=redact(failure.hint),
-        details=redact(as_data(failure.details)) if failure.details else {},
+        details=as_data(failure.details, redact) if failure.details else {},
     )
 
 
@@ -80,10 +80,11 @@ def _crash(error: BaseException, method: str, redact: Redact, words: str) -> Gle
     )
 
 
-def _words(error: BaseException) -> str:
+def _words(error: BaseException, redact: Redact) -> str:
+    """The error in its own words, cut only after redaction, for a part of a secret would not be found."""
     try:
         text = str(error)
     except BaseException:  # noqa: BLE001 - a foreign __str__ may raise anything, and the error's type says something
         text = ""
     name = type(error).__name__
-    return f"{name}: {text[:_LONGEST_MESSAGE]}" if text else name
+    return f"{name}: {redact(text)[:_LONGEST_MESSAGE]}" if text else name

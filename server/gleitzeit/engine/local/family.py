@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import logging
+import secrets as randomness
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
+import anyio
+
+from gleitzeit.core.decisions import Decision, unknown_keys
 from gleitzeit.core.errors import GleitzeitError
-from gleitzeit.core.models import OVER, Failure, Run
-from gleitzeit.engine.base import Submission
+from gleitzeit.core.keys import maker_of
+from gleitzeit.core.models import OVER, Failure, Run, RunState
+from gleitzeit.engine.base import Resumption, Submission
+from gleitzeit.engine.bell import Bell
 from gleitzeit.engine.local.closing import closing
 from gleitzeit.engine.local.context import EngineParts
-from gleitzeit.engine.local.restoring import settle
-from gleitzeit.engine.local.roster import Roster
+from gleitzeit.engine.local.interrupted import doubtful, settled
+from gleitzeit.engine.local.open_runs import OpenRuns
+from gleitzeit.engine.local.resuming import resumed_run
 from gleitzeit.engine.local.runner import Runner
+from gleitzeit.engine.local.submissions import digest_of, row_of
 from gleitzeit.engine.local.views import run_of
 from gleitzeit.engine.local.work import Work
 from gleitzeit.store.base import Change, RunHead, Snapshot
@@ -23,87 +34,140 @@ _PAGE = 1_000
 
 
 class Family:
-    """Children are carried out where their parent is, and end with it."""
+    """Children are carried out where their parent is, and end with it.
 
-    def __init__(self, parts: EngineParts, roster: Roster) -> None:
+    `changed` rings when a run was ended that is not carried out here, for whoever watches it.
+    """
+
+    def __init__(self, parts: EngineParts, open_runs: OpenRuns, changed: Bell) -> None:
         self._parts = parts
-        self._roster = roster
+        self._open_runs = open_runs
+        self._changed = changed
 
     async def child(self, submission: Submission) -> Run:
         """The run that a task starts, once it is over; it ends where the task stops waiting.
 
-        After a crash the child that the task started before is found again, and goes on.
+        After a crash the child that the task started before is found again, and goes on; where the parent resumes
+        another run, the child goes on from what the child of that one has done.
         """
-        parent = self._roster.find(submission.parent_id or "")
+        parent = self._open_runs.find(submission.parent_id or "")
+        work = None if parent is None else parent.works.get(maker_of(submission.parent_task or ""))
+        if work is not None:  # an attempt after one that failed has children of its own
+            submission = replace(submission, attempt=work.attempt.failures)
         found = await self._found(parent, submission) if parent is not None and parent.restored else None
         if found is None:
-            child = self._roster.begin(submission)
+            child = await self._begin(submission, parent)
             await child.receipt.wait()
         elif found.run.state in OVER or parent is None:
             return run_of(found)
         else:
-            child = self._roster.find(found.run.id) or await self._roster.adopt(found, parent)
-        work = None if parent is None else parent.works.get((submission.parent_task or "").partition("/")[0])
+            child = self._open_runs.find(found.run.id) or await self._open_runs.adopt(found, parent)
         await self._end_of(child, work)
-        return run_of(child.ledger.snapshot())
+        taken_over = await self._parts.store.load(child.row.id) if child.lost else None
+        return run_of(taken_over or child.rows.snapshot())
+
+    async def _begin(self, submission: Submission, parent: Runner | None) -> Runner:
+        earlier = None if parent is None else await self._earlier(parent, submission)
+        if parent is None or earlier is None:
+            return self._open_runs.begin(submission)
+        child, decided = earlier
+        clock = self._parts.clock
+        left = await doubtful(child, self._parts.methods)
+        unknown: dict[str, Decision] = dict.fromkeys(unknown_keys(left.tasks), "rerun") if decided else {}
+        new, rows, events = resumed_run(left, Resumption(unknown=unknown), clock.now(), randomness.token_hex(8))
+        row = row_of(submission, parent.row, clock, new.boot)
+        row = replace(row, id=new.id, resumed_from=new.resumed_from)
+        return await self._open_runs.resume(row, rows, events, parent)
+
+    async def _earlier(self, parent: Runner, submission: Submission) -> tuple[Snapshot, bool] | None:
+        """The unfinished child of the run that the parent resumes, and whether its task was decided to run again."""
+        old = None if parent.row.resumed_from is None else await self._parts.store.load(parent.row.resumed_from)
+        task = submission.parent_task or ""
+        row = None if old is None else old.tasks.get(maker_of(task))
+        if old is None or row is None or row.state == "completed":
+            return None
+        wanted = digest_of(submission).partition(".")[0]
+        for head in await self._children(old.run.id):
+            if head.parent_task == task and (head.digest or "").partition(".")[0] == wanted:
+                child = await self._parts.store.load(head.id)
+                unfinished = child is not None and child.run.state in ("failed", "cancelled")
+                return (child, row.state == "unknown") if child is not None and unfinished else None
+        return None
 
     async def cancel_children(self, runner: Runner) -> None:
         """End all runs that the tasks of a run have started."""
         for run_id in list(runner.children):
-            child = self._roster.find(run_id)
+            child = self._open_runs.find(run_id)
             if child is not None:
                 child.close("cancelled", _STOPPED)
                 await self.cancel_children(child)
                 await child.bell.silence()
 
-    def forsake(self, runner: Runner) -> None:
+    def forsake(self, run_id: str) -> None:
         """End the children of a run that is over, beside it."""
-        self._parts.crew.give(_Forsaken(self, runner.row.id))
+        self._parts.crew.give(_Forsaken(self, run_id))
 
-    async def close(self, claimed: Snapshot, failure: Failure) -> None:
+    async def close(self, claimed: Snapshot, failure: Failure, state: RunState = "cancelled") -> None:
         """End a run that this process has claimed and does not carry out, with its children."""
         run, parts = claimed.run, self._parts
-        settled = await settle(claimed, parts.methods, parts.clock)
-        end = closing(run, settled.rows.values(), "cancelled", failure, parts.clock.now())
-        tasks, events = [*settled.changed, *end.tasks], [*settled.events, *end.events]
+        begun = await settled(claimed, parts.methods, parts.clock)
+        end = closing(run, begun.rows.values(), state, failure, parts.clock.now())
+        tasks, events = [*begun.changed, *end.tasks], [*begun.events, *end.events]
         (outcome,) = await parts.store.commit([Change(run.id, run.epoch, tasks, events, end.run)])
         if isinstance(outcome, GleitzeitError):
             raise outcome
+        self._changed.ring()
         await self.close_children(run.id)
 
     async def close_children(self, run_id: str) -> None:
         """End all children of a run that were claimed with it, and that nobody carries out."""
         for head in await self._children(run_id):
             snapshot = await self._parts.store.load(head.id)
-            if snapshot is not None and snapshot.run.state not in OVER and self._roster.find(head.id) is None:
+            if snapshot is not None and snapshot.run.state not in OVER and self._open_runs.find(head.id) is None:
                 await self.close(snapshot, _STOPPED)
 
     async def _end_of(self, child: Runner, work: Work | None) -> None:
+        async with self._slot_lent(work):
+            try:
+                await child.bell.silence()
+            except BaseException:
+                child.close("cancelled", Failure("cancelled", "the task that started it was stopped"))
+                raise
+
+    @asynccontextmanager
+    async def _slot_lent(self, work: Work | None) -> AsyncGenerator[None]:
+        """Let somebody else have the slot of a work that only waits, be it for several children at once."""
         slots = self._parts.slots
-        if work is not None:
-            work.away += 1
-            if work.slot:
-                work.slot = False
-                slots.release()
+        if work is None:
+            yield
+            return
+        work.away += 1
+        if work.slot:
+            work.slot = False
+            slots.release()
         try:
-            await child.bell.silence()
-        except BaseException:
-            child.close("cancelled", Failure("cancelled", "the task that started it was stopped"))
-            raise
-        if work is not None:
+            yield
+        finally:
             work.away -= 1
-            if work.away == 0 and not work.slotless:
-                await slots.regain()
-                work.slot = True
-                if work.over:  # it was given up meanwhile, and its slot with it
-                    work.slot = False
-                    slots.release()
+            if not (work.away or work.returning or work.is_cancelled()):
+                with anyio.CancelScope(shield=True):  # its code goes on, even where only this wait was cut short
+                    await self._come_back(work)
+
+    async def _come_back(self, work: Work) -> None:
+        slots = self._parts.slots
+        work.returning = True
+        await slots.regain()
+        work.returning = False
+        if work.away or work.is_cancelled():  # it waits again, or needs none any more
+            slots.release()
+        else:
+            work.slot = True
 
     async def _found(self, parent: Runner, submission: Submission) -> Snapshot | None:
-        wanted = self._roster.digest_of(submission)
+        """The child that the same attempt has started before it was cut off, whatever became of it."""
+        wanted = digest_of(submission)
         for head in await self._children(parent.row.id):
-            same = head.parent_task == submission.parent_task and head.digest == wanted
-            if same and head.state not in ("failed", "cancelled"):
+            if head.parent_task == submission.parent_task and head.digest == wanted:
                 return await self._parts.store.load(head.id)
         return None
 
@@ -125,9 +189,10 @@ class _Forsaken:
         self._family = family
         self._run_id = run_id
 
-    async def run(self) -> None:
+    async def run(self) -> bool:
         """End them; where that fails, they are left to whoever claims them."""
         try:
             await self._family.close_children(self._run_id)
         except GleitzeitError as error:
             logger.warning("the children of run %s could not be ended: %s", self._run_id, error)
+        return True

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gleitzeit.core.errors import ConflictError, GleitzeitError, LimitError
+from gleitzeit.core.keys import call_key, number_of
 from gleitzeit.store.base import TaskRow
 
 MOST_CALLS = 10_000
@@ -126,7 +127,7 @@ class Journal:
                     hint="let a call do more at once, or spread them over several tasks with `foreach`",
                 )
             self._next += 1
-        return Entry(call, f"{self._key}/{number}", self._occurrence(call.digest))
+        return Entry(call, call_key(self._key, number), self._occurrence(call.digest))
 
     def _occurrence(self, digest: str) -> int:
         recorded = self._recorded.get(digest, ())
@@ -138,11 +139,6 @@ class Journal:
 
     def _may_repeat(self, call: Call, row: TaskRow) -> bool:
         return call.repeatable or self._ambiguous or (call.resumes and row.state != "failed")
-
-
-def number_of(key: str) -> int:
-    """3 for the call `task/3`."""
-    return int(key.rpartition("/")[2])
 
 
 def another_way(key: str, row: TaskRow, call: Call) -> ConflictError:

@@ -11,6 +11,7 @@ from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.core.models import Failure
 from gleitzeit.core.references import Scope, Template, compile_template
 from gleitzeit.engine.local.context import RunContext
+from gleitzeit.engine.local.failures import log_defect
 from gleitzeit.engine.local.results import measured
 
 Given = dict[str, Any] | Failure
@@ -36,7 +37,7 @@ def declared(context: RunContext) -> Given | None:
 class Outputs:
     """Computes the outputs of a run, and tells them, or why there are none, unless it is stopped."""
 
-    def __init__(self, context: RunContext, tell: Callable[[Given], None]) -> None:
+    def __init__(self, context: RunContext, tell: Callable[[Outputs, Given], None]) -> None:
         self._context = context
         self._tell = tell
         self._scope = anyio.CancelScope()
@@ -45,10 +46,11 @@ class Outputs:
         """Compute no further."""
         self._scope.cancel()
 
-    async def run(self) -> None:
+    async def run(self) -> bool:
         """Compute and tell."""
         with self._scope:
             await self._compute()
+        return True
 
     async def _compute(self) -> None:
         context = self._context
@@ -56,9 +58,14 @@ class Outputs:
         try:
             given = _given(await context.evaluator.resolve(template, _scope(context)), context)
         except GleitzeitError as error:
-            self._tell(Failure.of(error))
+            self._tell(self, Failure.of(error))
+        except Exception as error:  # noqa: BLE001 - a defect of ours: whoever waits for the run is told
+            log_defect(f"the outputs of run {context.run.id} failed by a defect", error, context.secrets.redact)
+            self._tell(
+                self, Failure("internal", f"the engine failed: {type(error).__name__}", "the log has its traceback")
+            )
         else:
-            self._tell(given)
+            self._tell(self, given)
 
 
 def _given(values: Any, context: RunContext) -> dict[str, Any]:

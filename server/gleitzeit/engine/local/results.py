@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import deque
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -41,13 +41,13 @@ def taken(value: Any, limit: int = RESULT_BYTES) -> tuple[dict[str, Any], int]:
     return (cast("dict[str, Any]", data), size) if isinstance(data, dict) else ({"result": data}, size)
 
 
-def as_data(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts as JSON data, or as text where a provider noted something else."""
+def as_data(facts: Mapping[str, Any], redact: Callable[[Any], Any]) -> dict[str, Any]:
+    """Facts as JSON data, or as text where a provider noted something else; redacted before anything is cut off."""
     try:
         data, _ = measured(facts)
     except GleitzeitError:
-        return {"text": repr(facts)[:1000]}
-    return dict(data)
+        return {"text": redact(repr(facts))[:1000]}
+    return dict(redact(data))
 
 
 def measured(value: Any, limit: int = RESULT_BYTES, subject: str = RESULT) -> tuple[Any, int]:

@@ -36,7 +36,7 @@ class Retention:
     async def _forget(self) -> None:
         before = None if self._days is None else self._clock.now() - self._days * _DAY
         try:
-            forgotten = await self._store.prune(before=before, keep=self._runs)
+            forgotten = await self._store.prune(now=self._clock.now(), before=before, keep=self._runs)
         except StoreError as error:  # the next time will do
             logger.warning("old runs could not be forgotten: %s", error)
             return

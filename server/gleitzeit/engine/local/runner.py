@@ -7,25 +7,23 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 from gleitzeit.core.errors import ConflictError, GleitzeitError, LeaseLostError, RunNotFoundError
 from gleitzeit.core.models import OVER, Failure, RunState
-from gleitzeit.engine.events import Bell
+from gleitzeit.engine.bell import Bell
 from gleitzeit.engine.local.alarms import Alarm
 from gleitzeit.engine.local.closing import closing
 from gleitzeit.engine.local.conductor import Conductor
-from gleitzeit.engine.local.context import Ending, EngineParts, RunContext
-from gleitzeit.engine.local.course import Course, Stage
+from gleitzeit.engine.local.context import Ending, EngineParts
+from gleitzeit.engine.local.course import Stage
 from gleitzeit.engine.local.draft import Author, Draft, Receipt
 from gleitzeit.engine.local.failures import log_defect
+from gleitzeit.engine.local.interrupted import Settled
 from gleitzeit.engine.local.items import ItemResults
-from gleitzeit.engine.local.ledger import Ledger
+from gleitzeit.engine.local.live import Live, live
 from gleitzeit.engine.local.outputs import Given, Outputs
 from gleitzeit.engine.local.pause import Pause
-from gleitzeit.engine.local.progress import Progress
-from gleitzeit.engine.local.restoring import Restoration
+from gleitzeit.engine.local.run_rows import RunRows
 from gleitzeit.engine.local.secrets import RunSecrets
 from gleitzeit.engine.local.work import Work
 from gleitzeit.store.base import Change, Committed, EventDraft, RunRow, TaskRow
@@ -39,17 +37,18 @@ class Runner(Author, Stage):
 
     def __init__(
         self,
-        ledger: Ledger,
+        rows: RunRows,
         parts: EngineParts,
         conductor: Conductor,
         retire: Callable[[Runner], None],
         parent: Runner | None = None,
     ) -> None:
-        row = ledger.run
-        self.ledger = ledger
+        self.rows = rows
         self.bell = Bell()
         self.depth: int = 1 if parent is None else parent.depth + 1
-        self.secrets: RunSecrets = RunSecrets(parts.secrets, row.workflow, None if parent is None else parent.secrets)
+        self.secrets: RunSecrets = RunSecrets(
+            parts.secrets, self.row.workflow, None if parent is None else parent.secrets
+        )
         self.works: dict[str, Work] = {}
         self.children: set[str] = set()
         self.receipt = Receipt()
@@ -57,37 +56,25 @@ class Runner(Author, Stage):
         self.lost = False
         self._parts = parts
         self._conductor = conductor
-        self._retire = partial(retire, self)
-        self._progress = Progress(parts.alarms, self._due)
+        self._retire = retire
         self._draft = Draft()
-        self._inbox: deque[Callable[[], None]] = deque()
+        self._inbox: deque[Callable[[Live], None]] = deque()
         self._beside: set[Pause | Outputs] = set()
         self._closing: tuple[RunState, Failure] | None = None
         self._parked = False
+        self._released = False
         self._alarm: Alarm | None = None
-        results: dict[str, Any] = {}
-        self._context = RunContext(
-            run=row,
-            roots=tuple(Path(root) for root in row.roots),
-            secrets=self.secrets,
-            evaluator=parts.evaluator.for_run(),
-            results=results,
-            parts=parts,
-            record=self.record,
-            tell=self._progress.tell,
-            calls=ledger.calls,
-        )
-        self._course = Course(self._context, results, self)
+        self._live: Live | None = live(rows, parts, self.secrets, self, self.record, self._due)
 
     @property
     def row(self) -> RunRow:
         """The run's own row, as it is stored."""
-        return self.ledger.run
+        return self.rows.run
 
     @property
     def over(self) -> bool:
         """Whether it has nothing more to write."""
-        return self.bell.silent
+        return self._live is None
 
     @property
     def _ending(self) -> bool:
@@ -113,21 +100,21 @@ class Runner(Author, Stage):
         draft.receipts.append(self.receipt)
         self._open({row.key: row for row in rows}, items)
 
-    def restore(self, restoration: Restoration) -> None:
+    def restore(self, begun: Settled, items: Mapping[str, ItemResults]) -> None:
         """Go on with a run that another process, or an earlier one, has left."""
         self.restored = True
-        self._draft.tasks += restoration.changed
-        self._draft.events += restoration.events
+        self._draft.tasks += begun.changed
+        self._draft.events += [EventDraft("run.recovered", self._parts.clock.now()), *begun.events]
         if self.row.state != "running":
             self._draft.run = replace(self.row, state="running")
-        self._open(restoration.rows, restoration.items)
+        self._open(begun.rows, items)
 
     def ended(self, work: Work, ending: Ending) -> None:
         """An attempt of it is over."""
         if work.stopped:
             return
         self._inbox.append(partial(self._take_in, work, ending))
-        self._conductor.note(self)  # the member of the crew that has carried it out leads
+        self._due()
 
     def let_go(self, work: Work) -> None:
         """An attempt of it needs its slot no more."""
@@ -139,13 +126,13 @@ class Runner(Author, Stage):
 
     async def record(self, tasks: Sequence[TaskRow], events: Sequence[EventDraft]) -> None:
         """Return once rows and events are durable. Raises `ConflictError` where the run is another process's by now."""
-        if self._ending:
+        if self._live is None or self._ending:
             raise ConflictError(f"the run {self.row.id} is over")
         receipt = Receipt()
         self._draft.tasks += tasks
         for row in tasks:
             if row.state in OVER:
-                self._draft.events += self._progress.of(row.key)
+                self._draft.events += self._live.progress.of(row.key)
         self._draft.events += events
         self._draft.receipts.append(receipt)
         self._due()
@@ -159,32 +146,40 @@ class Runner(Author, Stage):
             self._due()
 
     def park(self) -> None:
-        """Stop it here, so that any process may carry it on."""
+        """Stop it here, so that any process may carry it on once it is released."""
         self._draft.tasks += [work.attempt.parked() for work in self.works.values() if work.certain]
         self._parked = True
         self._stop()
         self._due()
 
+    def release(self) -> None:
+        """Give it up, now that all that it was doing has stopped."""
+        self._released = True
+        self._due()
+
     def lose(self) -> None:
         """Stop it here, for another process carries it out by now."""
         self.lost = True
-        self._stop()
-        for receipt in self._draft.receipts:
-            receipt.settle(LeaseLostError(f"the run {self.row.id} is carried out by another process by now"))
-        self._draft = Draft()
-        self._fall_silent()
+        self._leave(LeaseLostError(f"the run {self.row.id} is carried out by another process by now"))
+
+    def limit(self, seconds: float) -> None:
+        """End it as failed if it is not over in `seconds`."""
+        limit = self.row.workflow.settings.timeout
+        failure = Failure("timeout", f"the run took longer than {limit:g} s (settings.timeout)")
+        self._alarm = self._parts.alarms.at(time.monotonic() + seconds, partial(self.close, "failed", failure))
 
     # What it writes
 
     def draft(self) -> tuple[Draft, Change] | None:
         """What is to be written now, if anything."""
-        if self.over:
+        here = self._live
+        if here is None:
             return None
         try:
-            self._complete()
+            self._complete(here)
         except Exception as error:  # noqa: BLE001 - a defect of ours: this run fails, the others go on
             self._fail(error)
-            self._complete()
+            self._complete(here)
         draft, self._draft = self._draft, Draft()
         if draft.empty:
             return None
@@ -195,7 +190,7 @@ class Runner(Author, Stage):
         if isinstance(outcome, GleitzeitError):
             self._refused(draft, outcome)
             return
-        self.ledger.apply(change, outcome)
+        self.rows.apply(change, outcome)
         for receipt in draft.receipts:
             receipt.settle()
         for work in draft.starts:
@@ -206,88 +201,86 @@ class Runner(Author, Stage):
             self.bell.ring()
 
     def _refused(self, draft: Draft, error: GleitzeitError) -> None:
-        for receipt in draft.receipts:
-            receipt.settle(error)
+        draft.refuse(error)
         for work in draft.starts:
             self.let_go(work)
-        if draft.new or isinstance(error, LeaseLostError | RunNotFoundError):
+        if draft.new:
+            self._leave(error)
+        elif isinstance(error, LeaseLostError | RunNotFoundError):
             self.lose()
         elif self._closing is not None:  # not even its end can be written
             self._fall_silent()
         else:
             self.close("failed", Failure.of(error))
 
-    def _complete(self) -> None:
+    def _complete(self, live: Live) -> None:
         """Enter all that has happened into the draft."""
         while self._inbox:
-            self._inbox.popleft()()
-        self._draft.events += self._progress.take()
+            self._inbox.popleft()(live)
+        self._draft.events += live.progress.take()
         if self._closing is not None:
             self._write_closing(*self._closing)
-        elif self._parked:
+        elif self._released:
             self._draft.release = True
 
     def _write_closing(self, state: RunState, failure: Failure) -> None:
         draft = self._draft
-        end = closing(self.row, self.ledger.begun(draft.tasks), state, failure, self._parts.clock.now())
+        end = closing(self.row, self.rows.begun(draft.tasks), state, failure, self._parts.clock.now())
         draft.tasks += end.tasks
         draft.events += end.events
         draft.run = end.run
 
     def _open(self, rows: Mapping[str, TaskRow], items: Mapping[str, ItemResults]) -> None:
+        assert self._live is not None
         try:
-            self._course.open(rows, items, self.ledger.tasks, self._draft)
+            self._live.course.open(rows, items, self._draft)
         except GleitzeitError as error:
             self.close("failed", Failure.of(error))
         self._due()
 
-    def limit(self, seconds: float) -> None:
-        """End it as failed if it is not over in `seconds`."""
-        limit = self.row.workflow.settings.timeout
-        failure = Failure("timeout", f"the run took longer than {limit:g} s (settings.timeout)")
-        self._alarm = self._parts.alarms.at(time.monotonic() + seconds, partial(self.close, "failed", failure))
-
-    def _take_in(self, work: Work, ending: Ending) -> None:
+    def _take_in(self, work: Work, ending: Ending, live: Live) -> None:
         draft = self._draft
-        draft.events += self._progress.of(work.key)
+        draft.events += live.progress.of(work.key)
         draft.events += ending.events
         draft.tasks.append(ending.row)
         if not self._ending:
-            self._course.after(work, ending, draft)
+            live.course.after(work, ending, draft)
 
-    def _end(self, given: Given) -> None:
+    def _end(self, given: Given, live: Live) -> None:
         if not self._ending:
-            self._course.end(given, self._draft)
+            live.course.end(given, self._draft)
 
     # What it starts
 
     def begin_work(self, work: Work) -> None:
         """Have a work begin as soon as there is a slot; a foreach needs none, for its items have theirs."""
         if work.slotless:
-            self._enter(work)
-        elif self._parts.slots.take(partial(self._granted, work)):
+            self._draft.start(work, self._parts.clock)
+        elif self._parts.slots.take(self.row.id, partial(self._granted, work)):
             work.slot = True
-            self._enter(work)
+            self._draft.start(work, self._parts.clock)
 
     def pause_work(self, work: Work, seconds: float) -> None:
         """Have the attempt after `work` begin in `seconds`."""
-        pause = Pause(self._parts.clock, seconds, lambda: self._paused(pause, work))
-        self._beside.add(pause)
-        self._parts.crew.give(pause)
+        self._begin_beside(Pause(self._parts.clock, seconds, partial(self._paused, work)))
 
     def compute_outputs(self) -> None:
         """Have the outputs computed."""
-        outputs = Outputs(self._context, self._computed)
-        self._beside.add(outputs)
-        self._parts.crew.give(outputs)
+        assert self._live is not None
+        self._begin_beside(Outputs(self._live.context, self._computed))
 
-    def _paused(self, pause: Pause, work: Work) -> None:
+    def _begin_beside(self, job: Pause | Outputs) -> None:
+        self._beside.add(job)
+        self._parts.crew.give(job)
+
+    def _paused(self, work: Work, pause: Pause) -> None:
         self._beside.discard(pause)
         if not self._ending:
             self.begin_work(work.following())
             self._due()
 
-    def _computed(self, given: Given) -> None:
+    def _computed(self, outputs: Outputs, given: Given) -> None:
+        self._beside.discard(outputs)
         self._inbox.append(partial(self._end, given))
         self._due()
 
@@ -295,20 +288,9 @@ class Runner(Author, Stage):
         if self._ending:
             return False
         work.slot = True
-        self._enter(work)
+        self._draft.start(work, self._parts.clock)
         self._due()
         return True
-
-    def _enter(self, work: Work) -> None:
-        """Enter that a work begins; it does once that is written."""
-        draft = self._draft
-        if work.certain:
-            attempt = work.attempt
-            if attempt.started_at is None:
-                attempt.started_at = self._parts.clock.now()
-                draft.events.append(EventDraft("task.started", attempt.started_at, work.key))
-            draft.tasks.append(attempt.begun())
-        draft.starts.append(work)
 
     def _give(self, work: Work) -> None:
         if self._ending:
@@ -328,21 +310,27 @@ class Runner(Author, Stage):
     def _stop(self) -> None:
         if self._alarm is not None:
             self._alarm.turn_off()
-        for beside in list(self._beside):
-            beside.stop()
+        for job in self._beside:
+            job.stop()
+        self._beside.clear()
         for work in list(self.works.values()):
             work.stop()
         for work in self._draft.starts:
             self.let_go(work)
         self._draft.starts.clear()
 
+    def _leave(self, error: GleitzeitError) -> None:
+        """Stop it here, and write nothing more of it because of `error`."""
+        self._stop()
+        self._draft.refuse(error)
+        self._draft = Draft()
+        self._fall_silent()
+
     def _fall_silent(self) -> None:
         if self.over:
             return
         if self._alarm is not None:
             self._alarm.turn_off()
-        retire = self._retire
-        # They refer to each other: cut, all of it is freed at once, where collecting it would cost half as much as a run.
-        del self._course, self._context, self._progress, self._retire
-        retire()
+        self._live = None
+        self._retire(self)
         self.bell.fall_silent()

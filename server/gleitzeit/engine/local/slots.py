@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 
 import anyio
 
 
 class Slots:
-    """Slots are given in the order in which they are asked for; a task that comes back to its own goes first."""
+    """Slots go round: of all runs that wait for one, each gets one before any gets another.
+
+    A task that comes back to its own goes first.
+    """
 
     __slots__ = ("_free", "_returning", "_waiting")
 
     def __init__(self, number: int | None) -> None:
         self._free: float = float("inf") if number is None else number
-        self._waiting: deque[Callable[[], bool]] = deque()
+        self._waiting: OrderedDict[str, deque[Callable[[], bool]]] = OrderedDict()
         self._returning: deque[anyio.Event] = deque()
 
-    def take(self, later: Callable[[], bool]) -> bool:
-        """Take a slot, or have `later` called with one as soon as there is: it says whether it still has a use for it.
+    def take(self, run_id: str, later: Callable[[], bool]) -> bool:
+        """Take a slot for a run, or have `later` called with one: it says whether it still has a use for it.
 
         True where there is one now; `later` is not called then.
         """
         if self._free > 0:
             self._free -= 1
             return True
-        self._waiting.append(later)
+        self._waiting.setdefault(run_id, deque()).append(later)
         return False
 
     def release(self) -> None:
@@ -35,7 +38,11 @@ class Slots:
             self._returning.popleft().set()
             return
         while self._waiting:
-            if self._waiting.popleft()():
+            run_id, waiting = self._waiting.popitem(last=False)
+            later = waiting.popleft()
+            if waiting:
+                self._waiting[run_id] = waiting
+            if later():
                 return
         self._free += 1
 

@@ -17,14 +17,13 @@ from gleitzeit.engine.local.children import (
     allow_parameters,
     allow_workflow,
     carried_out,
-    described,
     identified,
-    seconds_asked,
 )
 from gleitzeit.engine.local.context import RunContext
 from gleitzeit.engine.local.failures import recorded_failure
 from gleitzeit.engine.local.journal import Call, Entry, Journal, another_way
 from gleitzeit.engine.local.results import as_data, copied, measured
+from gleitzeit.engine.local.time_limit import time_limit
 from gleitzeit.providers.base import TaskContext, enter_task
 from gleitzeit.store.base import EventDraft, TaskRow
 
@@ -35,7 +34,10 @@ _LONGEST_MESSAGE = 1000
 
 
 class Support:
-    """Progress, nested calls and child runs of one attempt of the task `key`; no questions yet."""
+    """Progress, nested calls and child runs of one attempt of the task `key`, which has `seconds` from now on.
+
+    No questions yet. `deadline` is on the clock of `time.monotonic`.
+    """
 
     __slots__ = (
         "_attempt",
@@ -43,11 +45,11 @@ class Support:
         "_closed",
         "_company",
         "_context",
-        "_deadline",
         "_in_flight",
         "_journal",
         "_key",
         "_task",
+        "deadline",
     )
 
     def __init__(self, key: str, task: Task, context: RunContext, *, seconds: float, attempt: int) -> None:
@@ -55,12 +57,30 @@ class Support:
         self._task = task
         self._context = context
         self._attempt = attempt
-        self._deadline = time.monotonic() + seconds
+        self.deadline: float = time.monotonic() + seconds
         self._closed = False
         self._in_flight = 0
         self._bytes = 0
         self._journal: Journal | None = None
         self._company: anyio.Event | None = None
+
+    def task_context(self, identity: str, facts: dict[str, Any]) -> TaskContext:
+        """What the code that carries the attempt out finds around it, and notes `facts` in.
+
+        `identity` tells what it does from all else in the run, and stays the same for a later attempt.
+        """
+        context, run = self._context, self._context.run
+        return TaskContext(
+            run_id=run.id,
+            task_id=self._key,
+            attempt=self._attempt,
+            deadline=self.deadline,
+            idempotency_key=f"{run.id}/{identity}",
+            roots=context.roots,
+            support=self,
+            metadata=facts,
+            caller=run.caller,
+        )
 
     async def progress(self, done: float | None, total: float | None, message: str | None) -> None:
         """Tell whoever watches; once the attempt is over nobody does."""
@@ -103,7 +123,7 @@ class Support:
         parts, journal = context.parts, self._opened()
         if parts.policy is not None:
             parts.policy(method)
-        spec = await described(context, method)
+        spec = await parts.methods.describe(method)
         data: dict[str, Any] = measured(parameters, parts.result_bytes, f"what {method} is called with")[0]
         allow_parameters(method, data, context.secrets)
         call = identified(method, data, spec, context.secrets)
@@ -118,7 +138,7 @@ class Support:
 
     def _opened(self) -> Journal:
         if self._journal is None:
-            earlier = self._context.calls(self._key)
+            earlier = self._context.rows.calls(self._key)
             self._journal = Journal(self._key, earlier, ambiguous=self._task.retry.ambiguous)
         return self._journal
 
@@ -144,6 +164,7 @@ class Support:
         events = [EventDraft("task.started", now(), entry.key, {"method": entry.call.method})]
         if not entry.call.repeatable:
             await context.record([row], events)
+            self._check_open()  # the task may have ended meanwhile
             events = []
         facts: dict[str, Any] = {}
         try:
@@ -160,23 +181,11 @@ class Support:
 
     async def _execute(self, entry: Entry, parameters: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
         context, call = self._context, entry.call
-        asked, left = seconds_asked(parameters), self._deadline - time.monotonic()
-        seconds = left if asked is None else min(asked, left)
         task = Task(id=self._task.id, method=call.method)
+        asked, left = time_limit(task, parameters, None), self.deadline - time.monotonic()
+        seconds = left if asked is None else min(asked, left)
         support = _CallSupport(entry.key, task, context, seconds=seconds, attempt=self._attempt)
-        leave = enter_task(
-            TaskContext(
-                run_id=context.run.id,
-                task_id=entry.key,
-                attempt=self._attempt,
-                deadline=time.monotonic() + seconds,
-                idempotency_key=f"{context.run.id}/{self._key}/{entry.identity}",
-                roots=context.roots,
-                support=support,
-                metadata=facts,
-                caller=context.run.caller,
-            )
-        )
+        leave = enter_task(support.task_context(f"{self._key}/{entry.identity}", facts))
         try:
             result, size = await carried_out(context, call.method, parameters, asked)
         finally:
@@ -197,7 +206,7 @@ class Support:
 
     async def _end(self, row: TaskRow, facts: dict[str, Any], events: list[EventDraft]) -> None:
         self._check_open()
-        noted: dict[str, Any] = self._context.secrets.redact(as_data(facts)) if facts else {}
+        noted: dict[str, Any] = as_data(facts, self._context.secrets.redact) if facts else {}
         now = self._context.parts.clock.now()
         await self._context.record([row._replace(finished_at=now, metadata={**noted, **row.metadata})], events)
 
@@ -209,7 +218,7 @@ class Support:
         data = {"done": _number(done), "total": _number(total)}
         facts: dict[str, Any] = {name: value for name, value in data.items() if value is not None}
         if message is not None:
-            facts["message"] = self._context.secrets.redact(str(message)[:_LONGEST_MESSAGE])
+            facts["message"] = self._context.secrets.redact(str(message))[:_LONGEST_MESSAGE]
         return EventDraft("task.progress", self._context.parts.clock.now(), self._key, facts)
 
 

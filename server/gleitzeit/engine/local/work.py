@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import math
+import asyncio  # for members of the crew are its tasks, and are cancelled with its means
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -10,18 +11,22 @@ from typing import Any, Protocol
 import anyio
 
 from gleitzeit.core.digest import digest
-from gleitzeit.core.errors import GleitzeitError, LeaseLostError, TimeoutError
+from gleitzeit.core.errors import GleitzeitError, LeaseLostError, ProviderCrashedError, TimeoutError
 from gleitzeit.core.references import ABSENT, Scope
 from gleitzeit.engine.local.alarms import Alarm
 from gleitzeit.engine.local.attempt import Attempt
+from gleitzeit.engine.local.cancellation import ends_the_task
 from gleitzeit.engine.local.children import allow_parameters
 from gleitzeit.engine.local.context import Ending, RunContext
-from gleitzeit.engine.local.dispatch import Dispatch, time_limit
+from gleitzeit.engine.local.dispatch import Dispatch
 from gleitzeit.engine.local.failures import translate
 from gleitzeit.engine.local.results import copied, measured, taken
 from gleitzeit.engine.local.support import Support
-from gleitzeit.providers.base import TaskContext, enter_task
+from gleitzeit.engine.local.time_limit import time_limit
+from gleitzeit.providers.base import enter_task
 from gleitzeit.store.base import EventDraft, TaskRow
+
+logger = logging.getLogger("gleitzeit.engine")
 
 GRACE = 5.0
 """Seconds that a provider has to let go after it was cancelled; after that it is left to itself."""
@@ -57,6 +62,7 @@ class Work:
         "index",
         "key",
         "over",
+        "returning",
         "slot",
         "stopped",
     )
@@ -75,6 +81,7 @@ class Work:
         self.index = index
         self.slot = False
         self.away = 0
+        self.returning = False
         self.stopped = False
         self.over = False
         self._dispatch = dispatch
@@ -106,29 +113,48 @@ class Work:
         """The work of the next attempt."""
         return Work(self.attempt.next(), self._dispatch, self._context, self._follower, self.index, self._item)
 
-    async def run(self) -> None:
-        """Carry it out; whatever goes wrong becomes the ending, and only what ends the process is raised."""
+    async def run(self) -> bool:
+        """Carry it out; whatever goes wrong becomes the ending. False where a provider has spoiled the task it ran in.
+
+        It has where it left a cancel scope open, or cancelled the task itself.
+        """
+        if self.stopped:
+            self._let_go()
+            return True
+        scope, sound = anyio.CancelScope(), True
         outcome: Ending | GleitzeitError | None = None
         try:
-            if self.stopped:
-                return
-            with anyio.CancelScope() as self._scope:
-                try:
-                    outcome = await self._carry_out()
-                except GleitzeitError as error:
-                    outcome = error
-                except BaseException as error:  # noqa: BLE001 - a provider may raise anything
-                    outcome = self._foreign(error)
+            with scope:
+                self._scope = scope
+                outcome = await self._guarded()
+        except RuntimeError as error:  # by anyio, for the scope that is left now is not the one entered last
+            sound = False
+            logger.error("%s left a cancel scope open: %s", self.attempt.task.method, error)
+        except asyncio.CancelledError:
+            if self._context.parts.crew.closing:
+                self._let_go()
+                raise
+            sound = False
+        try:
             await self._conclude(outcome)
         finally:
             self._let_go()
+        return sound
+
+    async def _guarded(self) -> Ending | GleitzeitError:
+        try:
+            return await self._carry_out()
+        except GleitzeitError as error:
+            return error
+        except BaseException as error:  # noqa: BLE001 - a provider may raise anything
+            return self._foreign(error)
 
     def stop(self) -> None:
         """Cancel it: what becomes of it is of no interest any more."""
         self.stopped = True
         if self._scope is not None and not self.over:
             self._scope.cancel()
-            self._set_alarm(GRACE, self._let_go)
+            self._set_alarm(time.monotonic() + GRACE, self._let_go)
 
     async def fail(self, error: GleitzeitError) -> None:
         """End it with an error, unless nobody wants to know any more."""
@@ -139,12 +165,18 @@ class Work:
     async def _conclude(self, outcome: Ending | GleitzeitError | None) -> None:
         if self._timed_out and not isinstance(outcome, Ending):
             outcome = self._late("")
+        if outcome is None and not self.stopped:
+            outcome = ProviderCrashedError(f"{self.attempt.task.method} was cancelled from inside of its provider")
         if self.stopped or self.over or outcome is None or isinstance(outcome, LeaseLostError):
             return
         if isinstance(outcome, Ending):
             self._follower.ended(self, outcome)
         else:
             await self.fail(outcome)
+
+    def is_cancelled(self) -> bool:
+        """Whether it is stopped, or out of time."""
+        return self.stopped or self._timed_out or self.over
 
     def _let_go(self) -> None:
         if self.over:
@@ -158,16 +190,16 @@ class Work:
 
     # Timing out
 
-    def _set_alarm(self, seconds: float, call: Callable[[], None]) -> None:
+    def _set_alarm(self, due: float, call: Callable[[], None]) -> None:
         if self._alarm is not None:
             self._alarm.turn_off()
-        self._alarm = self._context.parts.alarms.at(time.monotonic() + seconds, call)
+        self._alarm = self._context.parts.alarms.at(due, call)
 
     def _time_out(self) -> None:
         self._timed_out = True
         if self._scope is not None:
             self._scope.cancel()
-        self._set_alarm(GRACE, self._abandon)
+        self._set_alarm(time.monotonic() + GRACE, self._abandon)
 
     def _abandon(self) -> None:
         """Give an attempt up that goes on although it was cancelled."""
@@ -192,7 +224,7 @@ class Work:
             await self._context.record((), ())  # raises where another process has claimed the run meanwhile
         task = self.attempt.task
         parameters = await self._parameters()
-        entry = None if task.cache is None else digest(task.method, parameters)
+        entry = None if task.cache is None else digest(task.method, parameters, self._context.run.roots)
         known = None if entry is None else await self._cached(entry)
         if known is not None:
             return known
@@ -238,28 +270,14 @@ class Work:
         parts, attempt = self._context.parts, self.attempt
         support = Support(self.key, attempt.task, self._context, seconds=self._limit, attempt=attempt.number)
         self._support = support
-        self._set_alarm(self._limit, self._time_out)
-        leave = enter_task(self._task_context(support))
+        self._set_alarm(support.deadline, self._time_out)
+        attempt.facts = facts = dict[str, Any]()
+        leave = enter_task(support.task_context(self.key, facts))
         try:
             answer = await parts.methods.execute(attempt.task.method, parameters)
         finally:
             leave()
         return taken(answer, parts.result_bytes)
-
-    def _task_context(self, support: Support) -> TaskContext:
-        run_id, facts = self._context.run.id, dict[str, Any]()
-        self.attempt.facts = facts
-        return TaskContext(
-            run_id,
-            self.key,
-            self.attempt.number,
-            time.monotonic() + self._limit,
-            f"{run_id}/{self.key}",
-            self._context.roots,
-            support,
-            facts,
-            self._context.run.caller,
-        )
 
     async def _cached(self, entry: str) -> Ending | None:
         parts, caller = self._context.parts, self._context.run.caller
@@ -272,8 +290,7 @@ class Work:
 
     def _foreign(self, error: BaseException) -> GleitzeitError:
         """The error as ours; raised again where it means that this task is to end."""
-        cancelled = isinstance(error, anyio.get_cancelled_exc_class())
-        if isinstance(error, KeyboardInterrupt) or (cancelled and anyio.current_effective_deadline() == -math.inf):
+        if ends_the_task(error):
             raise error
         if self.stopped or self._timed_out:  # what a cancelled provider says does not count
             return self._late("")
@@ -287,6 +304,7 @@ class _Abandoned:
         self._work = work
         self._error = error
 
-    async def run(self) -> None:
+    async def run(self) -> bool:
         """Have it fail, or be tried again."""
         await self._work.fail(self._error)
+        return True

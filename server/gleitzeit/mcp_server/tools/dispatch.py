@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from mcp.server import ServerRequestContext
 
 from gleitzeit.core.errors import GleitzeitError
-from gleitzeit.core.schema import check_parameters
+from gleitzeit.core.schema import misfits, refusal
+from gleitzeit.core.schema.misfit import Misfit
 from gleitzeit.mcp_server.lazy_application import LazyApplication
 from gleitzeit.mcp_server.tools import methods, resumption, runs, saved, search, workflows
 from gleitzeit.mcp_server.tools.answer import Answer
@@ -43,16 +45,31 @@ async def carry_out(
     schema = TOOLS[name].input_schema
     budget = _BUDGET
     try:
-        check_parameters(name, schema, arguments)
+        _check_arguments(name, schema, arguments)
         application = await context.lifespan_context.opened()
         defaults = {key: value["default"] for key, value in schema["properties"].items() if "default" in value}
         call = Call(application, {**defaults, **arguments}, report=_report(context))
         budget = call.budget
         return await HANDLERS[name](call)
     except GleitzeitError as error:
-        return refused(error, budget)
+        return refused(error, budget, name)
     except Exception as error:  # noqa: BLE001 - one broken call must not end the server
         return broken(name, error)
+
+
+def _check_arguments(name: str, schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
+    """Raise `ValidationError` naming everything that does not fit, and of a number over its limit that limit."""
+    found = [_with_limit(misfit, schema["properties"], arguments) for misfit in misfits(schema, arguments)]
+    if found:
+        raise refusal(name, found)
+
+
+def _with_limit(misfit: Misfit, properties: Mapping[str, Any], arguments: Mapping[str, Any]) -> Misfit:
+    key = str(misfit.path[0]) if len(misfit.path) == 1 else ""
+    limit, given = properties.get(key, {}).get("maximum"), arguments.get(key)
+    if limit is None or not isinstance(given, int | float) or given <= limit:
+        return misfit
+    return replace(misfit, hint=f"write {key}: {limit}")
 
 
 def _report(context: ServerRequestContext[LazyApplication, Any]) -> Report | None:

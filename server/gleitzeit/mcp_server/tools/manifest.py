@@ -105,17 +105,18 @@ _RESUME = _tool(
     "Resume a run",
     "Go on with a run that failed, was cancelled, waits for a decision or lost its process: in a new run, or in the "
     "same one if it only lost its process. Finished results are kept where the task and what it uses did not change. "
+    "The same call again gives the same run. "
     'Example: {"run_id": "...", "changes": {"fetch": {"parameters": {"url": "..."}}}}.',
     {
         "run_id": {"type": "string"},
         "from_task": {"type": "string", "description": "run this and what depends on it again"},
         "changes": {"type": "object", "description": "by task id, merged into the task; null removes a key"},
-        "workflow": {"type": ["string", "object"], "description": "a new document"},
+        "workflow": {"type": ["string", "object"], "description": "a new document; not with changes"},
         "inputs": {"type": "object", "description": "only those that change"},
         "unknown": {
             "type": "object",
             "additionalProperties": {"enum": list(schemas.DECISIONS)},
-            "description": "by task id: what became of it",
+            "description": "by task id or item, such as send[3]: what became of it",
         },
         "wait_seconds": schemas.waiting(10),
     },

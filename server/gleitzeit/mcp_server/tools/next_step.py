@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from gleitzeit.core.models import Run
 from gleitzeit.mcp_server.tools.answer import compact
 
+if TYPE_CHECKING:  # at run time the application brings it
+    from gleitzeit.application import Undecided
+
 _MOST_NAMES = 10
 
 
-def workflow_next(run: Run) -> str | None:
+def workflow_next(run: Run, undecided: Undecided | None = None) -> str | None:
     """What to do about a workflow's run; nothing where it is completed."""
     if run.error is not None and "resumed_by" in run.error.details:
         return f"it goes on as another run: inspect_run with {compact({'run_id': run.error.details['resumed_by']})}"
-    if _unknown(run):
-        return _deciding(run)
+    unknown = undecided.unknown if undecided is not None else _unknown(run)
+    if unknown:
+        return _deciding(run, unknown)
     match run.status:
         case "completed":
             return None
@@ -25,7 +30,9 @@ def workflow_next(run: Run) -> str | None:
                 'finished results are kept; inspect_run with detail "tasks" shows every task'
             )
         case "cancelled":
-            return f"to go on with it, call resume_run with {compact({'run_id': run.id})}: finished results are kept"
+            call = compact({"run_id": run.id})
+            asked = _asked(undecided.cut_off if undecided is not None else ())
+            return f"to go on with it, call resume_run with {call}: finished results are kept{asked}"
         case _:
             return _waiting(run)
 
@@ -33,7 +40,7 @@ def workflow_next(run: Run) -> str | None:
 def method_next(run: Run) -> str | None:
     """What to do about the run of one method."""
     if _unknown(run):
-        return _deciding(run)
+        return _deciding(run, _unknown(run))
     return None if run.over else _waiting(run)
 
 
@@ -51,13 +58,20 @@ def _waiting(run: Run) -> str:
     return f"call inspect_run with {call} to wait for it, or cancel_run to stop it"
 
 
-def _deciding(run: Run) -> str:
-    decisions = dict.fromkeys(_unknown(run)[:_MOST_NAMES], "...")
+def _deciding(run: Run, unknown: Sequence[str]) -> str:
+    decisions = dict.fromkeys(unknown[:_MOST_NAMES], "...")
     return (
         "find out whether each unknown task was carried out, then call resume_run with "
         f"{compact({'run_id': run.id, 'unknown': decisions})}: rerun does it once more, skip goes on without it, "
         "completed and failed say how it ended"
     )
+
+
+def _asked(cut_off: Sequence[str]) -> str:
+    if not cut_off:
+        return ""
+    more = f" and {len(cut_off) - _MOST_NAMES} more" if len(cut_off) > _MOST_NAMES else ""
+    return f"; it may ask what became of what was running: {', '.join(cut_off[:_MOST_NAMES])}{more}"
 
 
 def _unknown(run: Run) -> list[str]:

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from gleitzeit.core.models import Failure, Run, TaskResult
 from gleitzeit.mcp_server.tools.answer import Answer, compact, cut, ended, plain, preview, size
 from gleitzeit.mcp_server.tools.next_step import method_next, workflow_next
+
+if TYPE_CHECKING:  # at run time the application brings it
+    from gleitzeit.application import Undecided
 
 _MOST_FAILURES = 20
 _MOST_NAMES = 10
 _LONGEST_REASON = 2_000
 
 
-def run_answer(run: Run, budget: int) -> Answer:
-    """The answer about a workflow's run."""
-    return _answer(run, dict(run.outputs), budget, workflow_next(run))
+def run_answer(run: Run, budget: int, undecided: Undecided | None = None) -> Answer:
+    """The answer about a workflow's run; `undecided` names what somebody has to decide on, by default its tasks."""
+    return _answer(run, dict(run.outputs), budget, workflow_next(run, undecided))
 
 
 def method_answer(run: Run, budget: int) -> Answer:

@@ -11,11 +11,17 @@ from gleitzeit.mcp_server.tools.diagnoses import diagnoses
 
 logger = logging.getLogger(__name__)
 
+_DOCUMENTS = {
+    "submit_workflow": ("The workflow was not run", "Correct the document and submit it again."),
+    "save_workflow": ("The workflow was not saved", "Correct the document and save it again."),
+    "resume_run": ("The run was not resumed", "Correct the changes, or the document, and resume the run again."),
+}
 
-def refused(error: GleitzeitError, budget: int) -> Answer:
-    """The answer for a request that could not be carried out as it was."""
+
+def refused(error: GleitzeitError, budget: int, tool: str = "submit_workflow") -> Answer:
+    """The answer for a request to `tool` that could not be carried out as it was."""
     if isinstance(error, DocumentError):
-        return _bad_document(error, budget)
+        return _bad_document(error, budget, tool)
     hint = f" {_sentence(error.hint)}" if error.hint else ""
     data: dict[str, Any] = {"code": error.code, "message": error.message, "retryable": error.retryable}
     if error.hint:
@@ -32,12 +38,13 @@ def broken(tool: str, error: Exception) -> Answer:
     return Answer(f"{message} [internal]", {"error": {"code": "internal", "message": message}}, failed=True)
 
 
-def _bad_document(error: DocumentError, budget: int) -> Answer:
+def _bad_document(error: DocumentError, budget: int, tool: str) -> Answer:
     told = diagnoses(error.diagnostics, budget)
     count = len(error.diagnostics)
-    head = f"The workflow was not run: {count} problem{'' if count == 1 else 's'}."
+    undone, remedy = _DOCUMENTS.get(tool, _DOCUMENTS["submit_workflow"])
+    head = f"{undone}: {count} problem{'' if count == 1 else 's'}."
     data = {"code": error.code, "message": head, "diagnostics": told.data}
-    text = "\n".join([head, *told.lines, "Correct the document and submit it again."])
+    text = "\n".join([head, *told.lines, remedy])
     return Answer(text, {"error": plain(data)}, failed=True)
 
 

@@ -32,7 +32,8 @@ async def inspect_run(call: Call) -> Answer:
         return await _events(call, run)
     if detail == "document":
         return await _document(call, run)
-    return _summary(run, call.budget, await call.application.abandoned(run))
+    answer = run_answer(run, call.budget, await call.application.undecided(run))
+    return _summary(run, answer, await call.application.abandoned(run))
 
 
 async def list_runs(call: Call) -> Answer:
@@ -60,12 +61,11 @@ async def cancel_run(call: Call) -> Answer:
     """The run, stopped."""
     reason = call.arguments.get("reason", "")
     run = await call.application.engine.cancel(call.arguments["run_id"], reason, caller=call.caller)
-    answer = run_answer(run, call.budget)
+    answer = run_answer(run, call.budget, await call.application.undecided(run))
     return Answer(answer.text, answer.data)  # that it had failed before is no failure of cancelling it
 
 
-def _summary(run: Run, budget: int, abandoned: Collection[str] | None) -> Answer:
-    answer = run_answer(run, budget)
+def _summary(run: Run, answer: Answer, abandoned: Collection[str] | None) -> Answer:
     counts = Counter(task.status for task in run.tasks.values())
     data = {**answer.data, "name": run.name, "counts": dict(counts)}
     if abandoned is None:

@@ -33,7 +33,8 @@ async def submit_workflow(call: Call) -> Answer:
         caller=call.caller,
         idempotency_key=call.arguments.get("idempotency_key"),
     )
-    return run_answer(await watch(call, run, call.arguments["wait_seconds"]), call.budget)
+    run = await watch(call, run, call.arguments["wait_seconds"])
+    return run_answer(run, call.budget, await call.application.undecided(run))
 
 
 async def validate_workflow(call: Call) -> Answer:

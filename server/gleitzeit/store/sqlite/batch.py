@@ -11,19 +11,20 @@ from typing import Any
 
 from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.store.base import Change
+from gleitzeit.store.sqlite.connection import WritingConnection
 from gleitzeit.store.sqlite.faults import is_fault, refusal
-from gleitzeit.store.sqlite.session import Session
 
-Work = Callable[[sqlite3.Connection], Any]
+Statement = Callable[[sqlite3.Connection], Any]
+"""What is done within a transaction, and gives something."""
 
 
 @dataclass(slots=True, eq=False)
-class Job:
+class Write:
     """Something to be written, and who waits for it. Nothing is written after the `last`."""
 
     future: asyncio.Future[Any]
     changes: Sequence[Change] = ()
-    work: Work | None = None
+    statement: Statement | None = None
     last: bool = False
 
 
@@ -31,60 +32,62 @@ Told = tuple[asyncio.Future[Any], Any, BaseException | None]
 """Who is told, and what: a value, or an error."""
 
 
-def write(session: Session, jobs: Sequence[Job]) -> list[Told]:
-    """Write all jobs, and say what became of each."""
-    if not jobs:
+def write_all(writing: WritingConnection, batch: Sequence[Write]) -> list[Told]:
+    """Write the whole batch, and say what became of each."""
+    if not batch:
         return []
     try:
-        return _together(session, jobs)
+        return _together(writing, batch)
     except Exception as error:  # noqa: BLE001 everybody who waits is told
         if is_fault(error) or isinstance(error, GleitzeitError):
-            return _failed(session, jobs, error)
+            return _failed(writing, batch, error)
     try:
-        return _each(session, jobs)
+        return _each(writing, batch)
     except Exception as error:  # noqa: BLE001 the same
-        return _failed(session, jobs, error)
+        return _failed(writing, batch, error)
 
 
-def _together(session: Session, jobs: Sequence[Job]) -> list[Told]:
+def _together(writing: WritingConnection, batch: Sequence[Write]) -> list[Told]:
     """All changes at once, then the rest."""
-    changes = [change for job in jobs for change in job.changes]
-    with session.transaction() as connection:
-        outcomes = iter(session.write(changes) if changes else ())
+    changes = [change for write in batch for change in write.changes]
+    with writing.transaction() as connection:
+        outcomes = iter(writing.write(changes) if changes else ())
         return [
-            (job.future, [next(outcomes) for _ in job.changes], None) if job.work is None else _done(job, connection)
-            for job in jobs
+            _done(write, connection)
+            if write.statement is not None
+            else (write.future, [next(outcomes) for _ in write.changes], None)
+            for write in batch
         ]
 
 
-def _done(job: Job, connection: sqlite3.Connection) -> Told:
-    assert job.work is not None
+def _done(write: Write, connection: sqlite3.Connection) -> Told:
+    assert write.statement is not None
     try:
-        return job.future, job.work(connection), None
+        return write.future, write.statement(connection), None
     except GleitzeitError as error:
-        return job.future, None, error
+        return write.future, None, error
 
 
-def _each(session: Session, jobs: Sequence[Job]) -> list[Told]:
+def _each(writing: WritingConnection, batch: Sequence[Write]) -> list[Told]:
     """Each by itself, to find out which can't be written."""
-    with session.transaction() as connection:
-        return [_alone(session, connection, job) for job in jobs]
+    with writing.transaction() as connection:
+        return [_alone(writing, connection, write) for write in batch]
 
 
-def _alone(session: Session, connection: sqlite3.Connection, job: Job) -> Told:
-    if job.work is None:
-        written = [_guarded(connection, partial(session.write, [change])) for change in job.changes]
-        return job.future, [one[0] if isinstance(one, list) else one for one in written], None
-    outcome = _guarded(connection, partial(job.work, connection))
+def _alone(writing: WritingConnection, connection: sqlite3.Connection, write: Write) -> Told:
+    if write.statement is None:
+        written = [_guarded(connection, partial(writing.write, [change])) for change in write.changes]
+        return write.future, [one[0] if isinstance(one, list) else one for one in written], None
+    outcome = _guarded(connection, partial(write.statement, connection))
     failed = isinstance(outcome, GleitzeitError)
-    return job.future, None if failed else outcome, outcome if failed else None
+    return write.future, None if failed else outcome, outcome if failed else None
 
 
-def _guarded(connection: sqlite3.Connection, writing: Callable[[], Any]) -> Any:
-    """What `writing` gives, or an error where it can't be done; then nothing of it is written."""
+def _guarded(connection: sqlite3.Connection, act: Callable[[], Any]) -> Any:
+    """What `act` gives, or an error where it can't be done; then nothing of it is written."""
     connection.execute("savepoint one")
     try:
-        outcome = writing()
+        outcome = act()
     except Exception as error:
         if is_fault(error):
             raise
@@ -94,6 +97,6 @@ def _guarded(connection: sqlite3.Connection, writing: Callable[[], Any]) -> Any:
     return outcome
 
 
-def _failed(session: Session, jobs: Sequence[Job], error: Exception) -> list[Told]:
-    reported = session.complain(error)
-    return [(job.future, None, reported) for job in jobs]
+def _failed(writing: WritingConnection, batch: Sequence[Write], error: Exception) -> list[Told]:
+    reported = writing.complain(error)
+    return [(write.future, None, reported) for write in batch]

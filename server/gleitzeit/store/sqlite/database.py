@@ -14,6 +14,7 @@ from typing import Literal
 
 from gleitzeit.core.errors import ConfigurationError
 from gleitzeit.store.sqlite.faults import is_busy
+from gleitzeit.store.sqlite.queries import QUERIES
 
 Durability = Literal["full", "normal"]
 
@@ -28,10 +29,10 @@ _HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Schema:
     """The schema of a new database, and what brings an older one to each version, from 2 on."""
 
-    schema: str
+    script: str
     migrations: Mapping[int, str]
 
     @property
@@ -40,11 +41,8 @@ class Plan:
         return max(self.migrations, default=1)
 
 
-PLAN = Plan(
-    (_HERE / "schema.sql").read_text(encoding="utf-8"),
-    {int(file.stem[:4]): file.read_text(encoding="utf-8") for file in (_HERE / "migrations").glob("*.sql")},
-)
-"""The plan of this version of Gleitzeit."""
+SCHEMA = Schema((_HERE / "schema.sql").read_text(encoding="utf-8"), migrations={})
+"""The schema of this version of Gleitzeit."""
 
 
 def connect(path: Path, durability: Durability = "full") -> sqlite3.Connection:
@@ -87,7 +85,7 @@ def rollback(connection: sqlite3.Connection) -> None:
             connection.execute("rollback")
 
 
-def open_database(path: Path, durability: Durability, plan: Plan = PLAN) -> sqlite3.Connection:
+def open_database(path: Path, durability: Durability, schema: Schema = SCHEMA) -> sqlite3.Connection:
     """A connection to the database, which is created or brought to this version.
 
     Raises `ConfigurationError` where the file is something else, and what SQLite and the system raise.
@@ -96,7 +94,7 @@ def open_database(path: Path, durability: Durability, plan: Plan = PLAN) -> sqli
     until = time.monotonic() + PATIENCE
     while True:
         try:
-            return _open(path, durability, plan)
+            return _open(path, durability, schema)
         except sqlite3.OperationalError as error:  # two that switch to WAL at once don't wait for each other
             if not is_busy(error) or time.monotonic() >= until:
                 raise
@@ -112,15 +110,17 @@ def _create(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def _open(path: Path, durability: Durability, plan: Plan) -> sqlite3.Connection:
+def _open(path: Path, durability: Durability, schema: Schema) -> sqlite3.Connection:
     connection = connect(path, durability)
     try:
         connection.execute("pragma busy_timeout = 0")  # `begin` waits in its own way
-        _recognise(path, connection, plan)
+        connection.execute("begin")  # another process may be creating it: what tells is read in one state
+        _recognise(path, connection, schema)
+        connection.execute("rollback")
         (mode,) = connection.execute("pragma journal_mode = wal").fetchone()
         _require_wal(path, mode)
         begin(connection)
-        _migrate(path, connection, plan)
+        _migrate(path, connection, schema)
         connection.execute("commit")
     except BaseException:
         connection.close()
@@ -136,7 +136,7 @@ def _require_wal(path: Path, mode: str) -> None:
         )
 
 
-def _recognise(path: Path, connection: sqlite3.Connection, plan: Plan) -> int:
+def _recognise(path: Path, connection: sqlite3.Connection, schema: Schema) -> int:
     """The version of what is there, 0 for nothing."""
     (application,) = connection.execute("pragma application_id").fetchone()
     (version,) = connection.execute("pragma user_version").fetchone()
@@ -145,25 +145,27 @@ def _recognise(path: Path, connection: sqlite3.Connection, plan: Plan) -> int:
         raise ConfigurationError(
             f"{path} is the database of another program", hint="set engine.database to another file"
         )
-    if version > plan.version:
+    if version > schema.version:
         raise ConfigurationError(
-            f"the database {path} is from a newer version of Gleitzeit (its schema is {version}, ours {plan.version})",
+            f"the database {path} is from a newer version of Gleitzeit (schema {version}, and not {schema.version})",
             hint="use that version, or set engine.database to another file",
         )
     return int(version)
 
 
-def _migrate(path: Path, connection: sqlite3.Connection, plan: Plan) -> None:
+def _migrate(path: Path, connection: sqlite3.Connection, schema: Schema) -> None:
     """Bring the schema to this version, in the transaction that has begun: another process may have been first."""
-    version = _recognise(path, connection, plan)
-    if version == plan.version:
+    version = _recognise(path, connection, schema)
+    if version == schema.version:
         return
-    scripts = [plan.migrations[step] for step in range(version + 1, plan.version + 1)] if version else [plan.schema]
+    scripts = (
+        [schema.migrations[step] for step in range(version + 1, schema.version + 1)] if version else [schema.script]
+    )
     for script in scripts:
         for statement in statements(script):
             connection.execute(statement)
     connection.execute(f"pragma application_id = {APPLICATION}")
-    connection.execute(f"pragma user_version = {plan.version}")
+    connection.execute(f"pragma user_version = {schema.version}")
 
 
 def statements(script: str) -> list[str]:
@@ -183,7 +185,7 @@ def identity_of(path: Path) -> tuple[str, int] | None:
     try:
         with closing(connect(path)) as connection:
             (application,) = connection.execute("pragma application_id").fetchone()
-            row = connection.execute("select id, generation from identity").fetchone()
+            row = connection.execute(QUERIES["select_identity"]).fetchone()
     except sqlite3.Error:
         return None
     return row if application == APPLICATION else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gleitzeit.core.models import OVER
 from gleitzeit.store.base import Orphan, Owner, Request
-from gleitzeit.store.owners import has_lapsed, is_gone
+from gleitzeit.store.owners import living
 from gleitzeit.store.sqlite.packing import methods_of, to_text
 from gleitzeit.store.sqlite.queries import QUERIES
 
@@ -36,17 +36,23 @@ def leave(connection: sqlite3.Connection, owner: Owner) -> None:
 
 def forget_gone(connection: sqlite3.Connection, here: Owner, pulse: Pulse) -> None:
     """Forget processes that are gone, where no open run names them."""
-    living = living_owners(connection, here, pulse)
-    rows = connection.execute(QUERIES["select_owners"]).fetchall()
-    connection.executemany(QUERIES["delete_owner"], [(row[0],) for row in rows if row[0] not in living])
+    beats = _beats(connection)
+    gone = {owner.id for owner, _ in beats} - living(beats, here, pulse.uptime(), pulse.lease)
+    connection.executemany(QUERIES["delete_owner"], [(one,) for one in gone])
 
 
 def living_owners(connection: sqlite3.Connection, here: Owner, pulse: Pulse) -> frozenset[str]:
     """The processes that may carry runs out now, this one among them."""
-    rows = connection.execute(QUERIES["select_owners"]).fetchall()
-    now = pulse.uptime()
-    living = [row[0] for row in rows if not has_lapsed(row[4], now, pulse.lease) and not is_gone(Owner(*row[:4]), here)]
-    return frozenset([*living, here.id])
+    return living(_beats(connection), here, pulse.uptime(), pulse.lease)
+
+
+def known_owners(connection: sqlite3.Connection) -> frozenset[str]:
+    """All processes that gave a sign of life and were not forgotten."""
+    return frozenset(owner.id for owner, _ in _beats(connection))
+
+
+def _beats(connection: sqlite3.Connection) -> Sequence[tuple[Owner, float]]:
+    return [(Owner(*row[:4]), row[4]) for row in connection.execute(QUERIES["select_owners"])]
 
 
 def claim(connection: sqlite3.Connection, run_id: str, here: Owner, pulse: Pulse) -> bool:

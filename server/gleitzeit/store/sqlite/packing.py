@@ -15,6 +15,9 @@ from gleitzeit.core.models import Failure, Workflow
 LARGE = 256 * 1024
 """From so many characters on, a result is stored compressed."""
 
+PIECE = 10_000
+"""So many values, about, become text without any other thread's having a turn."""
+
 
 def _mapping(value: object) -> dict[str, Any]:
     if isinstance(value, Mapping):
@@ -37,9 +40,30 @@ _encode = _encoder(ascii_only=False)
 _encode_escaped = _encoder(ascii_only=True)
 
 
-def to_text(value: Any) -> str:
+def _encode_in_pieces(value: Any) -> str:
+    """The same text as `_encode` gives, which would hold up all other threads for as long as a large value takes."""
+    kind = cast("type[object]", type(value))
+    if kind is dict and any(type(item) in _CONTAINERS for item in value.values()):
+        parts = [_encode({key: 0})[1:-2] + _encode_in_pieces(item) for key, item in value.items()]
+        return "{" + ",".join(parts) + "}"
+    if kind is list and value:
+        step = max(1, PIECE // _breadth(value[0]))
+        if len(value) > step:
+            parts = [_encode(value[start : start + step])[1:-1] for start in range(0, len(value), step)]
+            return "[" + ",".join(parts) + "]"
+    return _encode(value)
+
+
+def _breadth(value: Any) -> int:
+    return 1 + len(value) if type(value) in _CONTAINERS else 1
+
+
+_CONTAINERS = frozenset({dict, list})
+
+
+def to_text(value: Any, encode: Callable[[Any], str] = _encode) -> str:
     """JSON text that UTF-8 can hold: half a surrogate pair, which Python's text may have, stays escaped."""
-    text = _encode(value)
+    text = encode(value)
     if not text.isascii():
         try:
             text.encode()
@@ -52,7 +76,7 @@ def pack(value: Any) -> str | bytes | None:
     """A value of any size as what a column holds."""
     if value is None:
         return None
-    text = to_text(value)
+    text = to_text(value, _encode_in_pieces)
     return text if len(text) < LARGE else zlib.compress(text.encode(), 1)
 
 

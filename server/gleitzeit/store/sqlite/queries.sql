@@ -35,7 +35,7 @@ insert or replace into ending (run, outputs, failure) values (?, ?, ?);
 
 -- name: put_task
 -- The whole row, whether or not there was one.
-insert or replace into task (run, key, state, attempts, result, failure, started_at, finished_at, count, not_before,
+insert or replace into task (run, key, state, attempts, result, failure, started_at, finished_at, expanded, not_before,
                              metadata)
 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
@@ -53,13 +53,16 @@ delete from request where run = ?;
 
 -- name: select_run
 -- One run, whole.
-select run.*, document.workflow, document.inputs, document.roots, ending.outputs, ending.failure
+select run.n, run.seq, run.owner,
+       run.id, run.caller, document.workflow, document.inputs, run.state, run.created_at, run.finished_at,
+       ending.outputs, ending.failure, run.parent_id, run.parent_task, run.root_id, run.resumed_from,
+       run.idempotency_key, run.digest, document.roots, run.boot, run.uptime, run.epoch
 from run join document on document.run = run.n left join ending on ending.run = run.n
 where run.id = ?;
 
 -- name: select_tasks
 -- All rows of a run's tasks.
-select key, state, attempts, result, failure, started_at, finished_at, count, not_before, metadata
+select key, state, attempts, result, failure, started_at, finished_at, expanded, not_before, metadata
 from task where run = ?;
 
 -- name: select_number

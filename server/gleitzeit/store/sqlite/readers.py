@@ -11,10 +11,10 @@ from typing import TypeVar
 import anyio
 from anyio import to_thread
 
+from gleitzeit.store.sqlite.connection import WritingConnection
 from gleitzeit.store.sqlite.database import connect, rollback
 from gleitzeit.store.sqlite.faults import store_error
 from gleitzeit.store.sqlite.rescue import Footing
-from gleitzeit.store.sqlite.session import Session
 
 Value = TypeVar("Value")
 
@@ -25,8 +25,8 @@ AT_ONCE = 4
 class Readers:
     """A few connections that only read."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, writing: WritingConnection) -> None:
+        self._writing = writing
         self._limiter = anyio.CapacityLimiter(AT_ONCE)
         self._idle: deque[tuple[Footing, sqlite3.Connection]] = deque()
 
@@ -49,16 +49,16 @@ class Readers:
                 rollback(connection)
                 self._idle.append((footing, connection))
         except (sqlite3.Error, OSError) as error:
-            raise store_error(self._session.path, error) from error
+            raise store_error(self._writing.path, error) from error
         return value
 
     def _take(self) -> tuple[Footing, sqlite3.Connection]:
         """A connection to the file that the writer has open; one to a file that was lost is of no use any more."""
-        footing = self._session.footing
+        footing = self._writing.footing
         while self._idle:
             kept, connection = self._idle.pop()
             if kept == footing:
                 return kept, connection
             with closing(connection):
                 pass
-        return footing, connect(self._session.path)
+        return footing, connect(self._writing.path)

@@ -14,9 +14,8 @@ from uuid import uuid4
 
 from gleitzeit.core.errors import StoreError
 from gleitzeit.store.base import Owner
-from gleitzeit.store.owners import has_lapsed, is_gone
 from gleitzeit.store.sqlite.database import connect, identity_of
-from gleitzeit.store.sqlite.ownership import Pulse
+from gleitzeit.store.sqlite.ownership import Pulse, known_owners, living_owners
 from gleitzeit.store.sqlite.queries import QUERIES
 
 _LOG = logging.getLogger(__name__)
@@ -30,12 +29,16 @@ Places = tuple[Place | None, ...]
 """Those of the database, of its log and of the log's index."""
 
 
+Identity = tuple[str, int]
+"""Which database it is, and how often it was written anew."""
+
+
 @dataclass(frozen=True, slots=True)
 class Footing:
     """Which files a connection has open, and which database they are."""
 
     places: Places
-    identity: tuple[str, int]
+    identity: Identity
 
 
 def footing(path: Path, connection: sqlite3.Connection) -> Footing:
@@ -63,6 +66,11 @@ def _place_of(path: str) -> Place | None:
     return found.st_dev, found.st_ino
 
 
+def follows(found: Identity, lost: Identity) -> bool:
+    """Whether what was found has all that was lost: it is the same database, written anew after that."""
+    return found[0] == lost[0] and found[1] > lost[1]
+
+
 def bring_back(connection: sqlite3.Connection, path: Path, lost: Footing, here: Owner, pulse: Pulse) -> None:
     """Write what `connection` has to its path, unless another process has done so already.
 
@@ -75,10 +83,10 @@ def bring_back(connection: sqlite3.Connection, path: Path, lost: Footing, here: 
         _copy(connection, copy)
         _set_log_aside(path, lost, copy)  # only now: until there is a copy, the log is part of what there is
         while not _is_back(path, lost):
-            _make_way(connection, path, copy, here, pulse)
+            _make_way(connection, path, lost, copy, here, pulse)
             with suppress(FileExistsError):  # somebody was faster: look at what it is
                 path.hardlink_to(copy)
-                _LOG.error("the database %s had been deleted or replaced; all that was in it is there again", path)
+                _LOG.error("the database %s or its log was gone from its place; all of it is there again", path)
         _sync(path.parent)
     finally:
         for side in ("", *_SIDES):
@@ -89,7 +97,7 @@ def _is_back(path: Path, lost: Footing) -> bool:
     if not path.exists():
         return False
     found = identity_of(path)
-    return found is not None and found[0] == lost.identity[0] and found[1] > lost.identity[1]
+    return found is not None and follows(found, lost.identity)
 
 
 def _set_log_aside(path: Path, lost: Footing, copy: Path) -> None:
@@ -106,11 +114,11 @@ def _copy(connection: sqlite3.Connection, copy: Path) -> None:
         target.execute(QUERIES["next_generation"])
 
 
-def _make_way(connection: sqlite3.Connection, path: Path, copy: Path, here: Owner, pulse: Pulse) -> None:
-    if not path.exists():
+def _make_way(connection: sqlite3.Connection, path: Path, lost: Footing, copy: Path, here: Owner, pulse: Pulse) -> None:
+    place = _place_of(str(path))
+    if place is None:
         return
-    known = {row[0] for row in connection.execute(QUERIES["select_owners"])}
-    if any(owner.id not in known and not is_gone(owner, here) for owner in _living(path, pulse)):
+    if _living(path, here, pulse) - known_owners(connection) - {here.id}:
         kept = _beside(path, f".rescued-{here.id[:8]}")
         if not kept.exists():
             kept.hardlink_to(copy)
@@ -122,16 +130,19 @@ def _make_way(connection: sqlite3.Connection, path: Path, copy: Path, here: Owne
     for side in ("", *_SIDES):
         with suppress(FileNotFoundError):
             _beside(path, side).rename(_beside(aside, side))
-    _LOG.error("another file had the place of the database %s; it is now %s", path, aside)
+    if place == lost.places[0]:
+        _LOG.error("the log of the database %s or its index was gone; the file as it is without is now %s", path, aside)
+    else:
+        _LOG.error("another file had the place of the database %s; it is now %s", path, aside)
 
 
-def _living(path: Path, pulse: Pulse) -> list[Owner]:
+def _living(path: Path, here: Owner, pulse: Pulse) -> frozenset[str]:
+    """The processes that work with the file that has the path."""
     try:
         with closing(connect(path)) as connection:
-            rows = connection.execute(QUERIES["select_owners"]).fetchall()
+            return living_owners(connection, here, pulse)
     except sqlite3.Error:
-        return []
-    return [Owner(*row[:4]) for row in rows if not has_lapsed(row[4], pulse.uptime(), pulse.lease)]
+        return frozenset()
 
 
 def _beside(path: Path, ending: str) -> Path:

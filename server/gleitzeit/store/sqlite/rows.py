@@ -32,7 +32,7 @@ def from_task(n: int, task: TaskRow) -> Row:
 
 def to_task(row: Row) -> TaskRow:
     """A task from its row, without the run's number."""
-    key, state, attempts, result, failure, started_at, finished_at, count, not_before, metadata = row
+    key, state, attempts, result, failure, started_at, finished_at, expanded, not_before, metadata = row
     return TaskRow(
         key,
         state,
@@ -41,7 +41,7 @@ def to_task(row: Row) -> TaskRow:
         None if failure is None else unpack_failure(failure),
         started_at,
         finished_at,
-        count,
+        expanded,
         not_before,
         {} if metadata is None else unpack(metadata),
     )
@@ -83,11 +83,10 @@ def from_ending(n: int, run: RunRow) -> Row:
 
 
 def to_run(row: Row) -> tuple[int, int, str | None, RunRow]:
-    """The number, the last `seq`, the owner and the run, from a row of `run` with its document and ending."""
-    (n, run_id, seq, epoch, owner, state, _over, caller, _name, created_at, finished_at, parent_id, parent_task) = row[
-        :13
-    ]
-    (root_id, resumed_from, idempotency_key, digest, boot, uptime, workflow, inputs, roots, outputs, failure) = row[13:]
+    """The number, the last `seq`, the owner and the run, from what `select_run` gives."""
+    n, seq, owner, *fields = row
+    run_id, caller, workflow, inputs, state, created_at, finished_at, outputs, failure, *fields = fields
+    parent_id, parent_task, root_id, resumed_from, idempotency_key, digest, roots, boot, uptime, epoch = fields
     run = RunRow(
         id=run_id,
         caller=caller,
@@ -131,8 +130,8 @@ def from_saved(saved: SavedWorkflow) -> Row:
 
 def to_head(row: Row) -> tuple[int, RunHead]:
     """The number of a run, and what a list shows of it."""
-    n, run_id, caller, name, state, created_at, finished_at, failure, parent_id, parent_task = row[:10]
-    resumed_from, digest, owner = row[10:]
+    n, run_id, caller, name, state, created_at, finished_at, failure, *origin = row
+    parent_id, parent_task, resumed_from, digest, owner = origin
     head = RunHead(
         id=run_id,
         caller=caller,

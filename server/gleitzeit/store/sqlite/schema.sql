@@ -60,7 +60,7 @@ create table task (
     failure text,
     started_at real,
     finished_at real,
-    count integer,
+    expanded integer,
     not_before real,
     metadata text,
     primary key (run, key)

@@ -23,15 +23,15 @@ from gleitzeit.store.base import (
     Snapshot,
     Store,
 )
-from gleitzeit.store.refusals import number_of
+from gleitzeit.store.cursors import number_of
 from gleitzeit.store.saving import next_version
-from gleitzeit.store.sqlite import ownership, reading, retention
-from gleitzeit.store.sqlite.database import PATIENCE, PLAN, Durability, Plan
+from gleitzeit.store.sqlite import ownership, pruning, reading
+from gleitzeit.store.sqlite.connection import WritingConnection
+from gleitzeit.store.sqlite.database import PATIENCE, SCHEMA, Durability, Schema
 from gleitzeit.store.sqlite.ownership import Pulse
 from gleitzeit.store.sqlite.queries import QUERIES
 from gleitzeit.store.sqlite.readers import Readers
 from gleitzeit.store.sqlite.rows import from_saved
-from gleitzeit.store.sqlite.session import Session
 from gleitzeit.store.sqlite.writer import Writer
 
 
@@ -47,13 +47,13 @@ class SqliteStore(Store):
         lease: float = LEASE,
         heartbeat: float = HEARTBEAT,
         patience: float = PATIENCE,
-        plan: Plan = PLAN,
+        schema: Schema = SCHEMA,
     ) -> None:
         self._path = Path(path).absolute()
         self._durability: Durability = durability
         self._pulse = Pulse(uptime, lease, heartbeat)
         self._patience = patience
-        self._plan = plan
+        self._schema = schema
 
     async def open(self, owner: Owner, changed: Callable[[], None] = lambda: None) -> None:
         """Open the file, or create it, and give signs of life for `owner` from now on.
@@ -61,9 +61,11 @@ class SqliteStore(Store):
         Raises `ConfigurationError` where it is something else, and `StoreError` where it can't be opened now.
         """
         self._owner = owner
-        self._session = Session(self._path, self._durability, owner, self._pulse, self._plan, self._patience)
-        self._writer = Writer(self._session, changed)
-        self._readers = Readers(self._session)
+        self._writing = WritingConnection(
+            self._path, self._durability, owner, self._pulse, self._schema, self._patience
+        )
+        self._writer = Writer(self._writing, changed)
+        self._readers = Readers(self._writing)
         await self._writer.start()
 
     async def close(self) -> None:
@@ -74,7 +76,7 @@ class SqliteStore(Store):
     @property
     def secured(self) -> float:
         """Until when nobody else claims the runs of this owner: some time before its lease ends."""
-        return self._session.secured
+        return self._writing.secured
 
     async def commit(self, changes: Sequence[Change]) -> Sequence[Committed]:
         """Write several changes, together with all else that waits, in one transaction."""
@@ -112,14 +114,14 @@ class SqliteStore(Store):
         """The newest completed result of this caller's runs under `digest` that has not expired at `now`."""
         return await self._readers.read(partial(reading.cached, caller=caller, digest=digest, now=now))
 
-    async def prune(self, *, before: float | None = None, keep: int | None = None) -> int:
+    async def prune(self, *, now: float, before: float | None = None, keep: int | None = None) -> int:
         """Forget runs that are over, those too old and those too many; how many without a parent they were."""
         forgotten = 0
-        while found := await self._writer.do(partial(retention.forget, before=before, keep=keep)):
+        while found := await self._writer.do(partial(pruning.forget, before=before, keep=keep)):
             forgotten += found
-        while await self._writer.do(retention.sweep):
+        while await self._writer.do(pruning.sweep):
             pass
-        await self._writer.do(partial(retention.forget_expired, now=time.time()))
+        await self._writer.do(partial(pruning.forget_expired, now=now))
         return forgotten
 
     async def orphans(self, after: str | None = None, limit: int = 100) -> Sequence[Orphan]:

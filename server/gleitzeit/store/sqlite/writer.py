@@ -12,8 +12,8 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from gleitzeit.store.base import Change, Committed
-from gleitzeit.store.sqlite.batch import Job, Told, Work, write
-from gleitzeit.store.sqlite.session import Session
+from gleitzeit.store.sqlite.batch import Statement, Told, Write, write_all
+from gleitzeit.store.sqlite.connection import WritingConnection
 
 _LOG = logging.getLogger(__name__)
 
@@ -24,12 +24,12 @@ LOOK = 0.25
 class Writer:
     """Writes for one event loop, in a thread of its own, so that neither ever waits for the other."""
 
-    def __init__(self, session: Session, changed: Callable[[], None]) -> None:
-        self._session = session
+    def __init__(self, writing: WritingConnection, changed: Callable[[], None]) -> None:
+        self._writing = writing
         self._changed = changed
         # Futures, not anyio's way into the loop: one call wakes all waiters of a batch.
         self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[Job] = SimpleQueue()
+        self._queue: SimpleQueue[Write] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="gleitzeit-store", daemon=True)
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._ended = False
@@ -42,32 +42,32 @@ class Writer:
         try:
             await self._opened
         except asyncio.CancelledError:  # nobody will close what nobody has
-            self._put(Job(self._loop.create_future(), last=True))
+            self._put(Write(self._loop.create_future(), last=True))
             raise
 
     async def commit(self, changes: Sequence[Change]) -> Sequence[Committed]:
         """Write changes; what became of each."""
-        outcomes: Sequence[Committed] = await self._put(Job(self._loop.create_future(), changes))
+        outcomes: Sequence[Committed] = await self._put(Write(self._loop.create_future(), changes))
         return outcomes
 
-    async def do(self, work: Work) -> Any:
-        """Have `work` done within a transaction; a `GleitzeitError` may leave it before it has written anything."""
-        return await self._put(Job(self._loop.create_future(), work=work))
+    async def do(self, statement: Statement) -> Any:
+        """What `statement` gives in a transaction; a `GleitzeitError` may leave it before it has written anything."""
+        return await self._put(Write(self._loop.create_future(), statement=statement))
 
     async def stop(self) -> None:
         """Write what is left, and end."""
-        await self._put(Job(self._loop.create_future(), last=True))
+        await self._put(Write(self._loop.create_future(), last=True))
 
-    def _put(self, job: Job) -> asyncio.Future[Any]:
+    def _put(self, write: Write) -> asyncio.Future[Any]:
         if self._ended:
             raise RuntimeError("the store is closed")
-        self._ended = job.last
-        self._queue.put(job)
-        return job.future
+        self._ended = write.last
+        self._queue.put(write)
+        return write.future
 
     def _run(self) -> None:
         try:
-            self._session.open()
+            self._writing.open()
         except BaseException as error:  # noqa: BLE001 whatever it is, somebody waits for it
             self._tell([(self._opened, None, error)])
             return
@@ -77,15 +77,15 @@ class Writer:
             batch = self._gather()
             if batch and batch[-1].last:
                 last = batch.pop()
-            self._tell(write(self._session, batch))
+            self._tell(write_all(self._writing, batch))
             if last is None:
                 self._look()
-        self._session.close()
+        self._writing.close()
         self._tell([(last.future, None, None)])
 
-    def _gather(self) -> list[Job]:
+    def _gather(self) -> list[Write]:
         """All that waits, or nothing after a while."""
-        batch: list[Job] = []
+        batch: list[Write] = []
         with suppress(Empty):
             batch.append(self._queue.get(timeout=LOOK))
             while True:
@@ -98,7 +98,7 @@ class Writer:
             return
         self._next_look = now + LOOK
         try:
-            written = self._session.look()
+            written = self._writing.look()
         except Exception:  # noqa: BLE001 the thread has to live: whoever waits later is told by an error of their own
             _LOG.exception("the store could not look after its database")
             return

@@ -1,50 +1,56 @@
-"""`Roster`: the runs that this process carries out."""
+"""`OpenRuns`: the runs that this process carries out."""
 
 from __future__ import annotations
 
-import secrets as randomness
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import anyio
 
-from gleitzeit.core.digest import digest
-from gleitzeit.core.errors import ConflictError, GleitzeitError, LimitError
+from gleitzeit.core.errors import ConflictError, LimitError
 from gleitzeit.core.models import OVER
 from gleitzeit.engine.base import Submission
-from gleitzeit.engine.events import Bell
+from gleitzeit.engine.bell import Bell
 from gleitzeit.engine.local.children import DEEPEST
 from gleitzeit.engine.local.conductor import Conductor
 from gleitzeit.engine.local.context import EngineParts
-from gleitzeit.engine.local.items import ItemResults
-from gleitzeit.engine.local.ledger import Ledger
-from gleitzeit.engine.local.restoring import items_of, restored
-from gleitzeit.engine.local.results import measured
+from gleitzeit.engine.local.interrupted import settled
+from gleitzeit.engine.local.items import ItemResults, items_of
+from gleitzeit.engine.local.run_rows import RunRows
 from gleitzeit.engine.local.runner import Runner
-from gleitzeit.engine.local.secrets import RunSecrets
-from gleitzeit.store.base import Change, EventDraft, RunRow, Snapshot, TaskRow
+from gleitzeit.engine.local.submissions import row_of, submitted
+from gleitzeit.store.base import EventDraft, RunRow, Snapshot, TaskRow
 
 OPEN_RUNS = 1_000
 
 
-class Roster:
+class OpenRuns:
     """Makes runners, finds them by the id of their run, and forgets them when they have nothing more to do here.
 
     Whoever claims a run holds `claiming` until it is adopted or ended, for this process may want to do both.
-    `changed` rings whenever a run comes or goes, for whoever watches one that is not here. `forsaken` is called with a
-    run that is over and may have children that none of its tasks has found again.
+    `changed` rings whenever a run comes or goes, for whoever watches one that is not here. `forsaken` is called with
+    the id of a run that is over and may have children that none of its tasks has found again.
     """
 
-    def __init__(self, parts: EngineParts, conductor: Conductor, changed: Bell, boot: str, most: int) -> None:
+    def __init__(
+        self,
+        parts: EngineParts,
+        conductor: Conductor,
+        changed: Bell,
+        forsaken: Callable[[str], None],
+        *,
+        boot: str,
+        most: int,
+    ) -> None:
         self._parts = parts
         self._conductor = conductor
         self._changed = changed
+        self._forsaken = forsaken
         self._boot = boot
         self._most = most
         self._runners: dict[str, Runner] = {}
         self._roots = 0
         self.claiming = anyio.Lock()
-        self.forsaken: Callable[[Runner], None] = lambda runner: None
 
     def __iter__(self) -> Iterator[Runner]:
         return iter(list(self._runners.values()))
@@ -61,36 +67,28 @@ class Roster:
     def begin(self, submission: Submission) -> Runner:
         """Begin a new run. Raises `LimitError` where there are too many, and `ConflictError` without its parent."""
         parent = self._parent(submission)
-        row = self._row(submission, parent)
-        submitted = EventDraft("run.submitted", row.created_at, None, {"name": row.workflow.name})
-        return self._begin(self._runner(Ledger(row), parent), (), [submitted], {})
+        row = row_of(submission, None if parent is None else parent.row, self._parts.clock, self._boot)
+        return self._begin(self._runner(RunRows(row), parent), (), [submitted(row)], {})
 
-    async def record(self, submission: Submission) -> RunRow:
-        """Record a run and leave it to whoever takes it up. Raises why it can't be recorded."""
-        row = self._row(submission, None)
-        submitted = EventDraft("run.submitted", row.created_at, None, {"name": row.workflow.name})
-        change = Change(row.id, row.epoch, (), [submitted], row, new=True, release=True)
-        (outcome,) = await self._parts.store.commit([change])
-        if isinstance(outcome, GleitzeitError):
-            raise outcome
-        return row
-
-    async def resume(self, row: RunRow, rows: Sequence[TaskRow], events: Sequence[EventDraft]) -> Runner:
+    async def resume(
+        self, row: RunRow, rows: Sequence[TaskRow], events: Sequence[EventDraft], parent: Runner | None = None
+    ) -> Runner:
         """Begin a run that goes on from what another one has done."""
-        self._check_room()
+        if parent is None:
+            self.check_room()
         parts = self._parts
-        runner = self._runner(Ledger(replace(row, boot=self._boot, uptime=parts.clock.uptime())), None)
+        runner = self._runner(RunRows(replace(row, boot=self._boot, uptime=parts.clock.uptime())), parent)
         items = await items_of(row, {one.key: one for one in rows}, parts.evaluator, runner.secrets)
         return self._begin(runner, rows, events, items)
 
     async def adopt(self, snapshot: Snapshot, parent: Runner | None = None) -> Runner:
         """Go on with a run that this process has claimed."""
         parts = self._parts
-        secrets = RunSecrets(parts.secrets, snapshot.run.workflow, None if parent is None else parent.secrets)
-        restoration = await restored(snapshot, parts.methods, parts.evaluator, secrets, parts.clock)
-        runner = self._runner(Ledger(snapshot.run, restoration.rows, snapshot.seq), parent)
+        begun = await settled(snapshot, parts.methods, parts.clock)
+        runner = self._runner(RunRows(snapshot.run, begun.rows, snapshot.seq), parent)
+        items = await items_of(snapshot.run, begun.rows, parts.evaluator, runner.secrets)
         self._enter(runner)
-        runner.restore(restoration)
+        runner.restore(begun, items)
         self._limit(runner)
         self._changed.ring()
         return runner
@@ -99,6 +97,11 @@ class Roster:
         """Stop all of them here."""
         for runner in self:
             runner.park()
+
+    def release(self) -> None:
+        """Give all of them up, so that any process may carry them on."""
+        for runner in self:
+            runner.release()
 
     def _begin(
         self,
@@ -114,8 +117,8 @@ class Roster:
         self._limit(runner)
         return runner
 
-    def _runner(self, ledger: Ledger, parent: Runner | None) -> Runner:
-        return Runner(ledger, self._parts, self._conductor, self._retire, parent)
+    def _runner(self, rows: RunRows, parent: Runner | None) -> Runner:
+        return Runner(rows, self._parts, self._conductor, self._retire, parent)
 
     def _enter(self, runner: Runner) -> None:
         row = runner.row
@@ -135,7 +138,7 @@ class Roster:
         elif (parent := self._runners.get(row.parent_id)) is not None:
             parent.children.discard(row.id)
         if runner.restored and runner.row.state in OVER and not runner.lost:
-            self.forsaken(runner)
+            self._forsaken(row.id)
         self._changed.ring()
 
     def _limit(self, runner: Runner) -> None:
@@ -149,7 +152,7 @@ class Roster:
 
     def _parent(self, submission: Submission) -> Runner | None:
         if submission.parent_id is None:
-            self._check_room()
+            self.check_room()
             return None
         parent = self._runners.get(submission.parent_id)
         if parent is None:
@@ -160,36 +163,11 @@ class Roster:
             )
         return parent
 
-    def _check_room(self) -> None:
+    def check_room(self) -> None:
+        """Raise `LimitError` where no more runs may be open."""
         if not self.room:
             raise LimitError(
                 f"{self._roots:,} runs are open, and no more than {self._most:,} may be (limits.open_runs)",
                 hint="submit it again when some of them are over, or cancel one",
                 retryable=True,
             )
-
-    def digest_of(self, submission: Submission) -> str:
-        """What tells a submission from others: its document and inputs."""
-        return digest(submission.workflow.canonical(), measured(submission.inputs)[0])
-
-    def _row(self, submission: Submission, parent: Runner | None) -> RunRow:
-        inputs: Mapping[str, object] = measured(submission.inputs)[0]
-        marked = submission.idempotency_key is not None or parent is not None
-        above = None if parent is None else parent.row
-        roots = tuple(str(root) for root in submission.roots)
-        return RunRow(
-            id=submission.run_id or randomness.token_hex(8),
-            caller=submission.caller if above is None else above.caller,
-            workflow=submission.workflow,
-            inputs=inputs,
-            state="running",
-            created_at=self._parts.clock.now(),
-            parent_id=submission.parent_id,
-            parent_task=submission.parent_task,
-            root_id=None if above is None else above.root_id or above.id,
-            idempotency_key=submission.idempotency_key,
-            digest=self.digest_of(submission) if marked else None,
-            roots=roots or (() if above is None else above.roots),
-            boot=self._boot,
-            uptime=self._parts.clock.uptime(),
-        )

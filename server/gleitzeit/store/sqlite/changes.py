@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from gleitzeit.core.errors import ConflictError, GleitzeitError
 from gleitzeit.core.models import OVER
 from gleitzeit.store.base import Change, Committed, RunRow
-from gleitzeit.store.owners import is_free
 from gleitzeit.store.refusals import conflict, lost, no_run
 from gleitzeit.store.sqlite.packing import to_text
 from gleitzeit.store.sqlite.queries import QUERIES
@@ -32,7 +31,7 @@ class _Place:
         self.seq = seq
 
 
-class Ledger:
+class ChangeWriter:
     """The changes of one transaction, gathered into as few statements as they need."""
 
     def __init__(self, connection: sqlite3.Connection, owner: str) -> None:
@@ -103,7 +102,7 @@ class Ledger:
         run = change.run
         if run is None:
             raise TypeError(f"the new run {change.run_id} has no row")
-        owner = None if is_free(change) else self._owner
+        owner = None if change.frees else self._owner
         cursor = self._connection.execute(QUERIES["insert_run"], from_run(run, len(change.events), owner))
         if cursor.rowcount != 1 or cursor.lastrowid is None:
             return self._conflict(run)
@@ -123,7 +122,7 @@ class Ledger:
         if run is None:
             self._connection.execute(QUERIES["release_run"], (n,))
             return
-        self._updates.append((run.state, run.state in OVER, run.finished_at, is_free(change), n))
+        self._updates.append((run.state, run.state in OVER, run.finished_at, change.frees, n))
         if run.outputs or run.failure is not None:
             self._endings.append(from_ending(n, run))
         else:

@@ -12,12 +12,12 @@ from gleitzeit.core.errors import GleitzeitError, StoreError
 from gleitzeit.store.base import Change, Committed, Owner
 from gleitzeit.store.owners import MARGIN
 from gleitzeit.store.sqlite import ownership
-from gleitzeit.store.sqlite.database import Durability, Plan, begin, connect, open_database, rollback
+from gleitzeit.store.sqlite.changes import ChangeWriter
+from gleitzeit.store.sqlite.database import Durability, Schema, begin, connect, open_database, rollback
 from gleitzeit.store.sqlite.faults import opening_error, store_error
-from gleitzeit.store.sqlite.ledger import Ledger
 from gleitzeit.store.sqlite.ownership import Pulse
 from gleitzeit.store.sqlite.queries import QUERIES
-from gleitzeit.store.sqlite.rescue import Footing, bring_back, footing, names, places_of
+from gleitzeit.store.sqlite.rescue import Footing, bring_back, follows, footing, names, places_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,18 +28,18 @@ ATTEMPTS = 3
 """How often a file that is lost is brought back before what is to be written is given up."""
 
 
-class Session:
+class WritingConnection:
     """What the writing thread has open; nobody else calls it, but `secured` and `footing` may be read."""
 
     def __init__(
-        self, path: Path, durability: Durability, owner: Owner, pulse: Pulse, plan: Plan, patience: float
+        self, path: Path, durability: Durability, owner: Owner, pulse: Pulse, schema: Schema, patience: float
     ) -> None:
         self.path = path
         self.owner = owner
         self.secured = 0.0
         self._durability: Durability = durability
         self._pulse = pulse
-        self._plan = plan
+        self._schema = schema
         self._patience = patience
         self._names = names(path)
         self._due = 0.0
@@ -49,7 +49,7 @@ class Session:
     def open(self) -> None:
         """Open the database and give the first sign of life."""
         try:
-            self._adopt(open_database(self.path, self._durability, self._plan))
+            self._adopt(open_database(self.path, self._durability, self._schema))
             self.beat()
         except (sqlite3.Error, OSError) as error:
             raise opening_error(self.path, error) from error
@@ -72,11 +72,12 @@ class Session:
             rollback(self._connection)
             raise
         if not self._in_place():
-            self._recover()
+            self._begin(self._patience)
+            rollback(self._connection)
 
     def write(self, changes: Sequence[Change]) -> list[Committed]:
         """Write changes within a transaction."""
-        return Ledger(self._connection, self.owner.id).write(changes)
+        return ChangeWriter(self._connection, self.owner.id).write(changes)
 
     def look(self) -> bool:
         """Look after file and lease where it is time; whether another process has written since the last look."""
@@ -132,13 +133,18 @@ class Session:
         return None not in places and places == self.footing.places
 
     def _recover(self) -> None:
+        """Go on with what was lost at its path, unless it is lost again meanwhile."""
         lost, keeper = self._connection, self._keeper
         begin(lost, self._patience)
         try:
             bring_back(keeper, self.path, self.footing, self.owner, self._pulse)
         finally:
             rollback(lost)
-        self._adopt(open_database(self.path, self._durability, self._plan))
+        found = open_database(self.path, self._durability, self._schema)
+        if not follows(footing(self.path, found).identity, self.footing.identity):
+            found.close()  # lost once more before it was opened: what has it all is still needed
+            return
+        self._adopt(found)
         keeper.close()
         lost.close()
 

@@ -1,4 +1,4 @@
-"""Processes that evaluate heavy expressions, and can be killed."""
+"""`ExpressionPool`: processes that evaluate heavy expressions, and can be killed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from gleitzeit.core.errors import ExpressionError
-from gleitzeit.engine.expression_worker import LONGEST_ANSWER
+from gleitzeit.engine.expression_process import LONGEST_ANSWER
 
-WORKERS = 2
+PROCESSES = 2
 HINT = "let a task compute it, or let the expression look at less"
 
 _START_DEADLINE = 30.0
@@ -35,12 +35,12 @@ _PASSED_ON = (
 )
 
 
-def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """What a worker is told of `environment`: what Python needs to start, and nothing that may be a secret."""
+def process_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a process is told of `environment`: what Python needs to start, and nothing that may be a secret."""
     return {name: environment[name] for name in _PASSED_ON if name in environment}
 
 
-class Worker:
+class ExpressionProcess:
     """One process; it answers one question at a time."""
 
     def __init__(self, process: Process) -> None:
@@ -51,15 +51,15 @@ class Worker:
         self._answers = BufferedByteReceiveStream(process.stdout)
 
     @classmethod
-    async def start(cls) -> Worker:
-        """A worker that is ready for a question. Raises `ExpressionError` where it cannot be started."""
+    async def start(cls) -> ExpressionProcess:
+        """One that is ready for a question. Raises `ExpressionError` where it cannot be started."""
         try:
-            worker = cls(await _process())
+            started = cls(await _process())
             try:
                 with anyio.fail_after(_START_DEADLINE):
-                    await worker._answer()
+                    await started._answer()
             except BaseException:
-                await worker.end()
+                await started.end()
                 raise
         except (TimeoutError, OSError, *_LOST) as error:
             raise ExpressionError(
@@ -67,7 +67,7 @@ class Worker:
                 hint="the standard error of the server has the reason",
                 code="internal",
             ) from error
-        return worker
+        return started
 
     async def ask(self, source: str, data: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to one question. Raises `ExpressionError` where the process ends over it."""
@@ -90,38 +90,38 @@ class Worker:
         return answer
 
 
-class WorkerPool:
-    """At most `size` workers, each started when there is none to spare."""
+class ExpressionPool:
+    """At most `size` processes, each started when there is none to spare."""
 
-    def __init__(self, size: int = WORKERS) -> None:
+    def __init__(self, size: int = PROCESSES) -> None:
         self._turns = anyio.Semaphore(size)
-        self.idle: list[Worker] = []
+        self.idle: list[ExpressionProcess] = []
 
     @asynccontextmanager
-    async def worker(self) -> AsyncGenerator[Worker]:
-        """A worker for as long as the context lasts; waits for one, and ends it where the body raises anything.
+    async def process(self) -> AsyncGenerator[ExpressionProcess]:
+        """A process for as long as the context lasts; waits for one, and ends it where the body raises anything.
 
         Raises `ExpressionError` where none can be started.
         """
         async with self._turns:
-            worker = self.idle.pop() if self.idle else await Worker.start()
+            process = self.idle.pop() if self.idle else await ExpressionProcess.start()
             try:
-                yield worker
+                yield process
             except BaseException:  # its answer may still come, and would be taken for that of the next question
-                await worker.end()
+                await process.end()
                 raise
-            self.idle.append(worker)
+            self.idle.append(process)
 
     async def close(self) -> None:
-        """End all workers."""
+        """End all processes."""
         while self.idle:
             await self.idle.pop().end()
 
 
 async def _process() -> Process:
     # Without -P, modules of the folder that the server was started in would stand in for those of the library.
-    command = [sys.executable, "-P", "-m", "gleitzeit.engine.expression_worker"]
-    environment = worker_environment(os.environ)
+    command = [sys.executable, "-P", "-m", "gleitzeit.engine.expression_process"]
+    environment = process_environment(os.environ)
     process: Process | None = None
     with anyio.CancelScope(shield=True):  # asyncio leaks a process whose start is cancelled half-way
         process = await anyio.open_process(

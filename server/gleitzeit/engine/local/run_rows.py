@@ -1,14 +1,15 @@
-"""`Ledger`: what is stored of a run, as far as the run itself still needs it."""
+"""`RunRows`: what is stored of a run, as far as the run itself still needs it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from gleitzeit.core.keys import maker_of
 from gleitzeit.core.models import OVER
 from gleitzeit.store.base import Change, RunRow, Snapshot, TaskRow
 
 
-class Ledger:
+class RunRows:
     """The run's row, those of its tasks, and of items and calls those that are still of interest.
 
     An item is forgotten when it is over, for there may be many thousands, and a call when its task is.
@@ -56,8 +57,8 @@ class Ledger:
             key = row.key
             if key in self._ids:
                 self.tasks[key] = row
-            elif "/" in key:
-                self._calls.setdefault(key.rpartition("/")[0], {})[key] = row
+            elif "/" in key:  # `is_call`, but without the cost of calling it for each of very many items
+                self._calls.setdefault(maker_of(key), {})[key] = row
                 continue
             elif row.state in OVER:
                 self._items.pop(key, None)

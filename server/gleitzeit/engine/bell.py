@@ -1,4 +1,4 @@
-"""Watching runs: readers follow the store, and are woken by commits instead of asking again and again."""
+"""`Bell`: readers follow the store, and are woken by commits instead of asking again and again."""
 
 from __future__ import annotations
 

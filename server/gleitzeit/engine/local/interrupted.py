@@ -1,50 +1,34 @@
-"""`Restoration`: what becomes of the tasks that were under way when the process that carried out their run was gone."""
+"""What becomes of tasks that were under way when their run was: cut off by the end of a process, or cancelled."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 
 from gleitzeit.core.errors import ProviderCrashedError
-from gleitzeit.core.models import OVER, Failure, Task, TaskState
+from gleitzeit.core.keys import is_call, task_of
+from gleitzeit.core.models import Failure, Task, TaskState
 from gleitzeit.core.nesting import RUN_WORKFLOW
-from gleitzeit.core.references import Scope
-from gleitzeit.engine.evaluator import Evaluator
 from gleitzeit.engine.local.clock import Clock
 from gleitzeit.engine.local.context import Methods
-from gleitzeit.engine.local.dispatch import Dispatch
-from gleitzeit.engine.local.items import ItemResults
 from gleitzeit.engine.local.repeating import repeatable
-from gleitzeit.engine.local.results import measured
-from gleitzeit.store.base import EventDraft, RunRow, Snapshot, TaskRow
+from gleitzeit.store.base import EventDraft, Snapshot, TaskRow
 
 MOST_CRASHES = 5
 """How often a task is carried out again after the process died, for it may be what kills it each time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Restoration:
-    """The rows from which a run goes on: `changed` are those of them that are not stored yet."""
+class Settled:
+    """All rows of a run whose process was gone: `changed` are those of them that are not stored yet."""
 
     rows: dict[str, TaskRow]
     changed: list[TaskRow]
     events: list[EventDraft]
-    items: dict[str, ItemResults] = field(default_factory=dict[str, ItemResults])
 
 
-async def restored(
-    snapshot: Snapshot, methods: Methods, evaluator: Evaluator, secrets: Mapping[str, str], clock: Clock
-) -> Restoration:
-    """How a run goes on: what may be repeated runs again, of the rest nobody knows what became of it."""
-    settled = await settle(snapshot, methods, clock)
-    items = await items_of(snapshot.run, settled.rows, evaluator, secrets)
-    events = [EventDraft("run.recovered", clock.now()), *settled.events]
-    return Restoration(settled.rows, settled.changed, events, items)
-
-
-async def settle(snapshot: Snapshot, methods: Methods, clock: Clock) -> Restoration:
-    """The rows with every task ended that was cut off and must not be repeated."""
+async def settled(snapshot: Snapshot, methods: Methods, clock: Clock) -> Settled:
+    """The rows with every task ended that was cut off and must not be repeated; what may be runs again."""
     rows, changed, events = dict(snapshot.tasks), list[TaskRow](), list[EventDraft]()
     async for task, row, harmless in _begun(snapshot, methods, "running"):
         ended = _cut_off(task, row, harmless, clock.now())
@@ -53,7 +37,7 @@ async def settle(snapshot: Snapshot, methods: Methods, clock: Clock) -> Restorat
             changed.append(ended)
             facts = {"error": ended.failure.to_dict()}
             events.append(EventDraft(f"task.{ended.state}", clock.now(), row.key, facts))
-    return Restoration(rows, changed, events)
+    return Settled(rows, changed, events)
 
 
 async def doubtful(snapshot: Snapshot, methods: Methods) -> Snapshot:
@@ -71,31 +55,19 @@ async def _begun(snapshot: Snapshot, methods: Methods, state: TaskState) -> Asyn
     tasks = {task.id: task for task in snapshot.run.workflow.tasks}
     harmless: dict[str, bool] = {}
     for key, row in snapshot.tasks.items():
-        if row.state != state or row.started_at is None or row.expanded is not None or "/" in key:
+        if row.state != state or row.started_at is None or row.expanded is not None or is_call(key):
             continue
-        task = tasks[key.partition("[")[0]]
+        task = tasks[task_of(key)]
         if task.id not in harmless:
-            harmless[task.id] = await _may_run_again(methods, task)
+            harmless[task.id] = await _may_run_again(methods, task, state)
         yield task, row, harmless[task.id]
 
 
-async def items_of(
-    run: RunRow, rows: Mapping[str, TaskRow], evaluator: Evaluator, secrets: Mapping[str, str]
-) -> dict[str, ItemResults]:
-    """The items of every foreach that is under way, found again from the same data, with what is known of them."""
-    tasks = {task.id: task for task in run.workflow.tasks}
-    return {
-        key: await _items(run, tasks[key], rows, evaluator, secrets)
-        for key, row in rows.items()
-        if row.expanded is not None and row.state not in (*OVER, "unknown")
-    }
-
-
-async def _may_run_again(methods: Methods, task: Task) -> bool:
+async def _may_run_again(methods: Methods, task: Task, state: TaskState) -> bool:
     if task.retry_on_crash is not None:
         return task.retry_on_crash
-    if task.method == RUN_WORKFLOW:  # it finds its child run again
-        return True
+    if task.method == RUN_WORKFLOW:  # it finds its child run again, unless that was cancelled with it
+        return state == "running"
     return task.retry.ambiguous or await repeatable(methods, task)
 
 
@@ -120,16 +92,3 @@ def _nobody_knows(what: str) -> Failure:
         "find out, and resume the run with what became of it",
         ambiguous=True,
     )
-
-
-async def _items(
-    run: RunRow, task: Task, rows: Mapping[str, TaskRow], evaluator: Evaluator, secrets: Mapping[str, str]
-) -> ItemResults:
-    results: dict[str, Any] = {key: row.result for key, row in rows.items() if "[" not in key and "/" not in key}
-    scope = Scope(results, run.inputs, run.id, secrets=secrets)
-    items = ItemResults(await Dispatch(task).items(evaluator.for_run(), scope))
-    prefix = f"{task.id}["
-    for key, row in rows.items():
-        if key.startswith(prefix) and "/" not in key and row.state in (*OVER, "unknown"):
-            items.note(int(key[len(prefix) : -1]), row, measured(row.result)[1])
-    return items
