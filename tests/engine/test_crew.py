@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import pytest
 
 from gleitzeit.core.errors import ConflictError
