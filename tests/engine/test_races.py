@@ -11,7 +11,7 @@ import anyio.lowlevel
 import pytest
 
 from gleitzeit.application.workflow_provider import register_workflows
-from gleitzeit.core.errors import ConflictError, ProviderError, StoreError, ValidationError
+from gleitzeit.core.errors import ConflictError, ProviderError, RunNotFoundError, StoreError, ValidationError
 from gleitzeit.core.models import Run, Workflow
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.engine.base import Resumption, Submission
@@ -340,3 +340,65 @@ async def test_resuming_a_run_twice_in_the_same_way_gives_the_same_run(bench: An
     other = await bench.engine.resume(run.id, Resumption(from_task="a"))
     assert other.id != first.id
     assert (await over(bench.engine, other.id)).status == "completed"
+
+
+async def test_a_child_is_found_over_several_generations_and_asks_no_more_than_its_parent(bench: Any) -> None:
+    register_workflows(bench.registry)
+    mails: list[int] = []
+    begun = anyio.Event()
+
+    async def mail(_: dict[str, Any]) -> Any:
+        mails.append(1)
+
+    async def slow(_: dict[str, Any]) -> Any:
+        if not begun.is_set():
+            begun.set()
+            await anyio.sleep_forever()
+        return {"ok": True}
+
+    bench.method(mail)
+    bench.method(slow)
+    inner = {"tasks": [{"id": "m", "method": "test/mail"}, {"id": "s", "method": "test/slow", "dependencies": ["m"]}]}
+    run = await bench.submit([{"id": "p", "method": "workflow/run", "parameters": {"workflow": inner}}])
+    await begun.wait()
+    await bench.engine.cancel(run.id)
+    with pytest.raises(ConflictError, match="p"):
+        await bench.engine.resume(run.id, Resumption())
+    second = await bench.engine.resume(run.id, Resumption(unknown={"p": "rerun"}))
+    done = await over(bench.engine, second.id)
+    assert (done.status, done.outputs, len(mails)) == ("completed", {"p": {"s": {"ok": True}}}, 1)
+
+
+async def test_what_a_provider_schedules_stalls_no_run(bench: Any) -> None:
+    async def evil(_: dict[str, Any]) -> Any:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().call_later(0.01, task.cancel)
+        return {}
+
+    async def describe(method: str) -> Any:
+        await anyio.sleep(0.03)
+
+    async def lost(_: dict[str, Any]) -> Any:
+        await evil({})
+        raise ConnectionResetError("gone")
+
+    bench.method(evil)
+    bench.method(lost)
+    outputs = {"n": "${[1, 2, 3].map(x, x * 2).size()}"}
+    for _ in range(5):
+        run = await bench.run({"tasks": [{"id": "e", "method": "test/evil"}], "outputs": outputs})
+        assert (run.status, run.outputs) == ("completed", {"n": 3})
+    bench.provider.describe = describe
+    run = await bench.run([{"id": "l", "method": "test/lost"}])
+    assert run.tasks["l"].status == "unknown"
+
+
+async def test_an_id_that_cannot_be_written_is_of_no_run(bench: Any) -> None:
+    for request in (bench.engine.get, bench.engine.cancel, bench.engine.document):
+        with pytest.raises(RunNotFoundError):
+            await request("\ud800")
+    assert (await bench.engine.list(name="\ud800")).runs == []
+    assert (await bench.engine.list(limit=2**70)).runs == []
+    run = await bench.run([ECHO])
+    assert [event async for event in bench.engine.events(run.id, after=2**70)] == []

@@ -170,7 +170,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """An open run without a parent that no living process carries out, and the methods that its document names."""
+    """An open run that no living process carries out, and the methods that its document names."""
 
     run_id: str
     methods: frozenset[str]
@@ -292,7 +292,10 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     async def orphans(self, after: str | None = None, limit: int = 100) -> Sequence[Orphan]:
-        """Runs that are pending or running and that nobody living carries out, oldest first, those after `after`."""
+        """Runs that are pending or running and that nobody living carries out, oldest first, those after `after`.
+
+        A child is among them only where its parent is over.
+        """
 
     @abc.abstractmethod
     async def claim(self, run_id: str) -> Snapshot | None:

@@ -138,14 +138,21 @@ class MemoryStore(Store):
     async def orphans(self, after: str | None = None, limit: int = 100) -> Sequence[Orphan]:
         """Runs in state pending or running that nobody living carries out, oldest first."""
         living = self._living()
-        kept = self._shelf.lists.get((None, None), [])
         start = self._shelf.runs[after].number if after in self._shelf.runs else 0
         fitting = (
             Orphan(one.row.id, frozenset(task.method for task in one.row.workflow.tasks))
-            for one in islice(kept, place_of(kept, start + 1), None)
-            if one.row.state in ("pending", "running") and one.owner not in living
+            for one in self._shelf.runs.values()
+            if one.number > start
+            and one.row.state in ("pending", "running")
+            and one.owner not in living
+            and self._is_by_itself(one)
         )
         return list(islice(fitting, limit))
+
+    def _is_by_itself(self, one: StoredRun) -> bool:
+        """Whether a run has no parent, or one that is over and has left it behind."""
+        parent = self._shelf.runs.get(one.row.parent_id or "")
+        return one.row.parent_id is None or (parent is not None and parent.over)
 
     async def claim(self, run_id: str) -> Snapshot | None:
         """Take a run that is not over, with its descendants that are not, unless a living process has it."""

@@ -78,7 +78,7 @@ class Conductor:
 
     def _refuse_new(self, error: StoreError) -> None:
         """Refuse the runs that have come in meanwhile."""
-        for author in [author for author in self._due if author.unwritten]:
+        for author in [author for author in self._due if author.refusable]:
             del self._due[author]
             drafted = author.draft()
             if drafted is not None:
@@ -100,6 +100,6 @@ class Conductor:
 def _without_new(drafts: Drafts, error: StoreError) -> Drafts:
     """The drafts of runs that have begun; those of others are refused, for nobody has been told of them yet."""
     for author, draft, change in drafts:
-        if change.new:
+        if author.refusable:
             author.written(draft, change, error)
-    return [entry for entry in drafts if not entry[2].new]
+    return [entry for entry in drafts if not entry[0].refusable]

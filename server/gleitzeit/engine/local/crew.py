@@ -7,7 +7,7 @@ import logging
 import time
 from collections import deque
 from contextvars import Context, copy_context
-from typing import Protocol
+from typing import Any, Protocol
 
 import anyio
 
@@ -41,7 +41,7 @@ class Crew:
 
     def __init__(self) -> None:
         self.closing = False
-        self._members: set[asyncio.Task[None]] = set()
+        self._members: set[asyncio.Task[Any]] = set()
         self._given: deque[Job] = deque()
         self._idle: list[asyncio.Future[None]] = []
         self._called = False
@@ -72,6 +72,12 @@ class Crew:
         if not self._called:
             self._call()
 
+    def give_alone(self, job: Job) -> None:
+        """Have a job of the engine's own done in a task that no provider has ever run in."""
+        if self.closing:
+            raise ConflictError("the engine is not running")
+        self._watch(self._loop.create_task(self._run(job), context=self._context.copy()))
+
     async def resting(self) -> None:
         """Return once nothing is being done."""
         while self._busy or self._given:
@@ -90,19 +96,18 @@ class Crew:
     def _enlist(self) -> None:
         if self.closing:
             raise ConflictError("the engine is not running")
-        member = self._loop.create_task(self._serve(), context=self._context.copy())
+        self._watch(self._loop.create_task(self._serve(), context=self._context.copy()))
+
+    def _watch(self, member: asyncio.Task[Any]) -> None:
         self._members.add(member)
         member.add_done_callback(self._dismiss)
 
-    def _dismiss(self, member: asyncio.Task[None]) -> None:
+    def _dismiss(self, member: asyncio.Task[Any]) -> None:
         self._members.discard(member)
         error = None if member.cancelled() else member.exception()
         if error is not None:  # a defect of ours, or anyio's last word on a scope that was left open
             logger.error("a member of the crew ended by an error", exc_info=error)
-        if self.closing:
-            return
-        self._called = False
-        if self._given:
+        if self._given and not self.closing:  # it may have been the one that was called
             self._call()
 
     async def _serve(self) -> None:
@@ -132,18 +137,21 @@ class Crew:
         if not self._counting:
             self._counting = True
             self._loop.call_soon(self._count)
-        turns, sound = self._turns, False
+        turns = self._turns
+        return await self._run(job) and turns == self._turns and self._is_unspoiled()
+
+    async def _run(self, job: Job) -> bool:
         self._busy += 1
         try:
-            sound = await job.run()
+            return await job.run()
         except Exception:  # a defect of ours: it costs one job, and not all runs
             logger.exception("a job of the engine failed unexpectedly")
+            return False
         finally:
             self._busy -= 1
             if not self._busy and self._rest is not None:
                 self._rest.set()
                 self._rest = None
-        return sound and turns == self._turns and self._is_unspoiled()
 
     def _count(self) -> None:
         self._turns += 1

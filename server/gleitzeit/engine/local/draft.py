@@ -84,11 +84,11 @@ class Draft:
 
 
 class Author(Protocol):
-    """Whoever has something to write. While it is `unwritten`, nobody relies on it yet."""
+    """Whoever has something to write. While it is `refusable`, nobody relies on it yet."""
 
     @property
-    def unwritten(self) -> bool:
-        """Whether nothing of it has been written."""
+    def refusable(self) -> bool:
+        """Whether nothing of it has been written, and whoever wants it can ask again."""
         ...
 
     def draft(self) -> tuple[Draft, Change] | None:

@@ -26,7 +26,7 @@ from gleitzeit.engine.local.interrupted import doubtful, settled
 from gleitzeit.engine.local.lookout import Lookout
 from gleitzeit.engine.local.open_runs import OPEN_RUNS, OpenRuns
 from gleitzeit.engine.local.recovery import Recovery
-from gleitzeit.engine.local.results import RESULT_BYTES
+from gleitzeit.engine.local.results import RESULT_BYTES, is_text
 from gleitzeit.engine.local.resuming import resumed_run
 from gleitzeit.engine.local.retention import Retention
 from gleitzeit.engine.local.slots import Slots
@@ -36,6 +36,8 @@ from gleitzeit.store.base import Owner, Request, Snapshot, Store
 from gleitzeit.store.memory import MemoryStore
 
 _LETTING_GO = 1.0
+_MOST_RUNS = 1_000
+_LAST = 1 << 62
 _WAIT = "wait for it, or cancel it first"
 
 
@@ -172,6 +174,9 @@ class LocalEngine(Engine):
         cursor: str | None = None,
     ) -> RunList:
         """Runs that fit, newest first. Raises `ValidationError` for a cursor that it did not give."""
+        if not is_text(f"{caller}{status}{name}{cursor}"):
+            return RunList([])
+        limit = max(1, min(limit, _MOST_RUNS))
         return list_of(await self._store.runs(caller=caller, state=status, name=name, limit=limit, cursor=cursor))
 
     async def cancel(self, run_id: str, reason: str = "", *, caller: str | None = None) -> Run:
@@ -180,12 +185,14 @@ class LocalEngine(Engine):
         if snapshot.run.state in OVER:
             return run_of(snapshot)
         failure = Failure("cancelled", reason or "the run was cancelled")
-        async with self._open_runs.claiming:
-            runner = self._open_runs.find(run_id)
-            claimed = None if runner is not None else await self._store.claim(run_id)
-            if claimed is not None:
-                await self._family.close(claimed, failure)
-                return await self.get(run_id)
+        runner = self._open_runs.find(run_id)
+        if runner is None:
+            async with self._open_runs.claiming:
+                runner = self._open_runs.find(run_id)
+                claimed = None if runner is not None else await self._store.claim(run_id)
+                if claimed is not None:
+                    await self._family.close(claimed, failure)
+                    return await self.get(run_id)
         if runner is None:
             return await self._request_cancel(run_id, failure)
         runner.close("cancelled", failure)
@@ -196,15 +203,18 @@ class LocalEngine(Engine):
     async def resume(self, run_id: str, resumption: Resumption, *, caller: str | None = None) -> Run:
         """Take a run up again where it was left; a new run where it is over or waits."""
         self._check_open()
+        snapshot = await self._load(run_id, caller)
+        if snapshot.run.state in OVER:
+            return await self._begin_again(await doubtful(snapshot, self._parts.methods), resumption)
         async with self._open_runs.claiming:
             snapshot = await self._load(run_id, caller)
-            if snapshot.run.state in OVER:
-                return await self._begin_again(await doubtful(snapshot, self._parts.methods), resumption)
             if self._open_runs.find(run_id) is not None:
                 raise ConflictError(f"the run {run_id} is being carried out", hint=_WAIT)
-            if snapshot.run.state != "waiting" and resumption.plain:
+            if snapshot.run.state not in (*OVER, "waiting") and resumption.plain:
                 return await self._go_on(run_id)
-            return await self._close_and_begin_again(snapshot, resumption)
+            if snapshot.run.state not in OVER:
+                return await self._close_and_begin_again(snapshot, resumption)
+        return await self.resume(run_id, resumption, caller=caller)  # somebody has ended it meanwhile
 
     async def document(self, run_id: str, *, caller: str | None = None) -> Workflow:
         """The document that the run was submitted with."""
@@ -218,7 +228,7 @@ class LocalEngine(Engine):
             runner = self._open_runs.find(run_id)
             bell = self._changed if runner is None else runner.bell
             rings = bell.rings
-            page = await self._store.events(run_id, after)
+            page = await self._store.events(run_id, min(after, _LAST))
             if runner is not None:  # nothing is told that `get` does not show yet
                 page = [event for event in page if event.seq <= runner.rows.seq]
             for event in page:
@@ -260,6 +270,8 @@ class LocalEngine(Engine):
 
     async def _load(self, run_id: str, caller: str | None) -> Snapshot:
         runner = self._open_runs.find(run_id)
+        if runner is None and not is_text(run_id):
+            raise RunNotFoundError("there is no such run: its id is no text that can be written")
         snapshot = await self._store.load(run_id) if runner is None else runner.rows.snapshot()
         if snapshot is None or (caller is not None and snapshot.run.caller != caller):
             raise RunNotFoundError(f'there is no run "{run_id}"')
@@ -302,9 +314,10 @@ class LocalEngine(Engine):
         try:
             await runner.receipt.wait()
         except ConflictError as error:
-            if "run_id" not in error.details:
+            earlier = await self._load(str(error.details["run_id"]), None) if "run_id" in error.details else None
+            if earlier is None or earlier.run.resumed_from != row.resumed_from:
                 raise
-            return await self.get(str(error.details["run_id"]))
+            return run_of(earlier)
         return run_of(runner.rows.snapshot())
 
     async def _settled(self, snapshot: Snapshot) -> Snapshot:

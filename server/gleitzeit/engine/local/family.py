@@ -11,8 +11,8 @@ from dataclasses import replace
 import anyio
 
 from gleitzeit.core.decisions import Decision, unknown_keys
-from gleitzeit.core.errors import GleitzeitError
-from gleitzeit.core.keys import maker_of
+from gleitzeit.core.errors import GleitzeitError, StoreError
+from gleitzeit.core.keys import maker_of, task_of
 from gleitzeit.core.models import OVER, Failure, Run, RunState
 from gleitzeit.engine.base import Resumption, Submission
 from gleitzeit.engine.bell import Bell
@@ -31,6 +31,9 @@ logger = logging.getLogger("gleitzeit.engine")
 
 _STOPPED = Failure("cancelled", "its parent run was cancelled")
 _PAGE = 1_000
+_GENERATIONS = 20
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 60.0
 
 
 class Family:
@@ -80,18 +83,29 @@ class Family:
         return await self._open_runs.resume(row, rows, events, parent)
 
     async def _earlier(self, parent: Runner, submission: Submission) -> tuple[Snapshot, bool] | None:
-        """The unfinished child of the run that the parent resumes, and whether its task was decided to run again."""
-        old = None if parent.row.resumed_from is None else await self._parts.store.load(parent.row.resumed_from)
-        task = submission.parent_task or ""
-        row = None if old is None else old.tasks.get(maker_of(task))
-        if old is None or row is None or row.state == "completed":
-            return None
+        """The unfinished child of a run that the parent goes on from, and whether its task was decided to run again."""
+        task, old_id = submission.parent_task or "", parent.row.resumed_from
+        for _ in range(_GENERATIONS):
+            old = None if old_id is None else await self._parts.store.load(old_id)
+            row = None if old is None else old.tasks.get(maker_of(task))
+            if old is None or (row is not None and row.state == "completed"):
+                return None
+            child = await self._unfinished_child(old.run.id, submission)
+            if child is not None:
+                return child, row is not None and row.state in self._asked_about(parent, maker_of(task))
+            old_id = old.run.resumed_from
+        return None
+
+    def _asked_about(self, parent: Runner, task_id: str) -> tuple[str, ...]:
+        """The states of a task of the old run in which somebody was asked what became of it."""
+        task = next((task for task in parent.row.workflow.tasks if task.id == task_of(task_id)), None)
+        return ("unknown",) if task is not None and task.retry_on_crash else ("unknown", "cancelled")
+
+    async def _unfinished_child(self, run_id: str, submission: Submission) -> Snapshot | None:
         wanted = digest_of(submission).partition(".")[0]
-        for head in await self._children(old.run.id):
-            if head.parent_task == task and (head.digest or "").partition(".")[0] == wanted:
-                child = await self._parts.store.load(head.id)
-                unfinished = child is not None and child.run.state in ("failed", "cancelled")
-                return (child, row.state == "unknown") if child is not None and unfinished else None
+        for head in await self._children(run_id):
+            if head.parent_task == submission.parent_task and (head.digest or "").partition(".")[0] == wanted:
+                return await self._parts.store.load(head.id) if head.state in ("failed", "cancelled") else None
         return None
 
     async def cancel_children(self, runner: Runner) -> None:
@@ -105,7 +119,7 @@ class Family:
 
     def forsake(self, run_id: str) -> None:
         """End the children of a run that is over, beside it."""
-        self._parts.crew.give(_Forsaken(self, run_id))
+        self._parts.crew.give_alone(_Forsaken(self, run_id))
 
     async def close(self, claimed: Snapshot, failure: Failure, state: RunState = "cancelled") -> None:
         """End a run that this process has claimed and does not carry out, with its children."""
@@ -190,9 +204,17 @@ class _Forsaken:
         self._run_id = run_id
 
     async def run(self) -> bool:
-        """End them; where that fails, they are left to whoever claims them."""
-        try:
-            await self._family.close_children(self._run_id)
-        except GleitzeitError as error:
-            logger.warning("the children of run %s could not be ended: %s", self._run_id, error)
-        return True
+        """End them, as soon as that can be written."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                await self._family.close_children(self._run_id)
+            except StoreError as error:
+                logger.warning("the children of run %s can't be ended yet: %s", self._run_id, error)
+                await anyio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            except GleitzeitError as error:  # they are another process's by now
+                logger.warning("the children of run %s could not be ended: %s", self._run_id, error)
+                return True
+            else:
+                return True

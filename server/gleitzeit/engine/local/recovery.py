@@ -67,6 +67,9 @@ class Recovery:
             snapshot = await self._parts.store.claim(orphan.run_id)
             if snapshot is None or snapshot.run.state not in ("pending", "running"):
                 return
+            if snapshot.run.parent_id is not None:
+                await self._family.close(snapshot, Failure("cancelled", "its parent run is over"))
+                return
             logger.info("run %s goes on here", orphan.run_id)
             try:
                 await self._open_runs.adopt(snapshot)

@@ -71,6 +71,15 @@ def copied(data: Any) -> Any:
 _CONTAINERS = frozenset({dict, list})
 
 
+def is_text(value: str) -> bool:
+    """Whether a text can be written at all: half of a surrogate pair can't."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def too_large(limit: int, subject: str = RESULT) -> LimitError:
     """The error for data of more than `limit` bytes."""
     return LimitError(

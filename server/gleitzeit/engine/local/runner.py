@@ -82,6 +82,11 @@ class Runner(Author, Stage):
         return self._closing is not None or self._parked or self.over
 
     @property
+    def refusable(self) -> bool:
+        """Whether it is a new run that somebody waits for who can submit it again; a task can't."""
+        return self.unwritten and self.row.parent_id is None
+
+    @property
     def unwritten(self) -> bool:
         """Whether it is a new run that has not been accepted, or refused, yet."""
         return not self.restored and not self.receipt.settled
@@ -271,7 +276,7 @@ class Runner(Author, Stage):
 
     def _begin_beside(self, job: Pause | Outputs) -> None:
         self._beside.add(job)
-        self._parts.crew.give(job)
+        self._parts.crew.give_alone(job)
 
     def _paused(self, work: Work, pause: Pause) -> None:
         self._beside.discard(pause)

@@ -162,6 +162,10 @@ class Work:
         if not self.stopped:
             self._follower.ended(self, ending)
 
+    def _judge(self, error: GleitzeitError) -> None:
+        """Find out what follows from an error in a task of its own: the provider may still cut this one off."""
+        self._context.parts.crew.give_alone(_Verdict(self, error))
+
     async def _conclude(self, outcome: Ending | GleitzeitError | None) -> None:
         if self._timed_out and not isinstance(outcome, Ending):
             outcome = self._late("")
@@ -171,6 +175,8 @@ class Work:
             return
         if isinstance(outcome, Ending):
             self._follower.ended(self, outcome)
+        elif outcome.ambiguous:
+            self._judge(outcome)
         else:
             await self.fail(outcome)
 
@@ -205,7 +211,7 @@ class Work:
         """Give an attempt up that goes on although it was cancelled."""
         error = self._late(f", and did not let go within {GRACE:g} s after it was cancelled")
         self._let_go()
-        self._context.parts.crew.give(_Abandoned(self, error))
+        self._judge(error)
 
     def _late(self, words: str) -> TimeoutError:
         return TimeoutError(
@@ -297,8 +303,8 @@ class Work:
         return translate(error, self.attempt.task.method, self._context.secrets.redact)
 
 
-class _Abandoned:
-    """Ends an attempt that never let go, beside it."""
+class _Verdict:
+    """What follows from the error of an attempt, found beside it."""
 
     def __init__(self, work: Work, error: GleitzeitError) -> None:
         self._work = work

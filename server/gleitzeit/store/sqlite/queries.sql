@@ -123,9 +123,10 @@ update run set owner = null where owner = ? and over = 0;
 select id, epoch from run where owner = ? and over = 0;
 
 -- name: select_orphans
--- Open runs without a parent that are in nobody's hands.
+-- Open runs that are in nobody's hands; a child only where its parent is over, which has left it behind.
 select run.id, document.workflow from run indexed by run_open join document on document.run = run.n
-where run.over = 0 and run.state <> 'waiting' and run.parent_id is null
+where run.over = 0 and run.state <> 'waiting'
+  and (run.parent_id is null or exists (select 1 from run as parent where parent.id = run.parent_id and parent.over = 1))
   and run.n > coalesce((select n from run where id = :after), 0)
   and (run.owner is null or run.owner not in (select value from json_each(:living)))
 order by run.n limit :limit;

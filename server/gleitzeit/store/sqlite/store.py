@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +36,8 @@ from gleitzeit.store.sqlite.readers import Readers
 from gleitzeit.store.sqlite.rows import from_saved
 from gleitzeit.store.sqlite.writer import Writer
 
+logger = logging.getLogger(__name__)
+
 
 class SqliteStore(Store):
     """Keeps runs in a database file; what was acknowledged survives the process and, `full`, a loss of power too."""
@@ -49,7 +53,9 @@ class SqliteStore(Store):
         patience: float = PATIENCE,
         schema: Schema = SCHEMA,
     ) -> None:
-        self._path = Path(path).absolute()
+        self._path = Path(
+            os.path.realpath(path)
+        )  # SQLite keeps its log beside the file itself, not beside a link to it
         self._durability: Durability = durability
         self._pulse = Pulse(uptime, lease, heartbeat)
         self._patience = patience
@@ -67,6 +73,7 @@ class SqliteStore(Store):
         self._writer = Writer(self._writing, changed)
         self._readers = Readers(self._writing)
         await self._writer.start()
+        _warn_of_others(self._path)
 
     async def close(self) -> None:
         """Write what is left, give up all runs, and release the file."""
@@ -181,3 +188,10 @@ class SqliteStore(Store):
 
         deleted: bool = await self._writer.do(delete)
         return deleted
+
+
+def _warn_of_others(path: Path) -> None:
+    """Tell of a file that is not its owner's alone, for runs and their results may be private."""
+    mode = path.stat().st_mode & 0o077
+    if mode and os.name == "posix":
+        logger.warning("other users may read or write %s: chmod 600 keeps it to its owner", path)
