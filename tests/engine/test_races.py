@@ -376,19 +376,24 @@ async def test_what_a_provider_schedules_stalls_no_run(bench: Any) -> None:
         asyncio.get_running_loop().call_later(0.01, task.cancel)
         return {}
 
-    async def describe(method: str) -> Any:
-        await anyio.sleep(0.03)
-
-    async def lost(_: dict[str, Any]) -> Any:
-        await evil({})
-        raise ConnectionResetError("gone")
-
     bench.method(evil)
-    bench.method(lost)
     outputs = {"n": "${[1, 2, 3].map(x, x * 2).size()}"}
     for _ in range(5):
         run = await bench.run({"tasks": [{"id": "e", "method": "test/evil"}], "outputs": outputs})
         assert (run.status, run.outputs) == ("completed", {"n": 3})
+
+
+async def test_what_follows_from_a_failure_is_found_although_its_task_is_cut_off(bench: Any) -> None:
+    async def describe(method: str) -> Any:
+        await anyio.sleep(0.03)
+
+    async def lost(_: dict[str, Any]) -> Any:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().call_later(0.01, task.cancel)
+        raise ConnectionResetError("gone")
+
+    bench.method(lost)
     bench.provider.describe = describe
     run = await bench.run([{"id": "l", "method": "test/lost"}])
     assert run.tasks["l"].status == "unknown"
