@@ -161,7 +161,4 @@ class Crew:
     def _is_unspoiled(self) -> bool:
         """Whether a job has left nothing behind in this task: no cancellation, no context variable."""
         task = asyncio.current_task()
-        if task is None or task.cancelling():
-            return False
-        context = copy_context()
-        return len(context) == len(self._context) and all(context[name] is self._context.get(name) for name in context)
+        return task is not None and not task.cancelling() and copy_context() == self._context
