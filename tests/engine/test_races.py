@@ -337,6 +337,12 @@ async def test_resuming_a_run_twice_in_the_same_way_gives_the_same_run(bench: An
     first = await over(bench.engine, (await bench.engine.resume(run.id, Resumption())).id)
     again = await bench.engine.resume(run.id, Resumption())
     assert (again.id, again.status, len(calls)) == (first.id, "completed", 2)
+    now = bench.clock.now()
+    bench.clock.now = lambda: now + 3_600
+    later = await bench.engine.resume(run.id, Resumption())
+    assert later.id not in (run.id, first.id)
+    assert (await bench.engine.resume(run.id, Resumption())).id == later.id
+    assert (await over(bench.engine, later.id)).status == "completed"
     other = await bench.engine.resume(run.id, Resumption(from_task="a"))
     assert other.id != first.id
     assert (await over(bench.engine, other.id)).status == "completed"

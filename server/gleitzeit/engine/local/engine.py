@@ -36,6 +36,7 @@ from gleitzeit.store.base import Owner, Request, Snapshot, Store
 from gleitzeit.store.memory import MemoryStore
 
 _LETTING_GO = 1.0
+_SOON = 600.0
 _MOST_RUNS = 1_000
 _LAST = 1 << 62
 _WAIT = "wait for it, or cancel it first"
@@ -307,18 +308,22 @@ class LocalEngine(Engine):
         return await self._begin_again(left, resumption, new_id)
 
     async def _begin_again(self, snapshot: Snapshot, resumption: Resumption, new_id: str | None = None) -> Run:
-        """Begin the run that goes on from another one; whoever asks for the same again gets the same run."""
-        new_id = new_id or randomness.token_hex(8)
-        row, rows, events = resumed_run(snapshot, resumption, self._parts.clock.now(), new_id)
-        runner = await self._open_runs.resume(with_key(row, resumption), rows, events)
-        try:
-            await runner.receipt.wait()
-        except ConflictError as error:
-            earlier = await self._load(str(error.details["run_id"]), None) if "run_id" in error.details else None
-            if earlier is None or earlier.run.resumed_from != row.resumed_from:
-                raise
-            return run_of(earlier)
-        return run_of(runner.rows.snapshot())
+        """Begin the run that goes on from another one; whoever asks for the same again soon gets the same run."""
+        now, earlier = self._parts.clock.now(), ""
+        while True:
+            row, rows, events = resumed_run(snapshot, resumption, now, new_id or randomness.token_hex(8))
+            runner = await self._open_runs.resume(with_key(row, resumption, earlier), rows, events)
+            try:
+                await runner.receipt.wait()
+            except ConflictError as error:
+                known = await self._load(str(error.details["run_id"]), None) if "run_id" in error.details else None
+                if known is None or known.run.resumed_from != row.resumed_from:
+                    raise
+                if known.run.state not in OVER or known.run.created_at > now - _SOON:
+                    return run_of(known)
+                earlier = known.run.id  # that was another time: this one is meant
+            else:
+                return run_of(runner.rows.snapshot())
 
     async def _settled(self, snapshot: Snapshot) -> Snapshot:
         """The run with every task ended that was cut off and must not be repeated."""

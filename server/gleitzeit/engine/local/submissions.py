@@ -42,9 +42,12 @@ def row_of(submission: Submission, above: RunRow | None, clock: Clock, boot: str
     )
 
 
-def with_key(row: RunRow, resumption: Resumption) -> RunRow:
-    """The row of a resumed run, with a key: whoever resumes the same run in the same way finds it again."""
-    way = digest(row.workflow.canonical(), row.inputs, resumption.from_task, dict(resumption.unknown))
+def with_key(row: RunRow, resumption: Resumption, earlier: str) -> RunRow:
+    """The row of a resumed run, with a key: whoever resumes the same run in the same way finds it again.
+
+    `earlier` is the run that this was done by before, if it was.
+    """
+    way = digest(row.workflow.canonical(), row.inputs, resumption.from_task, dict(resumption.unknown), earlier)
     return replace(row, idempotency_key=f"resume {row.resumed_from} {way}", digest=way)
 
 
