@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from gleitzeit.core.decisions import Decision
@@ -346,7 +346,7 @@ def stays(workflow: Workflow, rows: Mapping[str, Row], changed: set[str], task_i
 DECIDED: Mapping[Decision, TaskState] = {"skip": "skipped", "completed": "completed", "failed": "failed"}
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(workflows(), st.integers(0, 2**32))
 def test_a_resumed_run_runs_exactly_what_is_not_kept(workflow: Workflow, seed: int) -> None:
     chance = random.Random(seed)
