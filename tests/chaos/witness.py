@@ -42,8 +42,8 @@ class Witness:
         """Everything so far, in order."""
         if not self.path.exists():
             return []
-        text = self.path.read_text(encoding="utf-8")
-        return [Sighting(**json.loads(line)) for line in text.splitlines()]
+        whole, _, _ = self.path.read_text(encoding="utf-8").rpartition("\n")  # the last line may be under way
+        return [Sighting(**json.loads(line)) for line in whole.splitlines()]
 
     def starts(self, run: str | None = None, task: str | None = None) -> Sequence[Sighting]:
         """The starts of a run's task, or of all."""
