@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from fnmatch import fnmatchcase
 from itertools import combinations
 from typing import Annotated, Any, Literal, Self
@@ -34,6 +35,35 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class OAuth(_Section):
+    """How a server's tokens are got: by a person who logs in once, or for this machine by its own credentials.
+
+    `client_id` may be the https URL of a client metadata document. `issuer` is the authorization server that
+    `client_secret` belongs to: it is sent nowhere else.
+    """
+
+    grant: Literal["authorization_code", "client_credentials"] = "authorization_code"
+    client_id: str | None = None
+    client_secret: str | None = Field(default=None, repr=False)
+    issuer: str | None = None
+    scopes: tuple[str, ...] = ()
+    redirect_port: Annotated[int, Field(ge=0, le=65535)] = 0
+
+    @model_validator(mode="after")
+    def _check_credentials(self) -> Self:
+        if self.client_secret is not None and self.client_id is None:
+            raise ValueError("oauth: client_secret needs the client_id that it belongs to")
+        if self.grant == "client_credentials" and (self.client_id is None or self.client_secret is None):
+            raise ValueError("oauth: the grant client_credentials needs client_id and client_secret")
+        return self
+
+
+def _as_oauth(value: Any) -> Any:
+    if isinstance(value, bool):
+        return {} if value else None
+    return value
+
+
 class Server(_Section):
     """One downstream server. `timeout` bounds its start and each call, in seconds; patterns are globs of tool names.
 
@@ -49,6 +79,7 @@ class Server(_Section):
     working_dir: str | None = None
     headers: dict[str, Text] = Field(default_factory=dict, repr=False)
     auth_token: str | None = Field(default=None, repr=False)
+    oauth: Annotated[OAuth | None, BeforeValidator(_as_oauth)] = None
     tool_prefix: str = ""
     enabled_tools: Globs | None = None
     disabled_tools: Globs = ()
@@ -76,6 +107,25 @@ class Server(_Section):
             raise ValueError(f'server "{self.name}" has no url, which connection_type {self.connection_type} needs')
         return self
 
+    @model_validator(mode="after")
+    def _check_oauth(self) -> Self:
+        if self.oauth is None:
+            return self
+        if self.connection_type not in ("http", "sse"):
+            raise ValueError(f'server "{self.name}": oauth is for connection_type http and sse')
+        if self.auth_token is not None or "authorization" in {name.lower() for name in self.headers}:
+            raise ValueError(f'server "{self.name}": oauth brings the token; leave out auth_token and Authorization')
+        return self
+
+    @property
+    def address(self) -> str:
+        """Where it is, as it is written: its command line, or its URL."""
+        if self.connection_type != "stdio":
+            return self.url or ""
+        if isinstance(self.command, str):
+            return shlex.join((self.command, *self.args)) if self.args else self.command
+        return shlex.join((*self.command, *self.args))
+
     def offers(self, tool: str) -> bool:
         """Whether the configuration lets the tool be called."""
         enabled = self.enabled_tools is None or self._matches(self.enabled_tools, tool)
@@ -91,10 +141,14 @@ class Server(_Section):
 
 
 class HubConfig(_Section):
-    """The section `mcp`. The hosts' own map `mcpServers: {name: {command, args, env}}` is read as more `servers`."""
+    """The section `mcp`. The hosts' own map `mcpServers: {name: {command, args, env}}` is read as more `servers`.
+
+    `sampling` says who answers a server that asks for a model; without it such requests are refused.
+    """
 
     servers: tuple[Server, ...] = ()
     roots: tuple[str, ...] = ()
+    sampling: Literal["ollama"] | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -23,6 +23,16 @@ def fill_server(server: Server, environment: Mapping[str, str]) -> Server:
     def optional(key: str, text: str | None) -> str | None:
         return None if text is None else filled(key, text)
 
+    oauth = server.oauth
+    if oauth is not None:
+        oauth = oauth.model_copy(
+            update={
+                "client_id": optional("oauth.client_id", oauth.client_id),
+                "client_secret": optional("oauth.client_secret", oauth.client_secret),
+                "issuer": optional("oauth.issuer", oauth.issuer),
+                "scopes": each("oauth.scopes", oauth.scopes),
+            }
+        )
     command = server.command
     return server.model_copy(
         update={
@@ -33,6 +43,7 @@ def fill_server(server: Server, environment: Mapping[str, str]) -> Server:
             "url": optional("url", server.url),
             "working_dir": optional("working_dir", server.working_dir),
             "auth_token": optional("auth_token", server.auth_token),
+            "oauth": oauth,
             "roots": None if server.roots is None else each("roots", server.roots),
         }
     )

@@ -1,27 +1,22 @@
-"""What the SDK and the system raise, as errors of Gleitzeit."""
+"""What servers and the system say when something fails, as errors of Gleitzeit."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Mapping
 from typing import cast
 
-import pydantic
-from mcp import MCPError
-from mcp_types import CONNECTION_CLOSED, INVALID_PARAMS, METHOD_NOT_FOUND, PARSE_ERROR, REQUEST_TIMEOUT
-
-from gleitzeit.core import errors
 from gleitzeit.core.errors import (
-    ConnectionLostError,
+    ConfigurationError,
     GleitzeitError,
     ProviderError,
     ProviderUnavailableError,
     UnsupportedError,
     ValidationError,
 )
+from gleitzeit_mcp.session.errors import INVALID_PARAMS, METHOD_NOT_FOUND, PARSE_ERROR, RemoteError
 
 _SHOWN_TOOLS = 5
-_QUERY = re.compile(r"(https?://[^\s'\"?]+)\?[^\s'\"]*")
 
 
 def cause_of(error: BaseException) -> BaseException:
@@ -32,49 +27,55 @@ def cause_of(error: BaseException) -> BaseException:
     return error
 
 
-def is_closed(error: Exception) -> bool:
-    """Whether the connection was gone."""
-    return isinstance(error, MCPError) and error.code == CONNECTION_CLOSED
-
-
-def call_failure(server: str, tool: str, error: Exception) -> GleitzeitError:
-    """Why a call that was sent did not bring a result."""
-    subject = f'server "{server}", tool "{tool}"'
+def call_failure(
+    subject: str, error: RemoteError | GleitzeitError, redacted: Callable[[str], str] = str
+) -> GleitzeitError:
+    """Why a request did not bring a result: the same kind of error, which says whose it is."""
     if isinstance(error, GleitzeitError):
-        return error
-    if is_closed(error):
-        return ConnectionLostError(f"{subject}: the connection broke during the call")
-    if isinstance(error, MCPError):
-        return _refusal(subject, error)
-    if isinstance(error, pydantic.ValidationError):
-        return ProviderError(f"{subject}: the answer is not of the form that MCP asks for", retryable=False)
-    return ProviderError(f"{subject}: {_words(error)}", retryable=False)
-
-
-def _refusal(subject: str, error: MCPError) -> GleitzeitError:
-    if error.code == REQUEST_TIMEOUT:
-        return errors.TimeoutError(f"{subject}: no answer in time ({error.message})")
+        told = copy.copy(error)
+        told.message = f"{subject}: {redacted(error.message)}"
+        told.args = (told.message,)
+        return told
+    words = f"{subject}: {redacted(error.message)}"
     if error.code == INVALID_PARAMS:
-        return ValidationError(f"{subject}: {error.message}")
+        return ValidationError(words)
     if error.code == METHOD_NOT_FOUND:
-        return UnsupportedError(f"{subject}: {error.message}")
+        return UnsupportedError(words)
     # What cannot be read was carried out, or will not be read the next time either.
     retryable = None if error.code != PARSE_ERROR else False
-    return ProviderError(f"{subject}: {error.message}", retryable=retryable, details={"mcp_code": error.code})
+    return ProviderError(words, retryable=retryable, details={"mcp_code": error.code})
+
+
+def list_failure(server: str, error: RemoteError | GleitzeitError) -> GleitzeitError:
+    """Why a server's tools are not known although it is connected."""
+    return call_failure(f'server "{server}": tools/list', error)
 
 
 def start_failure(server: str, error: BaseException, diagnosis: str) -> ProviderUnavailableError:
     """Why a server could not be connected to, with what it left behind."""
     cause = cause_of(error)
+    hint = f'correct the settings of "{server}" under mcp.servers; the next call tries again'
+    details = {"server": server}
     if isinstance(cause, GleitzeitError):
-        return ProviderUnavailableError(cause.message, hint=cause.hint, details={"server": server})
+        return _told(server, cause, diagnosis, hint)
     words = f'server "{server}" did not start'
-    if not (isinstance(cause, MCPError) and cause.code == CONNECTION_CLOSED):
-        words += f": {_words(cause)}"
+    if isinstance(cause, RemoteError):
+        words += f": it refused with {cause.message} ({cause.code})"
+    else:
+        words += f": {_first_line(cause)}"
+    return ProviderUnavailableError(f"{words}: {diagnosis}" if diagnosis else words, hint=hint, details=details)
+
+
+def _told(server: str, cause: GleitzeitError, diagnosis: str, hint: str) -> ProviderUnavailableError:
+    details = {**cause.details, "server": server}
+    complete = isinstance(cause, ConfigurationError) or f'server "{server}"' in cause.message
+    if complete:
+        return ProviderUnavailableError(cause.message, hint=cause.hint, details=details)
+    # That the connection broke says less than what the other end left behind.
+    reason = diagnosis if diagnosis and cause.ambiguous else cause.message
+    extra = f": {diagnosis}" if diagnosis and reason is not diagnosis else ""
     return ProviderUnavailableError(
-        f"{words}: {diagnosis}" if diagnosis else words,
-        hint=f'correct the settings of "{server}" under mcp.servers; the next call tries again',
-        details={"server": server},
+        f'server "{server}" did not start: {reason}{extra}', hint=cause.hint or hint, details=details
     )
 
 
@@ -87,10 +88,10 @@ def malformed(server: str, tools: Mapping[str, str]) -> ProviderError:
 
 def loss(server: str, diagnosis: str) -> ProviderUnavailableError:
     """Why a server that was connected to no longer is."""
-    return ProviderUnavailableError(f'server "{server}" lost its connection: {diagnosis}', details={"server": server})
+    words = f'server "{server}" lost its connection'
+    return ProviderUnavailableError(f"{words}: {diagnosis}" if diagnosis else words, details={"server": server})
 
 
-def _words(error: BaseException) -> str:
-    """The first line of an error, without the query of a URL, which may hold a key."""
+def _first_line(error: BaseException) -> str:
     text = str(error).strip()
-    return _QUERY.sub(r"\1", text.splitlines()[0]) if text else type(error).__name__
+    return text.splitlines()[0] if text else type(error).__name__

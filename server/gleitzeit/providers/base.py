@@ -15,6 +15,7 @@ from typing import Protocol as Interface
 from pydantic import BaseModel
 
 from gleitzeit.core.errors import ConfigurationError, UnsupportedError
+from gleitzeit.core.findings import Finding, health_finding
 from gleitzeit.core.models import Run, Workflow
 from gleitzeit.core.protocol import MethodSpec, Protocol, prefix_of
 from gleitzeit.core.schema import check_parameters
@@ -36,7 +37,7 @@ class TaskSupport(Interface):
         """Run a checked workflow as a child of the task, and return it once it is over."""
         ...
 
-    async def ask(self, message: str, schema: Mapping[str, Any] | None) -> Any:
+    async def ask(self, message: str, schema: Mapping[str, Any] | None) -> dict[str, Any]:
         """Put a question to the person behind the run and wait for the answer."""
         ...
 
@@ -61,7 +62,7 @@ class _Detached:
     async def start_workflow(self, workflow: Workflow, inputs: Mapping[str, Any]) -> Run:
         raise UnsupportedError("a workflow was started outside of a run", hint="submit it with GleitzeitClient")
 
-    async def ask(self, message: str, schema: Mapping[str, Any] | None) -> Any:
+    async def ask(self, message: str, schema: Mapping[str, Any] | None) -> dict[str, Any]:
         raise UnsupportedError("a question was asked outside of a run", hint="run the task with GleitzeitClient")
 
 
@@ -69,8 +70,10 @@ class _Detached:
 class TaskContext:
     """The task that is being carried out: who it is, how long it has, and what it may ask for.
 
-    `deadline` is on the clock of `time.monotonic`. `idempotency_key` is the same for every attempt of the task.
-    `roots` are the only folders that paths in parameters may lie in. `caller` is whose run it is.
+    `deadline` is on the clock of `time.monotonic`, as it was at the beginning: waiting for answers moves it, which
+    `remaining`, by `time_left`, knows. `idempotency_key` is the same for every attempt of the task. `roots` are the
+    only folders that paths in parameters may lie in. `caller` is whose run it is.
+    `meta` is what came with the request that the run was made for: `traceparent`, `tracestate`, and where it came from.
     """
 
     run_id: str = ""
@@ -82,10 +85,14 @@ class TaskContext:
     support: TaskSupport = field(default_factory=_Detached)
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
     caller: str = "local"
+    meta: Mapping[str, str] = field(default_factory=dict[str, str])
+    time_left: Callable[[], float] | None = None
 
     @property
     def remaining(self) -> float | None:
-        """Seconds left until the deadline, never below zero."""
+        """Seconds left until the deadline, never below zero; without an end while a question is open."""
+        if self.time_left is not None:
+            return max(0.0, self.time_left())
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
     async def report_progress(
@@ -103,8 +110,13 @@ class TaskContext:
         """
         return await self.support.start_child(method, parameters or {})
 
-    async def ask(self, message: str, schema: Mapping[str, Any] | None = None) -> Any:
-        """Ask the person behind the run, and wait, durably, for an answer that fits `schema`."""
+    async def ask(self, message: str, schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Ask the person behind the run, and wait as long as it takes for an answer: an object that fits `schema`.
+
+        The time limit of the task stands still meanwhile. An attempt that is cut off, and repeated, asks again. Raises
+        `QuestionDeclinedError` where the answer is refused, `ValidationError` for a schema that is none, `LimitError`
+        for too many questions, and `CancelledError` where the attempt ends first.
+        """
         return await self.support.ask(message, schema)
 
     def record(self, **facts: Any) -> None:
@@ -202,6 +214,13 @@ class ProtocolProvider(abc.ABC):
     async def health_check(self) -> dict[str, Any] | bool:
         """Whether requests have a chance; a dict's `status` is `healthy` where they do."""
         return {"status": "healthy", "provider": self.provider_id, "protocol": self.protocol_id}
+
+    async def examine(self) -> Sequence[Finding]:
+        """What a person should know who asks what is wrong: each finding with its fix; by default how healthy it is.
+
+        Called while it is started; it may take its time, and look at what requests never do.
+        """
+        return [health_finding(self.provider_id, await self.health_check())]
 
     def get_supported_methods(self) -> list[str]:
         """The names it serves, `*` standing for any ending; by default those of its protocol."""

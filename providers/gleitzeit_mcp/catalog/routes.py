@@ -1,0 +1,35 @@
+"""Which server, and which of its tools, a method's name means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gleitzeit_mcp.catalog.tools import TOOL_METHOD
+from gleitzeit_mcp.config import Server
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A server that a method's name points to, and the tool it would mean there; `bare` where it names no server."""
+
+    server: str
+    tool: str
+    bare: bool = False
+
+
+def routes(method: str, servers: Iterable[Server]) -> Sequence[Route]:
+    """The servers that a method's name points to by prefix or name, the longest match first.
+
+    A name that points to none of them may be a bare tool of any server without a prefix.
+    """
+    name = method.removeprefix(TOOL_METHOD)
+    known = tuple(servers)
+    matches = [(address, server) for server in known for address in _addresses(server) if name.startswith(address)]
+    matches.sort(key=lambda match: len(match[0]), reverse=True)
+    pointed = [Route(server.name, name[len(address) :]) for address, server in matches]
+    return pointed or [Route(server.name, name, bare=True) for server in known if not server.tool_prefix]
+
+
+def _addresses(server: Server) -> list[str]:
+    return list(dict.fromkeys(address for address in (server.tool_prefix, server.name + ".") if address))

@@ -1,0 +1,139 @@
+"""The file that keeps what a login to one server brought."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import anyio
+from mcp.shared.auth import OAuthClientInformationFull, OAuthMetadata, OAuthToken, ProtectedResourceMetadata
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gleitzeit.core.errors import ConfigurationError
+from gleitzeit_mcp.transports.refusals import login
+
+_LOCK_LIMIT = 30.0
+_LOCK_PAUSE = 0.05
+
+
+class Grant(BaseModel):
+    """What one login brought: it is good for `url` alone."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str
+    tokens: OAuthToken | None = Field(default=None, repr=False)
+    expires_at: float | None = None
+    client: OAuthClientInformationFull | None = Field(default=None, repr=False)
+    issuer: OAuthMetadata | None = None
+    resource: ProtectedResourceMetadata | None = None
+    issuer_url: str | None = None
+
+
+def oauth_folder() -> Path:
+    """The folder of these files: `oauth` under `GLEITZEIT_HOME`, else under `~/.gleitzeit`."""
+    return Path(os.environ.get("GLEITZEIT_HOME") or "~/.gleitzeit").expanduser() / "oauth"
+
+
+class TokenFile:
+    """The grant of one server. Nobody else on this machine may read it, or it is not used."""
+
+    def __init__(self, name: str, url: str, folder: Path | None = None) -> None:
+        self._name = name
+        self._url = url
+        self._folder = oauth_folder() if folder is None else folder
+        self.path = self._folder / f"{quote(name, safe=' ')}.json"
+
+    def read(self) -> Grant:
+        """What is kept, or an empty grant.
+
+        Raises `ConfigurationError` where others could have read or changed it, or where it cannot be read.
+        """
+        try:
+            self._refuse_open(self._folder)
+            self._refuse_open(self.path)
+            grant = Grant.model_validate_json(self.path.read_bytes())
+        except FileNotFoundError:
+            return Grant(url=self._url)
+        except ValidationError as error:
+            raise self._unusable("is not what a login wrote", f"delete it, then `{login(self._name)}`") from error
+        except OSError as error:
+            raise self._unusable(f"cannot be read: {error.strerror}", None) from error
+        return grant if grant.url == self._url else Grant(url=self._url)
+
+    def write(self, grant: Grant) -> None:
+        """Keep a grant; at no moment is there half of it, or one that others can read."""
+        try:
+            self._make_folder()
+            handle, name = tempfile.mkstemp(dir=self._folder, prefix=".")  # with mode 0600
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(grant.model_dump_json(exclude_none=True).encode())
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(name).replace(self.path)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise self._unusable(f"cannot be written: {error.strerror}", None) from error
+
+    @asynccontextmanager
+    async def locked(self) -> AsyncGenerator[None]:
+        """Hold off all other processes: a token to refresh with is often good for one use."""
+        self._make_folder()
+        lock = os.open(self._folder / f"{self.path.stem}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            with anyio.move_on_after(_LOCK_LIMIT):
+                while not _taken(lock):  # noqa: ASYNC110 - another process tells nobody when it lets go
+                    await anyio.sleep(_LOCK_PAUSE)
+            yield
+        finally:
+            os.close(lock)
+
+    def _make_folder(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._refuse_open(self._folder)
+
+    def _refuse_open(self, path: Path) -> None:
+        state = path.stat()
+        if sys.platform == "win32":  # the folders of a user are nobody else's there
+            return
+        if stat.S_IMODE(state.st_mode) & 0o077:
+            mode = "700" if path == self._folder else "600"
+            raise ConfigurationError(
+                f'server "{self._name}": others can reach {path}, which holds tokens; it is not used',
+                hint=f"chmod {mode} '{path}'; if somebody may have read it, `{login(self._name)}` for new tokens",
+            )
+        if state.st_uid != os.geteuid():
+            raise ConfigurationError(f'server "{self._name}": {path} belongs to another user; it is not used')
+
+    def _unusable(self, problem: str, hint: str | None) -> ConfigurationError:
+        return ConfigurationError(f'server "{self._name}": {self.path} {problem}', hint=hint)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _taken(descriptor: int) -> bool:
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+
+    def _taken(descriptor: int) -> bool:
+        try:
+            flock(descriptor, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

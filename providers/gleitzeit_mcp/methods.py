@@ -1,0 +1,70 @@
+"""The protocol `mcp/v1`: the methods of the hub itself, and the pattern of those that its servers bring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gleitzeit.core.protocol import MethodSpec, Protocol
+
+_SERVER: Mapping[str, Any] = {"type": "string", "description": "only of this server"}
+_NAMED: Mapping[str, Any] = {"type": "string", "description": "the server's name in the configuration"}
+
+
+def _object(*required: str, **properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+
+
+PROTOCOL = Protocol(
+    "mcp/v1",
+    name="MCP hub",
+    description="Tools of downstream MCP servers",
+    methods=[
+        MethodSpec(
+            "mcp/tools/list",
+            description="List the tools of all downstream MCP servers",
+            parameters=_object(server=_SERVER),
+            read_only=True,
+        ),
+        MethodSpec("mcp/servers", description="Show each downstream MCP server and its state", read_only=True),
+        MethodSpec(
+            "mcp/resources/list",
+            description="List the resources of downstream MCP servers, and the templates for more",
+            parameters=_object(server=_SERVER),
+            read_only=True,
+        ),
+        MethodSpec(
+            "mcp/resource.read",
+            description="Read a resource of a downstream MCP server",
+            parameters=_object("uri", uri={"type": "string"}, server=_SERVER),
+            read_only=True,
+        ),
+        MethodSpec(
+            "mcp/prompts/list",
+            description="List the prompts of downstream MCP servers",
+            parameters=_object(server=_SERVER),
+            read_only=True,
+        ),
+        MethodSpec(
+            "mcp/prompt.get",
+            description="Get a prompt of a downstream MCP server, filled in",
+            parameters=_object("name", name={"type": "string"}, arguments={"type": "object"}, server=_SERVER),
+            read_only=True,
+        ),
+        MethodSpec(
+            "mcp/ping",
+            description="Ask a downstream MCP server whether it lives",
+            parameters=_object("server", server=_NAMED),
+            read_only=True,
+        ),
+        MethodSpec(
+            "mcp/login",
+            description="Log in to a downstream MCP server that asks for OAuth, with a person's browser",
+            parameters=_object("server", server=_NAMED),
+        ),
+        MethodSpec("mcp/tool.*", description="Call a tool of a downstream MCP server"),
+    ],
+)
+
+FIXED: Mapping[str, MethodSpec] = {name: spec for name, spec in PROTOCOL.methods.items() if not name.endswith("*")}
+"""The methods that need no server to be known."""

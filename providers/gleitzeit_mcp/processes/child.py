@@ -1,0 +1,181 @@
+"""A server that runs as a child process and speaks over its stdin and stdout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import anyio
+from anyio.abc import ByteReceiveStream, ByteSendStream, Process
+
+from gleitzeit.core.errors import ConnectionLostError
+from gleitzeit_mcp.processes.command import Command
+from gleitzeit_mcp.processes.group import end_group
+from gleitzeit_mcp.processes.guard import Guard
+from gleitzeit_mcp.processes.jobs import hold_in_job
+from gleitzeit_mcp.transports.base import Message, Receiver, Transport
+from gleitzeit_mcp.transports.lines import LONGEST_LINE, Line, LineBuffer, Overlong
+from gleitzeit_mcp.transports.messages import deliver, give_up
+
+_KEPT_STDERR = 8 * 1024
+_SHOWN_LINES = 10
+_SHOWN_STRAY = 200
+_EXIT_GRACE = 0.5
+_DRAIN = 0.2
+_PIECE = 256 * 1024
+
+
+class Child(Transport):
+    """One life of a server process. It leads its own process group, and the whole group ends with the connection.
+
+    A descendant that left the group is beyond reach. Lines on its stdout that are no messages are counted in `junk`.
+    """
+
+    def __init__(self, command: Command, guard: Guard) -> None:
+        self.command = command
+        self.junk = 0
+        self._guard = guard
+        self._stray = ""
+        self._process: Process | None = None
+        self._stdin: ByteSendStream | None = None
+        self._receiver: Receiver | None = None
+        self._stderr = bytearray()
+        self._stderr_closed = anyio.Event()
+        self._fault: str | None = None
+        self._gone = False
+        self._leaving = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, which is also that of its group."""
+        return self._process.pid if self._process else None
+
+    @property
+    def last_words(self) -> Sequence[str]:
+        """The last lines it wrote to stderr."""
+        return self._stderr.decode("utf-8", "replace").strip().splitlines()[-_SHOWN_LINES:]
+
+    def diagnosis(self) -> str:
+        """How it ended and the last lines it wrote to stderr, as far as known."""
+        lines = self.last_words
+        stderr = "; its stderr ends:\n  " + "\n  ".join(lines) if lines else "; it wrote nothing to stderr"
+        stray = f"; {self.junk} lines on its stdout were no messages, the last: {self._stray}" if self.junk else ""
+        return self._fate() + stray + stderr
+
+    def _fate(self) -> str:
+        if self._fault:
+            return self._fault
+        code = self._process.returncode if self._process else None
+        # A code that came after we asked it to leave says nothing about why.
+        if code is None or (self._leaving and not self._gone):
+            return "it is still running"
+        return f"it was killed by signal {-code}" if code < 0 else f"it exited with code {code}"
+
+    @asynccontextmanager
+    async def connect(self, receiver: Receiver) -> AsyncGenerator[Child]:
+        """Start the process and exchange messages with it; at the end it and its whole process group are gone."""
+        self._receiver = receiver
+        process = self._process = await _started(self.command)
+        # No await may stand between the start and the shielded stop below, or a cancelled start would leak it.
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._stdin = process.stdin
+        try:
+            async with anyio.create_task_group() as tasks:
+                job = hold_in_job(process.pid)
+                try:
+                    tasks.start_soon(self._receive, process.stdout, receiver)
+                    tasks.start_soon(self._keep_stderr, process.stderr)
+                    tasks.start_soon(self._notice_exit, process)
+                    await self._guard.hold(process.pid)
+                    yield self
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        self._leaving = True
+                        await self._stop(process, process.stdin)
+                    del job
+                    tasks.cancel_scope.cancel()
+        finally:
+            self._guard.release(process.pid)
+            _let_go(process)
+
+    async def send(self, message: Message, headers: Mapping[str, str] | None = None) -> None:
+        """Write one message to its stdin."""
+        data = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+        if self._stdin is None or self._gone or self._leaving:
+            raise ConnectionLostError("the server is gone", ambiguous=False)
+        try:
+            await self._stdin.send(data)
+        except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+            self._lose("it closed its stdin")
+            # What has no end of its line was not carried out.
+            raise ConnectionLostError("the server has closed its stdin", ambiguous=False) from error
+
+    async def _receive(self, stdout: ByteReceiveStream, receiver: Receiver) -> None:
+        buffer = LineBuffer()
+        with suppress(anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
+            while self._fault is None:
+                for line in buffer.take(await stdout.receive(_PIECE)):
+                    self._deliver(line, receiver)
+                if len(buffer) > 2 * LONGEST_LINE:
+                    self._fault = f"it sent a message of more than {2 * LONGEST_LINE // 2**20} MiB"
+        self._lose()
+
+    async def _notice_exit(self, process: Process) -> None:
+        """It may be gone although its stdout is open: what it has started holds on to that."""
+        await process.wait()
+        await anyio.sleep(_DRAIN)
+        self._lose()
+
+    def _lose(self, fault: str | None = None) -> None:
+        self._fault = self._fault or fault
+        self._gone = True
+        if self._receiver is not None:
+            self._receiver.ended()
+
+    def _deliver(self, line: Line, receiver: Receiver) -> None:
+        if isinstance(line, Overlong):
+            if not give_up(line, receiver, LONGEST_LINE):
+                self._fault = f"it sent a message of more than {LONGEST_LINE // 2**20} MiB"
+        elif line.strip() and not deliver(line, receiver):
+            self.junk += 1
+            self._stray = line[:_SHOWN_STRAY].decode("utf-8", "replace").strip()
+
+    async def _keep_stderr(self, stderr: ByteReceiveStream) -> None:
+        with suppress(anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
+            while True:
+                self._stderr += (await stderr.receive(_PIECE))[-_KEPT_STDERR:]
+                del self._stderr[:-_KEPT_STDERR]
+        self._stderr_closed.set()
+
+    async def _stop(self, process: Process, stdin: ByteSendStream) -> None:
+        """Close its stdin, give it time to leave, then end the whole group, its descendants included."""
+        with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await stdin.aclose()
+        with anyio.move_on_after(_EXIT_GRACE):
+            await process.wait()
+        await end_group(process)
+        with anyio.move_on_after(_DRAIN):
+            await self._stderr_closed.wait()
+
+
+async def _started(command: Command) -> Process:
+    process: Process | None = None
+    with anyio.CancelScope(shield=True):  # asyncio leaks a process whose start is cancelled half-way
+        process = await anyio.open_process(
+            command.argv, cwd=command.folder, env=command.environment, start_new_session=True
+        )
+    assert process is not None
+    return process
+
+
+def _let_go(process: Process) -> None:
+    """Close the pipes that a descendant outside of the group may hold open; asyncio has no public way to do so."""
+    transport: Any = getattr(getattr(process, "_process", None), "_transport", None)
+    close = getattr(transport, "close", None)
+    if callable(close):
+        with suppress(PermissionError, ProcessLookupError):
+            close()

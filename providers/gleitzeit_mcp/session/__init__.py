@@ -1,0 +1,1 @@
+"""One connection spoken over: requests and their answers, eras, what the server asks, what changes."""

@@ -1,0 +1,102 @@
+"""`Exchange`: one request that was sent, until its answer is there."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from gleitzeit.core.errors import GleitzeitError
+from gleitzeit_mcp.session.errors import RemoteError
+
+_KEPT_REPORTS = 64
+_KEPT_LOGS = 50
+
+Report = tuple[float, float | None, str | None]
+Answerer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+@dataclass(slots=True)
+class Listener:
+    """What whoever sent a request does with what comes before its answer.
+
+    `report` gets progress. `answer` answers what the server asks meanwhile, given its request, with the result; it runs
+    in the task that sent the request. `owner` tells whose call it is: what a server asks is never put to another one.
+    """
+
+    report: Callable[[float, float | None, str | None], Awaitable[None]] | None = None
+    answer: Answerer | None = None
+    log: Callable[[dict[str, Any]], None] | None = None
+    owner: str = ""
+
+
+class Exchange:
+    """Collects what comes for one request; its sender takes it out, in order, in its own task.
+
+    Of progress that comes faster than it is taken, the oldest is dropped.
+    """
+
+    __slots__ = ("_outcome", "_over", "asked", "changed", "limit", "listener", "reports", "written")
+
+    def __init__(self, listener: Listener | None) -> None:
+        self.listener = listener
+        self.changed = anyio.Event()
+        self.reports: deque[Report] = deque(maxlen=_KEPT_REPORTS)
+        self.asked: deque[dict[str, Any]] = deque()
+        self.limit: anyio.CancelScope | None = None
+        self.written = False
+        self._over = False
+        self._outcome: Any = None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come."""
+        return self._over
+
+    @contextmanager
+    def suspended(self) -> Generator[None]:
+        """The time within does not count."""
+        with suspended(self.limit):
+            yield
+
+    def report(self, report: Report) -> None:
+        """Take in how far the server is."""
+        if self.listener is not None and self.listener.report is not None:
+            self.reports.append(report)
+            self.changed.set()
+
+    def ask(self, request: dict[str, Any]) -> None:
+        """Take in what the server asks."""
+        self.asked.append(request)
+        self.changed.set()
+
+    def settle(self, outcome: Any) -> None:
+        """Take in the result, or the error to be raised in its place; only the first counts."""
+        if not self._over:
+            self._over, self._outcome = True, outcome
+            self.changed.set()
+
+    def result(self) -> Any:
+        """The result, or its error, once it is over."""
+        if isinstance(self._outcome, RemoteError | GleitzeitError):
+            raise self._outcome
+        return self._outcome
+
+
+@contextmanager
+def suspended(limit: anyio.CancelScope | None) -> Generator[None]:
+    """The time within does not count towards the deadline of `limit`."""
+    if limit is None or math.isinf(limit.deadline):
+        yield
+        return
+    left = limit.deadline - anyio.current_time()
+    limit.deadline = math.inf
+    try:
+        yield
+    finally:
+        limit.deadline = anyio.current_time() + left
