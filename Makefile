@@ -8,7 +8,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 SERVERS := tests/servers
-BENCHMARKS := startup engine durable
+BENCHMARKS := startup engine durable hub
 ARGS ?=
 
 # A shim that stands for no interpreter does not count as uv, nor does an unrelated active environment.

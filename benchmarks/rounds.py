@@ -6,15 +6,17 @@ import json
 import statistics
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from benchmarks.contender import Shape
 
 ROOT = Path(__file__).parents[1]
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 class ContenderError(Exception):
@@ -96,28 +98,33 @@ class Entry:
         return statistics.median(self.process.take(self.shape, self.tasks) for _ in range(self.repeats))
 
 
-class Samples:
-    """What each entry cost in each round, in microseconds of CPU a task."""
+class Samples(Generic[Key]):
+    """What each entry took in each round."""
 
-    def __init__(self, taken: Mapping[Entry, Sequence[float]]) -> None:
+    def __init__(self, taken: Mapping[Key, Sequence[float]]) -> None:
         self._taken = taken
 
-    def median(self, entry: Entry) -> float:
+    def median(self, entry: Key) -> float:
         """The middle one of its rounds."""
         return statistics.median(self._taken[entry])
 
-    def ratio(self, entry: Entry, yardstick: Entry) -> float:
-        """How many times the yardstick it cost: the median of the ratios round by round."""
+    def ratio(self, entry: Key, yardstick: Key) -> float:
+        """How many times the yardstick it took: the median of the ratios round by round."""
         pairs = zip(self._taken[entry], self._taken[yardstick], strict=True)
         return statistics.median(mine / theirs for mine, theirs in pairs)
 
 
-def in_turns(entries: Sequence[Entry], rounds: int, warming: int = 1_000_000) -> Samples:
-    """Measure all entries round by round; what they do before, with at most `warming` tasks, is not counted."""
+def by_turns(takes: Mapping[Key, Callable[[], float]], rounds: int) -> Samples[Key]:
+    """Take all measurements round by round."""
+    taken: dict[Key, list[float]] = {entry: [] for entry in takes}
+    for _ in range(rounds):
+        for entry, take in takes.items():
+            taken[entry].append(take())
+    return Samples(taken)
+
+
+def in_turns(entries: Sequence[Entry], rounds: int, warming: int = 1_000_000) -> Samples[Entry]:
+    """Microseconds of CPU a task, of all entries; what they do before, with at most `warming` tasks, is not counted."""
     for entry in entries:
         entry.process.take(entry.shape, min(entry.tasks, warming))
-    taken: dict[Entry, list[float]] = {entry: [] for entry in entries}
-    for _ in range(rounds):
-        for entry in entries:
-            taken[entry].append(entry.take())
-    return Samples(taken)
+    return by_turns({entry: entry.take for entry in entries}, rounds)

@@ -24,6 +24,7 @@ from gleitzeit.core.models import Task, Workflow
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.engine.local.clock import Clock
 from gleitzeit.engine.local.context import EngineParts, RunContext
+from gleitzeit.engine.local.deadline import Deadline
 from gleitzeit.engine.local.secrets import RunSecrets
 from gleitzeit.engine.local.support import Support
 from gleitzeit.providers.base import ProtocolProvider, TaskContext, current_task
@@ -110,7 +111,7 @@ class Code:
     def attempt(self, seconds: float = 60.0) -> Support:
         """Begin another attempt."""
         self.attempts += 1
-        return Support("a", self.task, self.context, seconds=seconds, attempt=self.attempts)
+        return Support("a", self.task, self.context, Deadline(seconds), attempt=self.attempts)
 
     async def _record(self, rows: Sequence[TaskRow], events: Sequence[EventDraft]) -> None:
         self.rows |= {row.key: row for row in rows}

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from gleitzeit.application.workflow_provider import register_workflows
-from gleitzeit.core.errors import ConflictError, DocumentError, ForbiddenError, ProviderError, UnsupportedError
+from gleitzeit.core.errors import ConflictError, DocumentError, ForbiddenError, ProviderError
 from gleitzeit.core.models import Run, Workflow
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.engine.base import Submission
@@ -238,15 +238,6 @@ async def test_a_task_that_is_over_neither_calls_nor_reports_any_more(bench: Any
         await kept[0].call("test/echo")
     gate.set()
     assert "task.progress" not in [event.kind for event in await bench.events(run.id)]
-
-
-async def test_a_question_is_refused_clearly(bench: Any) -> None:
-    async def asking(_: dict[str, Any]) -> Any:
-        return await current_task().ask("Really?")
-
-    bench.method(asking)
-    run = await bench.run([{"id": "a", "method": "test/asking"}])
-    assert (run.tasks["a"].error.code, run.tasks["a"].error.code) == (UnsupportedError.code,) * 2
 
 
 @pytest.fixture

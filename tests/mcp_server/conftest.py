@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import anyio
 import mcp_types as types
@@ -24,7 +24,7 @@ from gleitzeit.registry import ProtocolProviderRegistry
 
 Mode = Literal["auto", "legacy"]
 Transport = Literal["memory", "stdio", "sse", "http"]
-Connect = Callable[[], AbstractAsyncContextManager[Client]]
+Connect = Callable[..., AbstractAsyncContextManager[Client]]
 
 HERE = Path(__file__).parent
 SERVE = [sys.executable, "-c", "import sys; from gleitzeit.cli import serve_stdio; sys.exit(serve_stdio())"]
@@ -84,21 +84,22 @@ def connect(
     factory: Callable[[], AbstractAsyncContextManager[Application]],
     environment: dict[str, str],
 ) -> Connect:
-    """A client of a fresh server, over each transport and in each era."""
+    """A client of a fresh server, over each transport and in each era; it takes further options of the client."""
 
     @asynccontextmanager
-    async def connected() -> AsyncGenerator[Client]:
+    async def connected(**options: Any) -> AsyncGenerator[Client]:
+        options = {"mode": mode, "cache": None, **options}
         if transport == "memory":
-            async with lazy_application(factory) as lazy, Client(build_server(lazy), mode=mode, cache=None) as client:
+            async with lazy_application(factory) as lazy, Client(build_server(lazy), **options) as client:
                 yield client
         elif transport == "stdio":
             parameters = StdioServerParameters(command=SERVE[0], args=SERVE[1:], env=environment)
-            async with Client(parameters, mode=mode, cache=None) as client:
+            async with Client(parameters, **options) as client:
                 yield client
         else:
             async with served(factory) as url:
                 target = sse_client(f"{url}/sse") if transport == "sse" else f"{url}/mcp"
-                async with Client(target, mode=mode, cache=None) as client:
+                async with Client(target, **options) as client:
                     yield client
 
     return connected

@@ -33,6 +33,11 @@ PROTOCOL = Protocol(
         "print": {"description": "Write to standard output in every way there is"},
         "big": {"description": "Return many bytes", "parameters": {"size": {"type": "integer"}}, "read_only": True},
         "odd": {"description": "Return what JSON can't say"},
+        "ask": {
+            "description": "Ask a person and return the answer",
+            "parameters": {"message": {"type": "string"}, "schema": {"type": "object"}},
+            "read_only": True,
+        },
     },
 )
 
@@ -60,6 +65,8 @@ class ProbeProvider(ProtocolProvider):
             return {"text": "half \ud800", "when": "now"}
         if name in ("sleep", "hang"):
             return await _sleep(parameters.get("mark"))
+        if name == "ask":
+            return await current_task().ask(parameters["message"], parameters.get("schema"))
         if name == "steps":
             return await _steps(parameters["count"])
         return _write_everywhere() if name == "print" else {"written": True}

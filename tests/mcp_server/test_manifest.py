@@ -77,6 +77,7 @@ def test_the_hints_tell_reading_from_acting() -> None:
         *("cancel_run", "save_workflow", "delete_workflow")
     }
     assert {name for name, hint in hints.items() if hint.open_world_hint} == {
+        "answer_question",
         "submit_workflow",
         "resume_run",
         "query_method",

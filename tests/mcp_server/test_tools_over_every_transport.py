@@ -148,7 +148,7 @@ async def test_methods_are_found_by_what_they_do(connect: Connect) -> None:
     assert data_of(overview)["servers"] == []
 
 
-PROBE_METHODS = ("echo", "write", "items", "steps", "sleep", "hang", "fail", "crash", "print", "big", "odd")
+PROBE_METHODS = ("echo", "write", "items", "steps", "sleep", "hang", "fail", "crash", "print", "big", "odd", "ask")
 
 
 async def test_a_method_that_fails_says_so_in_its_own_words(connect: Connect) -> None:

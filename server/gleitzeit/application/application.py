@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gleitzeit.application.changes import carried_inputs, changed_document
 from gleitzeit.application.checking import Checked, Source, carried_out, check_source, describe
+from gleitzeit.application.discovery import unasked
 from gleitzeit.application.document_files import read_document
 from gleitzeit.application.permission import Permission
 from gleitzeit.application.saved_workflows import SavedWorkflows
@@ -18,6 +20,7 @@ from gleitzeit.config import Configuration
 from gleitzeit.core.call_document import call_document
 from gleitzeit.core.decisions import Decision
 from gleitzeit.core.errors import ConflictError, ForbiddenError, MethodNotFoundError, ValidationError
+from gleitzeit.core.findings import Finding
 from gleitzeit.core.inputs import bind_inputs
 from gleitzeit.core.models import Run, Workflow
 from gleitzeit.core.protocol import MethodSpec
@@ -27,6 +30,7 @@ from gleitzeit.registry import ProtocolProviderRegistry, ProviderOverview
 from gleitzeit.store.base import Store
 
 _SERVERS = "mcp/servers"
+_SERVER_TOOLS = "mcp/tools/list"
 
 
 class Application:
@@ -140,7 +144,7 @@ class Application:
     async def abandoned(self, run: Run) -> frozenset[str] | None:
         """The methods of a run that no living process carries out; nothing where one does, or where it is over."""
         after: str | None = None
-        while run.status in ("pending", "running"):
+        while run.status in ("pending", "running") or run.questions:
             page = await self._store.orphans(after)
             for orphan in page:
                 if orphan.run_id == run.id:
@@ -201,14 +205,36 @@ class Application:
         """Ask each provider in use how it is, so that `providers` knows."""
         await self.registry.check_health()
 
-    async def servers(self) -> list[dict[str, Any]]:
-        """How each downstream server stands; none where nobody serves `mcp/servers`, or it may not be used."""
+    async def examine(self) -> list[Finding]:
+        """What each provider finds out about itself; of one that nobody asked for, no error is more than a warning."""
+        findings = await self.registry.examine()
+        return [
+            replace(finding, level="warning") if finding.level == "error" and unasked(self.registry, name) else finding
+            for name, found in findings.items()
+            for finding in found
+        ]
+
+    async def servers(self, wait: float = 0) -> list[dict[str, Any]]:
+        """How each downstream server stands; none where nobody serves `mcp/servers`, or it may not be used.
+
+        Those that are starting get `wait` seconds to be up or to fail.
+        """
+        return await self._of_servers(_SERVERS, "servers", {"wait": wait} if wait else {})
+
+    async def server_tools(self, server: str | None = None) -> list[dict[str, Any]]:
+        """The tools of the downstream servers, or of one, as soon as those that start are up or have failed.
+
+        After a few seconds without those that are not up by then.
+        """
+        return await self._of_servers(_SERVER_TOOLS, "tools", {"server": server} if server is not None else {})
+
+    async def _of_servers(self, method: str, key: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         try:
-            self._permission.require(_SERVERS)
-            answer = await self.registry.execute(_SERVERS, {})
+            self._permission.require(method)
+            answer = await self.registry.execute(method, parameters)
         except (MethodNotFoundError, ForbiddenError):
             return []
-        return [dict(server) for server in answer.get("servers", ())]
+        return [dict(entry) for entry in answer.get(key, ())]
 
     async def read_path(self, path: str | os.PathLike[str], roots: Sequence[Path] | None = None) -> bytes:
         """The document in a file inside of the roots.

@@ -53,6 +53,12 @@ def load_providers(registry: ProtocolProviderRegistry, config: Configuration) ->
             _enter(registry, config, name, found)
 
 
+def unasked(registry: ProtocolProviderRegistry, name: str) -> bool:
+    """Whether a provider is there only because it is installed, without a section of its own."""
+    loaded = _loaded.get(registry, {}).get(name)
+    return loaded is not None and loaded[0] is registry.provider(name) and not loaded[1]
+
+
 def _import_modules(registry: ProtocolProviderRegistry, config: Configuration) -> None:
     for folder in config.module_path:
         if str(folder) not in sys.path:

@@ -9,7 +9,22 @@ from typing import Annotated
 
 import typer
 
-from gleitzeit.cli import config_check, exits, install, methods, run, runs, schema, serve, submit, validate, workflows
+from gleitzeit.cli import (
+    config_check,
+    config_import,
+    doctor,
+    exits,
+    install,
+    methods,
+    run,
+    runs,
+    schema,
+    serve,
+    servers,
+    submit,
+    validate,
+    workflows,
+)
 from gleitzeit.cli.chosen_configuration import DEBUG
 from gleitzeit.cli.demo.command import demo
 from gleitzeit.cli.logs import log_to_standard_error
@@ -41,12 +56,15 @@ application.command("submit")(submit.submit)
 application.add_typer(runs.application, name="runs")
 application.command("validate")(validate.validate)
 application.command("methods")(methods.methods)
+application.command("servers")(servers.servers)
+application.command("doctor")(doctor.doctor)
 application.command("demo")(demo)
 application.command("mcp")(mcp)
 application.command("serve")(serve.serve)
 application.command("install")(install.install)
 application.command("schema")(schema.schema)
 application.add_typer(workflows.application, name="workflows")
+config_check.application.command("import")(config_import.import_servers)
 application.add_typer(config_check.application, name="config")
 
 

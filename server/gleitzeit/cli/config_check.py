@@ -22,7 +22,9 @@ from gleitzeit.config import Configuration
 from gleitzeit.registry import ProtocolProviderRegistry, ProviderOverview
 from gleitzeit.store.memory import MemoryStore
 
-application = typer.Typer(help="Look at the configuration.", no_args_is_help=True, rich_markup_mode=None)
+application = typer.Typer(
+    help="Look at the configuration, or take servers over into it.", no_args_is_help=True, rich_markup_mode=None
+)
 
 ConnectOption = Annotated[bool, typer.Option("--connect", help="Also start the providers and connect to each server.")]
 
@@ -32,7 +34,7 @@ _CONNECTED = ("ready", "degraded", "stopped")
 
 @application.callback()
 def options() -> None:
-    """Look at the configuration."""
+    """Look at the configuration, or take servers over into it."""
 
 
 @application.command()

@@ -13,10 +13,12 @@ from anyio.abc import TaskStatus
 
 from gleitzeit.application import Undecided
 from gleitzeit.cli import exits
+from gleitzeit.cli.asking import ask
 from gleitzeit.cli.last_resort import end_in_time, end_now
 from gleitzeit.cli.output import say
 from gleitzeit.cli.progress import shown_progress
-from gleitzeit.core.models import Run
+from gleitzeit.cli.terminal import own_terminal
+from gleitzeit.core.models import Event, Run
 from gleitzeit.engine.base import Engine
 
 End = Literal["over", "waiting", "interrupted", "timed out"]
@@ -57,6 +59,7 @@ async def follow(engine: Engine, begin: Callable[[], Awaitable[Run]], timeout: f
 class _Follower:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._terminal = own_terminal()
         self.run: Run | None = None
         self.end: End = "over"
 
@@ -64,12 +67,30 @@ class _Follower:
         if await self._is_parked(run):
             self.end = "waiting"
             return
+        asked = await self._show(run, run.seq)
+        while asked is not None:  # the live table makes room for the question
+            run = await self._engine.get(run.id)
+            await self._ask(run, asked)
+            asked = await self._show(run, asked.seq)
+
+    async def _show(self, run: Run, after: int) -> Event | None:
+        """Show what happens after an event, until a question comes that the person can answer; nothing at the end."""
         with shown_progress(run.tasks.values()) as show:
-            async for event in self._engine.events(run.id, run.seq):
+            async for event in self._engine.events(run.id, after):
                 show(event)
                 if event.kind in _PARKING and await self._is_parked(run):
                     self.end = "waiting"
-                    return
+                    return None
+                if event.kind == "question.asked":
+                    if self._terminal is not None:
+                        return event
+                    await self._ask(await self._engine.get(run.id), event)
+        return None
+
+    async def _ask(self, run: Run, asked: Event) -> None:
+        for question in run.questions:
+            if question.id == asked.data["question_id"]:
+                await ask(self._engine, run, question, self._terminal)
 
     async def cancel_on_signal(self, waiting: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
         # A provider may be at work as soon as the run has begun, and may not let go of the process by itself.
@@ -90,4 +111,5 @@ class _Follower:
         await self._engine.cancel(run.id, reason)
 
     async def _is_parked(self, run: Run) -> bool:
-        return (await self._engine.get(run.id)).status == "waiting"
+        stands = await self._engine.get(run.id)
+        return stands.status == "waiting" and not stands.questions

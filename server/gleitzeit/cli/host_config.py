@@ -42,7 +42,7 @@ def plan_change(path: Path, name: str, entry: Mapping[str, Any]) -> Change:
 
     Raises `ConfigurationError` where the file is not one that can be changed safely.
     """
-    before = _read(path)
+    before = read_text(path)
     document = _parse(before or "", path)
     wanted = _with_entry(document, name, entry, path)
     if before is not None and wanted == document:
@@ -57,7 +57,7 @@ def write_change(change: Change) -> Path | None:
 
     Raises `ConflictError` where the file is no longer what the change was made for.
     """
-    if _read(change.path) != change.before:
+    if read_text(change.path) != change.before:
         raise ConflictError(f"{change.path} was changed by somebody else just now", hint="run the command again")
     target = Path(os.path.realpath(change.path))
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,8 @@ def write_change(change: Change) -> Path | None:
     return backup
 
 
-def _read(path: Path) -> str | None:
+def read_text(path: Path) -> str | None:
+    """The text of a file; none where there is no such file. Raises `ConfigurationError` for what is no text."""
     try:
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:

@@ -8,6 +8,7 @@ import typer
 
 from gleitzeit.application import Application, Undecided
 from gleitzeit.cli import resume
+from gleitzeit.cli.answer import answer
 from gleitzeit.cli.database import CALLER, with_database
 from gleitzeit.cli.events import events
 from gleitzeit.cli.options import ConfigOption, JsonOption, RunArgument
@@ -68,7 +69,16 @@ def show(run_id: RunArgument, config: ConfigOption = None, as_json: JsonOption =
     if as_json:
         print_json({**run.to_dict(), "abandoned": abandoned})
     else:
-        print_result("\n".join(told_run(run, undecided, abandoned=abandoned)))
+        print_result("\n".join(_told(run, undecided, abandoned)))
+
+
+def _told(run: Run, undecided: Undecided, abandoned: bool) -> list[str]:
+    lines = [*told_run(run, undecided, abandoned=abandoned)]
+    if not run.questions or abandoned:
+        return lines
+    asked = [f"question {one.id} of {one.task_id}: {one.message}" for one in run.questions]
+    following = "next: answer through the server, or at the terminal, that carries it out"
+    return [*lines[:-1], *asked, following]  # the last line is about decisions on tasks
 
 
 @application.command()
@@ -93,3 +103,4 @@ def cancel(
 
 application.command("resume")(resume.resume)
 application.command("events")(events)
+application.command("answer")(answer)

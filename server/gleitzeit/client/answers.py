@@ -9,7 +9,7 @@ from typing import Any
 from gleitzeit.client.session import Validation
 from gleitzeit.core.diagnostics import Diagnostic
 from gleitzeit.core.errors import DocumentError, GleitzeitError, LimitError, ProviderError
-from gleitzeit.core.models import Event, Failure, Run, TaskResult
+from gleitzeit.core.models import Event, Failure, Question, Run, TaskResult
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.engine.base import RunList, RunSummary
 
@@ -44,6 +44,7 @@ def run_of(summary: Mapping[str, Any], details: Mapping[str, Any]) -> Run:
         created_at=_moment(details["created_at"]),
         finished_at=_moment(details["finished_at"]) if "finished_at" in details else None,
         resumed_from=summary.get("resumed_from"),
+        questions=tuple(Question.from_dict(question) for question in summary.get("questions", ())),
     )
 
 

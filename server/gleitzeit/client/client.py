@@ -80,8 +80,9 @@ class GleitzeitClient:
     ) -> Run:
         """Run a workflow, given as a path, text, mapping or `Workflow`, and return the run once it is over.
 
-        A run that fails is returned with its error; a run that waits for a person is returned waiting. `on_event` is
-        called with each event. Raises `DocumentError` and, for inputs, `ValidationError`.
+        A run that fails is returned with its error; a run that waits for a decision or an answer is returned waiting.
+        `on_event` is called with each event; it may answer a `question.asked`, and the run goes on. Raises
+        `DocumentError` and, for inputs, `ValidationError`.
         """
         return await self._finish(await self.submit_workflow(workflow, inputs), on_event)
 
@@ -139,6 +140,15 @@ class GleitzeitClient:
         document = await self._document(workflow) if workflow is not None else None
         return await self._session.resume(run_id, Resumption(from_task, changes, document, inputs, unknown))
 
+    async def answer_question(self, run_id: str, question_id: str, content: Mapping[str, Any] | None) -> Run:
+        """Answer a question of `run.questions`, by None decline to; the run as it stands then.
+
+        `events` waits for what becomes of it. Raises `ValidationError`, naming the field, for an answer that does not
+        fit the question's schema: it stays open then. `NotFoundError` for a question that was never asked, and
+        `ConflictError` for one that is not open any more, or that another process asks.
+        """
+        return await self._session.answer(run_id, question_id, content)
+
     async def save_workflow(self, workflow: WorkflowSource, name: str | None = None, overwrite: bool = False) -> int:
         """Check a workflow and keep it under a name; returns its version. Raises `ConflictError` for a taken name."""
         return await self._session.save_workflow(await self._document(workflow), name, overwrite)
@@ -152,7 +162,7 @@ class GleitzeitClient:
         await self._session.delete_workflow(name)
 
     def events(self, run_id: str, after: int = 0) -> AsyncIterator[Event]:
-        """The events of a run as they happen, until it is over or waits for a decision."""
+        """The events of a run as they happen, until it is over, or waits for a decision or an answer."""
         return self._session.events(run_id, after)
 
     async def validate(self, workflow: WorkflowSource, inputs: Mapping[str, Any] | None = None) -> Validation:

@@ -11,7 +11,7 @@ from gleitzeit.client.session import Document, Resumption, Session, Validation
 from gleitzeit.config import Configuration
 from gleitzeit.core.models import Event, Run
 from gleitzeit.core.protocol import MethodSpec
-from gleitzeit.engine.base import RunList
+from gleitzeit.engine.base import Reply, RunList
 
 CALLER = "local"
 
@@ -73,9 +73,22 @@ class NativeSession(Session):
         """Stop a run."""
         return await self._engine.cancel(run_id, reason, caller=CALLER)
 
-    def events(self, run_id: str, after: int = 0) -> AsyncIterator[Event]:
-        """The engine's own events."""
-        return self._engine.events(run_id, after, caller=CALLER)
+    async def answer(self, run_id: str, question_id: str, content: Mapping[str, Any] | None) -> Run:
+        """Answer a question of a run that this engine carries out."""
+        reply = Reply("decline") if content is None else Reply("accept", content)
+        return await self._engine.answer(run_id, question_id, reply, caller=CALLER)
+
+    async def events(self, run_id: str, after: int = 0) -> AsyncIterator[Event]:
+        """The engine's own events, as long as the run does not wait for an answer."""
+        run = await self.get(run_id)
+        if run.questions and run.seq <= after:
+            return
+        async for event in self._engine.events(run_id, after, caller=CALLER):
+            yield event
+            if run.questions or event.kind == "question.asked":
+                run = await self.get(run_id)
+                if run.questions and run.seq <= event.seq:
+                    return
 
     async def validate(self, document: Document, inputs: Mapping[str, Any] | None) -> Validation:
         """Check a document without running it."""

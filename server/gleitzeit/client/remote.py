@@ -22,7 +22,6 @@ from gleitzeit.engine.base import RunList
 WAIT_SECONDS = 30
 READ_SECONDS = 90.0
 MOST_METHODS = 100
-_RESTING = OVER | {"waiting"}
 
 
 @asynccontextmanager
@@ -104,6 +103,13 @@ class RemoteSession(Session):
         await self._call("cancel_run", _present({"run_id": run_id, "reason": reason or None}))
         return await self.get(run_id)
 
+    async def answer(self, run_id: str, question_id: str, content: Mapping[str, Any] | None) -> Run:
+        """Answer a question by `answer_question`."""
+        reply = {"decline": True} if content is None else {"answer": dict(content)}
+        given = {"run_id": run_id, "question_id": question_id, **reply, "wait_seconds": 0}
+        await self._call("answer_question", given)
+        return await self.get(run_id)
+
     async def events(self, run_id: str, after: int = 0) -> AsyncIterator[Event]:
         """Events by `inspect_run`, which waits for the next ones at the server."""
         while True:
@@ -115,8 +121,10 @@ class RemoteSession(Session):
             if "next" in answer:
                 _check_progress(run_id, answer)
                 continue
-            if answer["status"] in _RESTING:
+            if answer["status"] in OVER or (answer["status"] == "waiting" and not answer["events"]):
                 return
+            if answer["status"] == "waiting":  # whoever was told of a question may have answered it by now
+                continue
             await self._call("inspect_run", {"run_id": run_id, "wait_seconds": WAIT_SECONDS})
 
     async def validate(self, document: Document, inputs: Mapping[str, Any] | None) -> Validation:

@@ -77,8 +77,16 @@ class Session(abc.ABC):
         """Take a run up again. Raises `ConflictError` where that is not possible as it is."""
 
     @abc.abstractmethod
+    async def answer(self, run_id: str, question_id: str, content: Mapping[str, Any] | None) -> Run:
+        """Answer an open question of a run or, without content, decline to; the run as it stands then.
+
+        Raises `ValidationError` for an answer that does not fit, `NotFoundError`, and `ConflictError` for a question
+        that is not open any more, or that cannot be answered here.
+        """
+
+    @abc.abstractmethod
     def events(self, run_id: str, after: int = 0) -> AsyncIterator[Event]:
-        """The run's events as they happen, until it is over or waits for a decision."""
+        """The run's events as they happen, until it is over or waits for somebody, and all are told."""
 
     @abc.abstractmethod
     async def validate(self, document: Document, inputs: Mapping[str, Any] | None) -> Validation:

@@ -22,7 +22,8 @@ GleitzeitError                      error
 │   ├── ProviderCrashedError        provider_crashed        an exception that nobody foresaw
 │   └── ToolFailedError             tool_failed             a downstream tool said so
 ├── TimeoutError                    timeout                 ambiguous: it may have been carried out
-└── CancelledError                  cancelled
+├── CancelledError                  cancelled
+└── QuestionDeclinedError           question_declined       details: whether it was declined or dismissed
 """
 
 from __future__ import annotations
@@ -219,6 +220,12 @@ class CancelledError(GleitzeitError):
     code = "cancelled"
 
 
+class QuestionDeclinedError(GleitzeitError):
+    """A question of a task that whoever was asked did not want to answer; `details["action"]` is decline or cancel."""
+
+    code = "question_declined"
+
+
 ERRORS: Mapping[str, type[GleitzeitError]] = {
     "configuration_invalid": ConfigurationError,
     "document_invalid": DocumentError,
@@ -242,5 +249,6 @@ ERRORS: Mapping[str, type[GleitzeitError]] = {
     "tool_failed": ToolFailedError,
     "timeout": TimeoutError,
     "cancelled": CancelledError,
+    "question_declined": QuestionDeclinedError,
 }
 """The class of an error by its code; any other code is that of a plain `GleitzeitError`."""

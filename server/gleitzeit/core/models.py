@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
@@ -226,11 +226,42 @@ class TaskResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What a task wants to know from a person; the answer is an object that fits `schema`.
+
+    `task_id` is the task of this run that waits for it, or an item such as `send[3]`, be it that a run which it has
+    started asks. `asked_at` is seconds since the epoch.
+    """
+
+    id: str
+    task_id: str
+    message: str
+    schema: Mapping[str, Any]
+    asked_at: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The question as JSON data."""
+        return {
+            "question_id": self.id,
+            "task_id": self.task_id,
+            "message": self.message,
+            "schema": dict(self.schema),
+            "asked_at": self.asked_at,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Question:
+        """The question that `to_dict` wrote down."""
+        return cls(data["question_id"], data["task_id"], data["message"], data["schema"], data["asked_at"])
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """What became of one submitted workflow. Times are seconds since the epoch.
 
     `tasks` is by task id, in the order of the document. `outputs` is what the document's `outputs` say, else the
-    results of the tasks that nobody depends on; it is empty until the run is completed.
+    results of the tasks that nobody depends on; it is empty until the run is completed. `questions` are those that
+    are open, oldest first; while there are any, its status is `waiting`, though other tasks may run.
     """
 
     id: str
@@ -245,6 +276,7 @@ class Run:
     parent_id: str | None = None
     resumed_from: str | None = None
     seq: int = 0
+    questions: Sequence[Question] = ()
 
     @property
     def over(self) -> bool:
@@ -265,6 +297,7 @@ class Run:
             "finished_at": self.finished_at,
             "parent_id": self.parent_id,
             "resumed_from": self.resumed_from,
+            **({"questions": [question.to_dict() for question in self.questions]} if self.questions else {}),
         }
 
 
@@ -273,7 +306,8 @@ class Event:
     """One thing that happened in a run; `seq` counts from 1 within the run and never repeats.
 
     `kind` is one of run.submitted, run.recovered, run.completed, run.failed, run.cancelled, task.started,
-    task.progress, task.retrying, task.waiting, task.completed, task.failed, task.skipped, task.cancelled, task.unknown.
+    task.progress, task.retrying, task.waiting, task.completed, task.failed, task.skipped, task.cancelled, task.unknown,
+    question.asked, question.answered, question.withdrawn.
     `task_id` is `name` or, for an item of a foreach, `name[3]`. `at` is seconds since the epoch.
     """
 

@@ -6,7 +6,7 @@ import abc
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from gleitzeit.core.decisions import Decision
 from gleitzeit.core.models import Event, Run, Workflow
@@ -49,6 +49,15 @@ class Resumption:
     def plain(self) -> bool:
         """Whether nothing is changed or decided."""
         return self.workflow is None and self.inputs is None and self.from_task is None and not self.unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What somebody says to a question: `content` is the answer where the action is `accept`."""
+
+    action: Literal["accept", "decline", "cancel"]
+    content: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    answered_by: Literal["person", "model", "program"] = "program"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +104,7 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     async def wait(self, run_id: str, timeout: float | None = None, *, caller: str | None = None) -> Run:
-        """The run once it is over or waits for a decision, or as it stands after `timeout` seconds."""
+        """The run once it is over, waits for a decision or an answer, or as it stands after `timeout` seconds."""
 
     @abc.abstractmethod
     async def list(
@@ -121,6 +130,15 @@ class Engine(abc.ABC):
         by a new run, linked to it: results whose task, inputs and dependencies did not change are kept. One that
         waits is closed by that. Raises `ConflictError` while somebody carries it out, where there is nothing left to
         do, and where tasks whose end is unknown are not all decided; `ValidationError` for a task that there is not.
+        """
+
+    @abc.abstractmethod
+    async def answer(self, run_id: str, question_id: str, reply: Reply, *, caller: str | None = None) -> Run:
+        """Answer an open question of a run, or of one that it has started; the run as it stands then.
+
+        Raises `ValidationError`, naming the field, for an answer that does not fit: the question stays open then.
+        `NotFoundError` for a question that was never asked; `ConflictError` for one that is not open any more, or
+        that another process asks.
         """
 
     @abc.abstractmethod

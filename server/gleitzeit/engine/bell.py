@@ -11,13 +11,15 @@ class Bell:
     A listener notes `rings` before it reads, so that no ring between reading and waiting is missed.
     """
 
-    __slots__ = ("_end", "_event", "rings", "silent")
+    __slots__ = ("_end", "_event", "_pause", "calling", "rings", "silent")
 
     def __init__(self) -> None:
         self.rings = 0
         self.silent = False
+        self.calling = False
         self._event: anyio.Event | None = None
         self._end: anyio.Event | None = None
+        self._pause: anyio.Event | None = None
 
     def ring(self) -> None:
         """Wake all who wait."""
@@ -32,6 +34,15 @@ class Bell:
         self.ring()
         if self._end is not None:
             self._end.set()
+        if self._pause is not None:
+            self._pause.set()
+
+    def call(self, calling: bool) -> None:
+        """Say whether the run waits for somebody's answer."""
+        self.calling = calling
+        if calling and self._pause is not None:
+            self._pause.set()
+            self._pause = None
 
     async def rung(self, since: int) -> None:
         """Return once it has rung more than `since` times."""
@@ -44,3 +55,9 @@ class Bell:
         if not self.silent:
             self._end = self._end or anyio.Event()
             await self._end.wait()
+
+    async def pause(self) -> None:
+        """Return once it has fallen silent, or the run waits for somebody's answer."""
+        if not (self.silent or self.calling):
+            self._pause = self._pause or anyio.Event()
+            await self._pause.wait()

@@ -43,13 +43,17 @@ async def _list_tools(context: Context, params: types.PaginatedRequestParams | N
     return types.ListToolsResult(tools=list(TOOLS.values()), ttl_ms=0, cache_scope="public")
 
 
-async def _call_tool(context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+async def _call_tool(
+    context: Context, params: types.CallToolRequestParams
+) -> types.CallToolResult | types.InputRequiredResult:
     if params.name not in TOOLS:
         hint = did_you_mean(params.name, TOOLS) or f"there are {', '.join(TOOLS)}"
         raise MCPError(code=types.INVALID_PARAMS, message=f'unknown tool "{params.name}"; {hint}')
     from gleitzeit.mcp_server.tools.dispatch import carry_out  # the first answer is out before this is needed
 
-    answer = await carry_out(context, params.name, params.arguments or {})
+    answer = await carry_out(context, params)
+    if isinstance(answer, types.InputRequiredResult):
+        return answer
     return types.CallToolResult(
         content=[types.TextContent(type="text", text=answer.text)],
         structured_content=answer.data,

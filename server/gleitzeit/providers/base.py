@@ -50,7 +50,7 @@ class Readiness(Interface):
         ...
 
 
-class _Detached:
+class Detached:
     """Stands behind a provider that is called outside of any run, as in a unit test."""
 
     async def progress(self, done: float | None, total: float | None, message: str | None) -> None:
@@ -82,7 +82,7 @@ class TaskContext:
     deadline: float | None = None
     idempotency_key: str = ""
     roots: tuple[Path, ...] = ()
-    support: TaskSupport = field(default_factory=_Detached)
+    support: TaskSupport = field(default_factory=Detached)
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
     caller: str = "local"
     meta: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -19,6 +19,7 @@ from gleitzeit.core.errors import (
     MethodNotFoundError,
     ProviderCrashedError,
 )
+from gleitzeit.core.findings import Finding
 from gleitzeit.core.groups import unwrapped
 from gleitzeit.core.protocol import MethodSpec, Protocol
 from gleitzeit.providers.base import ProtocolProvider
@@ -26,6 +27,9 @@ from gleitzeit.registry.described import described, described_import
 from gleitzeit.registry.gate import Bounds
 from gleitzeit.registry.member import Member
 from gleitzeit.registry.roster import ProviderOverview, Roster
+
+EXAMINATION_SECONDS = 180.0
+"""How long a provider may examine itself; servers of its own may have to be downloaded first."""
 
 _logger = logging.getLogger(__name__)
 
@@ -226,6 +230,30 @@ class ProtocolProviderRegistry:
                 group.start_soon(member.check_health)
         return self.overview()
 
+    async def examine(self) -> dict[str, list[Finding]]:
+        """What each provider finds out about itself, all at once; those that are not started are started for it."""
+        findings = {name: [_broken(broken)] for name, broken in self._roster.broken.items()}
+        members = dict(self._roster.members)
+        findings |= {name: [] for name in members}
+        async with anyio.create_task_group() as group:
+            for name, member in members.items():
+                group.start_soon(self._examine, name, member, findings[name])
+        return findings
+
+    async def _examine(self, name: str, member: Member, findings: list[Finding]) -> None:
+        try:
+            with anyio.fail_after(EXAMINATION_SECONDS):
+                await member.start(self._group)
+                findings += await member.provider.examine()
+        except GleitzeitError as error:
+            findings.append(Finding.of(name, error))
+        except TimeoutError:
+            findings.append(Finding(name, "error", f"not examined within {EXAMINATION_SECONDS:g} s"))
+        except Exception as error:
+            _logger.exception("provider %s can't be examined", name)
+            fix = "this is a defect in the provider; the log has its traceback"
+            findings.append(Finding(name, "error", f"can't be examined: {described(error)}", fix))
+
     def _group(self) -> TaskGroup:
         if not self._lives:
             raise ConflictError(
@@ -241,3 +269,9 @@ class ProtocolProviderRegistry:
         member.close()
         if member.alive:
             self._retired.append(member)
+
+
+def _broken(overview: ProviderOverview) -> Finding:
+    """A provider that could not be loaded, as a finding."""
+    fix = "mend the module, or take it out of providers.modules or of the installed packages"
+    return Finding(overview.name, "error", f"could not be loaded: {overview.error}", fix)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from gleitzeit.core import retry
 from gleitzeit.core.errors import GleitzeitError
-from gleitzeit.core.models import Failure, Task
+from gleitzeit.core.models import Failure, Question, Task
 from gleitzeit.engine.local.context import Ending, RunContext
 from gleitzeit.engine.local.failures import recorded_failure
 from gleitzeit.engine.local.repeating import repeatable
 from gleitzeit.engine.local.results import as_data
+from gleitzeit.engine.local.waiting import with_questions
 from gleitzeit.store.base import CacheEntry, EventDraft, TaskRow
 
 
@@ -60,6 +61,11 @@ class Attempt:
     def parked(self) -> TaskRow:
         """Its row where it is cut off in good order."""
         return self.begun()._replace(metadata={**self._cuts(), "parked": True})
+
+    def asking(self, questions: Sequence[Question]) -> TaskRow:
+        """Its row while questions of it are open, and again once none is."""
+        row = self.begun()
+        return row._replace(state="waiting", metadata=with_questions(row.metadata, questions)) if questions else row
 
     def completed(self, result: dict[str, Any], size: int, digest: str | None) -> Ending:
         """It has a result of about `size` bytes, which may be used again under `digest` where the task says so."""

@@ -16,6 +16,7 @@ from gleitzeit.core.nesting import RUN_WORKFLOW
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.engine.local.cancellation import ends_the_task
 from gleitzeit.engine.local.context import RunContext
+from gleitzeit.engine.local.deadline import Deadline
 from gleitzeit.engine.local.failures import translate
 from gleitzeit.engine.local.journal import Call
 from gleitzeit.engine.local.results import taken
@@ -68,15 +69,21 @@ def identified(method: str, parameters: Mapping[str, Any], spec: MethodSpec | No
 
 
 async def carried_out(
-    context: RunContext, method: str, parameters: dict[str, Any], seconds: float | None
+    context: RunContext, method: str, parameters: dict[str, Any], seconds: float | None, deadline: Deadline
 ) -> tuple[dict[str, Any], int]:
     """What the method returns, as data of our own, and about how many bytes it is.
 
-    Raises a GleitzeitError, whatever its provider raised.
+    Where it has `seconds`, they end at the `deadline`. Raises a GleitzeitError, whatever its provider raised.
     """
     if seconds is None:
         return await _answer(context, method, parameters)
-    scope = anyio.CancelScope(deadline=anyio.current_time() + seconds)
+    scope = anyio.CancelScope()
+
+    def move() -> None:
+        scope.deadline = anyio.current_time() + deadline.remaining
+
+    deadline.moved = move
+    move()
     try:
         with scope:
             return await _answer(context, method, parameters)

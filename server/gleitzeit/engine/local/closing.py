@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from gleitzeit.core.models import Failure, RunState
 from gleitzeit.core.plan import ENDED
+from gleitzeit.engine.local.waiting import without_questions
 from gleitzeit.store.base import EventDraft, RunRow, TaskRow
 
 
@@ -27,7 +28,7 @@ def closing(run: RunRow, rows: Iterable[TaskRow], state: RunState, failure: Fail
     begun = {row.key: row for row in rows}
     absent = [TaskRow(task.id, "pending") for task in run.workflow.tasks if task.id not in begun]
     open_rows = [row for row in [*begun.values(), *absent] if row.state not in ENDED]
-    tasks = [row._replace(state="cancelled", finished_at=now) for row in open_rows]
+    tasks = [without_questions(row)._replace(state="cancelled", finished_at=now) for row in open_rows]
     events = [EventDraft("task.cancelled", now, row.key) for row in tasks]
     facts = {"reason": failure.message} if state == "cancelled" else {"error": failure.to_dict()}
     events.append(EventDraft(f"run.{state}", now, None, facts))

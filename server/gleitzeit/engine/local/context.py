@@ -15,6 +15,7 @@ from gleitzeit.engine.evaluator import Evaluator, RunEvaluator
 from gleitzeit.engine.local.alarms import Alarms
 from gleitzeit.engine.local.clock import Clock
 from gleitzeit.engine.local.crew import Crew
+from gleitzeit.engine.local.inquiry import Inquiry
 from gleitzeit.engine.local.run_rows import RunRows
 from gleitzeit.engine.local.secrets import RunSecrets
 from gleitzeit.engine.local.slots import Slots
@@ -42,7 +43,10 @@ Policy = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class EngineParts:
-    """The parts that carry out tasks. `child` submits a run for a task and returns it once it is over."""
+    """The parts that carry out tasks. `child` submits a run for a task and returns it once it is over.
+
+    `ask` puts the inquiry of a task of a run, or of a call that it makes, and returns the content of the answer.
+    """
 
     methods: Methods
     store: Store
@@ -55,6 +59,7 @@ class EngineParts:
     policy: Policy | None
     result_bytes: int
     child: Callable[[Submission], Awaitable[Run]]
+    ask: Callable[[str, str, Inquiry], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)

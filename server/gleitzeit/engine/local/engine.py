@@ -7,23 +7,27 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import anyio
+import anyio.lowlevel
 
 from gleitzeit.core.errors import ConflictError, RunNotFoundError
 from gleitzeit.core.models import OVER, Event, Failure, Run, Workflow
-from gleitzeit.engine.base import Engine, Resumption, RunList, Submission
+from gleitzeit.engine.base import Engine, Reply, Resumption, RunList, Submission
 from gleitzeit.engine.bell import Bell
 from gleitzeit.engine.evaluator import Evaluator
 from gleitzeit.engine.local.alarms import Alarms
+from gleitzeit.engine.local.asking import Asking
 from gleitzeit.engine.local.clock import Clock
 from gleitzeit.engine.local.conductor import Conductor
 from gleitzeit.engine.local.context import EngineParts, Methods, Policy
 from gleitzeit.engine.local.crew import Crew
 from gleitzeit.engine.local.family import Family
+from gleitzeit.engine.local.inquiry import Inquiry
 from gleitzeit.engine.local.interrupted import doubtful, settled
 from gleitzeit.engine.local.lookout import Lookout
+from gleitzeit.engine.local.open_questions import asked_elsewhere
 from gleitzeit.engine.local.open_runs import OPEN_RUNS, OpenRuns
 from gleitzeit.engine.local.recovery import Recovery
 from gleitzeit.engine.local.results import RESULT_BYTES, is_text
@@ -32,6 +36,7 @@ from gleitzeit.engine.local.retention import Retention
 from gleitzeit.engine.local.slots import Slots
 from gleitzeit.engine.local.submissions import digest_of, record, row_of, with_key
 from gleitzeit.engine.local.views import list_of, run_of
+from gleitzeit.engine.local.waiting import questions_in
 from gleitzeit.store.base import Owner, Request, Snapshot, Store
 from gleitzeit.store.memory import MemoryStore
 
@@ -39,6 +44,7 @@ _LETTING_GO = 1.0
 _SOON = 600.0
 _MOST_RUNS = 1_000
 _LAST = 1 << 62
+_CANCELLING = 10.0
 _WAIT = "wait for it, or cancel it first"
 
 
@@ -84,12 +90,14 @@ class LocalEngine(Engine):
             policy=policy,
             result_bytes=result_bytes,
             child=self._child,
+            ask=self._ask,
         )
         self._conductor = Conductor(self._store)
         self._open_runs = OpenRuns(
             self._parts, self._conductor, self._changed, self._forsaken, boot=self._owner.boot, most=open_runs
         )
         self._family = Family(self._parts, self._open_runs, self._changed)
+        self._asking = Asking(self._parts, self._open_runs)
         self._lookout = Lookout(self._parts, self._open_runs, self._changed)
         self._recovery = Recovery(self._parts, self._open_runs, self._family, claims=recover)
         self._retention = Retention(self._store, self._parts.clock, keep_days, keep_runs)
@@ -155,15 +163,11 @@ class LocalEngine(Engine):
         return run_of(await self._load(run_id, caller))
 
     async def wait(self, run_id: str, timeout: float | None = None, *, caller: str | None = None) -> Run:
-        """The run once it is over or does nothing more by itself, or as it stands after `timeout` seconds."""
-        snapshot = await self._load(run_id, caller)
-        if snapshot.run.state == "running":
-            if timeout is None:
-                return run_of(await self._rest_of(run_id))
-            with anyio.move_on_after(timeout):
-                return run_of(await self._rest_of(run_id))
-            return await self.get(run_id)
-        return run_of(snapshot)
+        """The run once it is over or waits for somebody, or as it stands after `timeout` seconds."""
+        await self._load(run_id, caller)
+        with anyio.move_on_after(timeout):
+            return run_of(await self._rest_of(run_id))
+        return await self.get(run_id)
 
     async def list(
         self,
@@ -217,6 +221,15 @@ class LocalEngine(Engine):
                 return await self._close_and_begin_again(snapshot, resumption)
         return await self.resume(run_id, resumption, caller=caller)  # somebody has ended it meanwhile
 
+    async def answer(self, run_id: str, question_id: str, reply: Reply, *, caller: str | None = None) -> Run:
+        """Answer an open question of a run that is carried out here; the run as it stands then."""
+        snapshot = await self._load(run_id, caller)
+        runner = self._open_runs.find(run_id)
+        if runner is None:
+            raise asked_elsewhere(snapshot, question_id)
+        await self._asking.answer(runner, question_id, reply)
+        return run_of(runner.rows.snapshot())
+
     async def document(self, run_id: str, *, caller: str | None = None) -> Workflow:
         """The document that the run was submitted with."""
         return (await self._load(run_id, caller)).run.workflow
@@ -247,20 +260,26 @@ class LocalEngine(Engine):
         self._check_open()
         return await self._family.child(submission)
 
+    async def _ask(self, run_id: str, key: str, inquiry: Inquiry) -> dict[str, Any]:
+        return await self._asking.ask(run_id, key, inquiry)
+
     def _forsaken(self, run_id: str) -> None:
         self._family.forsake(run_id)
 
-    async def _rest_of(self, run_id: str) -> Snapshot:
-        """The run once it is over or does nothing more by itself, whoever carries it out."""
+    async def _rest_of(self, run_id: str, *, heeding: bool = True) -> Snapshot:
+        """The run once it does nothing more by itself or, `heeding` its questions, waits for an answer."""
         while True:
             rings = self._changed.rings
             runner = self._open_runs.find(run_id)
             if runner is not None:
-                await runner.bell.silence()
+                await (runner.bell.pause() if heeding else runner.bell.silence())
                 snapshot = runner.rows.snapshot()
             else:
                 snapshot = await self._load(run_id, None)
             if snapshot.run.state != "running" or not self._open:
+                return snapshot
+            if heeding and questions_in(snapshot.tasks.values()):
+                await anyio.lowlevel.checkpoint()  # who asks again and again must not keep the answer from coming
                 return snapshot
             if runner is None:
                 await self._changed.rung(rings)
@@ -339,7 +358,9 @@ class LocalEngine(Engine):
     async def _request_cancel(self, run_id: str, failure: Failure) -> Run:
         """Have the process that carries a run out cancel it, and wait for that as long as it may take."""
         await self._store.request(Request(run_id, "cancel", {"reason": failure.message}))
-        return await self.wait(run_id, 10.0)
+        with anyio.move_on_after(_CANCELLING):
+            await self._rest_of(run_id, heeding=False)
+        return await self.get(run_id)
 
     def _check_open(self) -> None:
         if not self._open:

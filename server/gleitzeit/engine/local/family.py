@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets as randomness
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import anyio
@@ -19,6 +17,7 @@ from gleitzeit.engine.bell import Bell
 from gleitzeit.engine.local.closing import closing
 from gleitzeit.engine.local.context import EngineParts
 from gleitzeit.engine.local.interrupted import doubtful, settled
+from gleitzeit.engine.local.lending import slot_lent
 from gleitzeit.engine.local.open_runs import OpenRuns
 from gleitzeit.engine.local.resuming import resumed_run
 from gleitzeit.engine.local.runner import Runner
@@ -141,41 +140,12 @@ class Family:
                 await self.close(snapshot, _STOPPED)
 
     async def _end_of(self, child: Runner, work: Work | None) -> None:
-        async with self._slot_lent(work):
+        async with slot_lent(work, self._parts.slots):
             try:
                 await child.bell.silence()
             except BaseException:
                 child.close("cancelled", Failure("cancelled", "the task that started it was stopped"))
                 raise
-
-    @asynccontextmanager
-    async def _slot_lent(self, work: Work | None) -> AsyncGenerator[None]:
-        """Let somebody else have the slot of a work that only waits, be it for several children at once."""
-        slots = self._parts.slots
-        if work is None:
-            yield
-            return
-        work.away += 1
-        if work.slot:
-            work.slot = False
-            slots.release()
-        try:
-            yield
-        finally:
-            work.away -= 1
-            if not (work.away or work.returning or work.is_cancelled()):
-                with anyio.CancelScope(shield=True):  # its code goes on, even where only this wait was cut short
-                    await self._come_back(work)
-
-    async def _come_back(self, work: Work) -> None:
-        slots = self._parts.slots
-        work.returning = True
-        await slots.regain()
-        work.returning = False
-        if work.away or work.is_cancelled():  # it waits again, or needs none any more
-            slots.release()
-        else:
-            work.slot = True
 
     async def _found(self, parent: Runner, submission: Submission) -> Snapshot | None:
         """The child that the same attempt has started before it was cut off, whatever became of it."""

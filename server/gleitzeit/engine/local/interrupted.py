@@ -12,6 +12,7 @@ from gleitzeit.core.nesting import RUN_WORKFLOW
 from gleitzeit.engine.local.clock import Clock
 from gleitzeit.engine.local.context import Methods
 from gleitzeit.engine.local.repeating import repeatable
+from gleitzeit.engine.local.waiting import without_questions
 from gleitzeit.store.base import EventDraft, Snapshot, TaskRow
 
 MOST_CRASHES = 5
@@ -29,15 +30,21 @@ class Settled:
 
 async def settled(snapshot: Snapshot, methods: Methods, clock: Clock) -> Settled:
     """The rows with every task ended that was cut off and must not be repeated; what may be runs again."""
-    rows, changed, events = dict(snapshot.tasks), list[TaskRow](), list[EventDraft]()
+    changed, events = _silenced(snapshot), list[EventDraft]()
+    snapshot = replace(snapshot, tasks={**snapshot.tasks, **changed})
     async for task, row, harmless in _begun(snapshot, methods, "running"):
         ended = _cut_off(task, row, harmless, clock.now())
         if ended is not None and ended.failure is not None:
-            rows[row.key] = ended
-            changed.append(ended)
+            changed[row.key] = ended
             facts = {"error": ended.failure.to_dict()}
             events.append(EventDraft(f"task.{ended.state}", clock.now(), row.key, facts))
-    return Settled(rows, changed, events)
+    return Settled({**snapshot.tasks, **changed}, list(changed.values()), events)
+
+
+def _silenced(snapshot: Snapshot) -> dict[str, TaskRow]:
+    """The rows of tasks whose questions nobody waits for any more, as those of tasks that ran."""
+    rows = [row for row in snapshot.tasks.values() if row.state == "waiting"]
+    return {row.key: without_questions(row)._replace(state="running") for row in rows}
 
 
 async def doubtful(snapshot: Snapshot, methods: Methods) -> Snapshot:

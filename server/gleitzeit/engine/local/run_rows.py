@@ -12,10 +12,11 @@ from gleitzeit.store.base import Change, RunRow, Snapshot, TaskRow
 class RunRows:
     """The run's row, those of its tasks, and of items and calls those that are still of interest.
 
-    An item is forgotten when it is over, for there may be many thousands, and a call when its task is.
+    An item is forgotten when it is over, for there may be many thousands, and a call when its task is. `waiting` has
+    the keys of tasks and items that wait for an answer.
     """
 
-    __slots__ = ("_calls", "_ids", "_items", "run", "seq", "tasks")
+    __slots__ = ("_calls", "_ids", "_items", "run", "seq", "tasks", "waiting")
 
     def __init__(self, run: RunRow, rows: Mapping[str, TaskRow] | None = None, seq: int = 0) -> None:
         self.run = run
@@ -24,6 +25,7 @@ class RunRows:
         self._ids = {task.id for task in run.workflow.tasks}
         self._items: dict[str, TaskRow] = {}
         self._calls: dict[str, dict[str, TaskRow]] = {}
+        self.waiting: set[str] = set()
         if rows:
             self._enter(rows.values())
             self._forget_calls()
@@ -36,8 +38,9 @@ class RunRows:
         self._enter(change.tasks)
 
     def snapshot(self) -> Snapshot:
-        """The run as it is stored, without its items and calls."""
-        return Snapshot(self.run, dict(self.tasks), self.seq)
+        """The run as it is stored, without its items, unless they wait for an answer, and without calls."""
+        waiting = {key: self._items[key] for key in self.waiting if key in self._items}
+        return Snapshot(self.run, {**self.tasks, **waiting}, self.seq)
 
     def begun(self, unwritten: Sequence[TaskRow]) -> list[TaskRow]:
         """All rows of tasks, and of items and calls that are not over, with what is about to be written."""
@@ -66,6 +69,10 @@ class RunRows:
                 self._items[key] = row
             if self._calls and row.state in OVER:
                 self._calls.pop(key, None)
+            if row.state == "waiting":
+                self.waiting.add(key)
+            elif self.waiting:
+                self.waiting.discard(key)
 
     def _forget_calls(self) -> None:
         for key in [key for key in self._calls if key not in self._items]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -16,11 +15,13 @@ from gleitzeit.engine.local.closing import closing
 from gleitzeit.engine.local.conductor import Conductor
 from gleitzeit.engine.local.context import Ending, EngineParts
 from gleitzeit.engine.local.course import Stage
+from gleitzeit.engine.local.deadline import Deadline
 from gleitzeit.engine.local.draft import Author, Draft, Receipt
 from gleitzeit.engine.local.failures import log_defect
 from gleitzeit.engine.local.interrupted import Settled
 from gleitzeit.engine.local.items import ItemResults
 from gleitzeit.engine.local.live import Live, live
+from gleitzeit.engine.local.open_questions import OpenQuestions
 from gleitzeit.engine.local.outputs import Given, Outputs
 from gleitzeit.engine.local.pause import Pause
 from gleitzeit.engine.local.run_rows import RunRows
@@ -52,6 +53,8 @@ class Runner(Author, Stage):
         self.works: dict[str, Work] = {}
         self.children: set[str] = set()
         self.receipt = Receipt()
+        self.questions = OpenQuestions()
+        self.deadline: Deadline | None = None
         self.restored = False
         self.lost = False
         self._parts = parts
@@ -77,7 +80,7 @@ class Runner(Author, Stage):
         return self._live is None
 
     @property
-    def _ending(self) -> bool:
+    def ending(self) -> bool:
         """Whether nothing new begins in it here."""
         return self._closing is not None or self._parked or self.over
 
@@ -131,7 +134,7 @@ class Runner(Author, Stage):
 
     async def record(self, tasks: Sequence[TaskRow], events: Sequence[EventDraft]) -> None:
         """Return once rows and events are durable. Raises `ConflictError` where the run is another process's by now."""
-        if self._live is None or self._ending:
+        if self._live is None or self.ending:
             raise ConflictError(f"the run {self.row.id} is over")
         receipt = Receipt()
         self._draft.tasks += tasks
@@ -143,9 +146,21 @@ class Runner(Author, Stage):
         self._due()
         await receipt.wait()
 
+    def note_questions(self, task_id: str, events: Sequence[EventDraft]) -> Receipt | None:
+        """Write which questions a task, or an item, waits for now; nothing where its attempt is over."""
+        work = self.works.get(task_id)
+        if self.ending or work is None or work.is_cancelled():
+            return None
+        receipt = Receipt()
+        self._draft.tasks.append(work.attempt.asking(self.questions.of(task_id)))
+        self._draft.events += events
+        self._draft.receipts.append(receipt)
+        self._due()
+        return receipt
+
     def close(self, state: RunState, failure: Failure) -> None:
         """End it: what runs is stopped at once, and recorded as cancelled without waiting for that."""
-        if not self._ending:
+        if not self.ending:
             self._closing = (state, failure)
             self._stop()
             self._due()
@@ -171,7 +186,15 @@ class Runner(Author, Stage):
         """End it as failed if it is not over in `seconds`."""
         limit = self.row.workflow.settings.timeout
         failure = Failure("timeout", f"the run took longer than {limit:g} s (settings.timeout)")
-        self._alarm = self._parts.alarms.at(time.monotonic() + seconds, partial(self.close, "failed", failure))
+        end = partial(self.close, "failed", failure)
+        self.deadline = deadline = Deadline(seconds)
+        deadline.moved = partial(self._set_alarm, deadline, end)
+        self._set_alarm(deadline, end)
+
+    def _set_alarm(self, deadline: Deadline, end: Callable[[], None]) -> None:
+        if self._alarm is not None:
+            self._alarm.turn_off()
+        self._alarm = None if self.ending else self._parts.alarms.at(deadline.at, end)
 
     # What it writes
 
@@ -196,6 +219,7 @@ class Runner(Author, Stage):
             self._refused(draft, outcome)
             return
         self.rows.apply(change, outcome)
+        self.bell.call(bool(self.rows.waiting))
         for receipt in draft.receipts:
             receipt.settle()
         for work in draft.starts:
@@ -248,11 +272,11 @@ class Runner(Author, Stage):
         draft.events += live.progress.of(work.key)
         draft.events += ending.events
         draft.tasks.append(ending.row)
-        if not self._ending:
+        if not self.ending:
             live.course.after(work, ending, draft)
 
     def _end(self, given: Given, live: Live) -> None:
-        if not self._ending:
+        if not self.ending:
             live.course.end(given, self._draft)
 
     # What it starts
@@ -280,7 +304,7 @@ class Runner(Author, Stage):
 
     def _paused(self, work: Work, pause: Pause) -> None:
         self._beside.discard(pause)
-        if not self._ending:
+        if not self.ending:
             self.begin_work(work.following())
             self._due()
 
@@ -290,7 +314,7 @@ class Runner(Author, Stage):
         self._due()
 
     def _granted(self, work: Work) -> bool:
-        if self._ending:
+        if self.ending:
             return False
         work.slot = True
         self._draft.start(work, self._parts.clock)
@@ -298,7 +322,7 @@ class Runner(Author, Stage):
         return True
 
     def _give(self, work: Work) -> None:
-        if self._ending:
+        if self.ending:
             self.let_go(work)
             return
         self.works[work.key] = work
@@ -315,6 +339,7 @@ class Runner(Author, Stage):
     def _stop(self) -> None:
         if self._alarm is not None:
             self._alarm.turn_off()
+        self.questions.withdraw()
         for job in self._beside:
             job.stop()
         self._beside.clear()

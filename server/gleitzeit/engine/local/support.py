@@ -9,7 +9,7 @@ from typing import Any, Never
 
 import anyio
 
-from gleitzeit.core.errors import ConflictError, ForbiddenError, GleitzeitError, LimitError, UnsupportedError
+from gleitzeit.core.errors import ConflictError, ForbiddenError, GleitzeitError, LimitError
 from gleitzeit.core.models import Run, Task, Workflow
 from gleitzeit.engine.base import Submission
 from gleitzeit.engine.local.children import (
@@ -20,7 +20,9 @@ from gleitzeit.engine.local.children import (
     identified,
 )
 from gleitzeit.engine.local.context import RunContext
+from gleitzeit.engine.local.deadline import Deadline
 from gleitzeit.engine.local.failures import recorded_failure
+from gleitzeit.engine.local.inquiry import Inquiry, inquiry_of
 from gleitzeit.engine.local.journal import Call, Entry, Journal, another_way
 from gleitzeit.engine.local.results import as_data, copied, measured
 from gleitzeit.engine.local.time_limit import time_limit
@@ -34,53 +36,68 @@ _LONGEST_MESSAGE = 1000
 
 
 class Support:
-    """Progress, nested calls and child runs of one attempt of the task `key`, which has `seconds` from now on.
-
-    No questions yet. `deadline` is on the clock of `time.monotonic`.
-    """
+    """Progress, nested calls, child runs and questions of one attempt of the task `key`, which has until `deadline`."""
 
     __slots__ = (
         "_attempt",
         "_bytes",
+        "_calls",
         "_closed",
         "_company",
         "_context",
         "_in_flight",
+        "_inquiries",
         "_journal",
         "_key",
         "_task",
         "deadline",
     )
 
-    def __init__(self, key: str, task: Task, context: RunContext, *, seconds: float, attempt: int) -> None:
+    def __init__(self, key: str, task: Task, context: RunContext, deadline: Deadline, *, attempt: int) -> None:
         self._key = key
         self._task = task
         self._context = context
         self._attempt = attempt
-        self.deadline: float = time.monotonic() + seconds
+        self.deadline = deadline
         self._closed = False
         self._in_flight = 0
         self._bytes = 0
         self._journal: Journal | None = None
         self._company: anyio.Event | None = None
+        self._calls: dict[str, Deadline] | None = None
+        self._inquiries: list[Inquiry] | None = None
+
+    @property
+    def time_left(self) -> float:
+        """Seconds until it has to be over."""
+        return self.deadline.remaining
+
+    def deadlines(self, key: str) -> list[Deadline]:
+        """Those of the attempt itself and, where `key` is a call that it makes, of that call."""
+        call = None if self._calls is None else self._calls.get(key)
+        return [self.deadline] if call is None else [self.deadline, call]
 
     def task_context(self, identity: str, facts: dict[str, Any]) -> TaskContext:
         """What the code that carries the attempt out finds around it, and notes `facts` in.
 
         `identity` tells what it does from all else in the run, and stays the same for a later attempt.
         """
-        context, run = self._context, self._context.run
+        context, run, time_left = self._context, self._context.run, self.time_left
         return TaskContext(
             run_id=run.id,
             task_id=self._key,
             attempt=self._attempt,
-            deadline=self.deadline,
+            deadline=time.monotonic() + time_left,
             idempotency_key=f"{run.id}/{identity}",
             roots=context.roots,
             support=self,
             metadata=facts,
             caller=run.caller,
+            time_left=self._time_left,
         )
+
+    def _time_left(self) -> float:
+        return self.time_left
 
     async def progress(self, done: float | None, total: float | None, message: str | None) -> None:
         """Tell whoever watches; once the attempt is over nobody does."""
@@ -88,8 +105,12 @@ class Support:
             self._context.tell(self._draft(done, total, message))
 
     def close(self) -> None:
-        """The attempt is over: it reports and calls nothing any more."""
+        """The attempt is over: it reports, calls and asks nothing any more."""
         self._closed = True
+        self.deadline.forget()
+        if self._inquiries:
+            for inquiry in list(self._inquiries):
+                inquiry.withdraw()
 
     async def start_child(self, method: str, parameters: Mapping[str, Any]) -> Any:
         """Run one method as a recorded call of the task, and return its result or raise its error.
@@ -114,9 +135,17 @@ class Support:
         context = self._context
         return await context.parts.child(Submission(workflow, inputs, parent_id=context.run.id, parent_task=self._key))
 
-    async def ask(self, message: str, schema: Mapping[str, Any] | None) -> Any:
-        """Refuse: no question can be put to anybody yet."""
-        raise UnsupportedError("questions are not answered by this version", hint="pass the answer as an input instead")
+    async def ask(self, message: str, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Ask whoever is behind the run, and return the content of the answer."""
+        self._check_open()
+        context = self._context
+        inquiry = inquiry_of(message, schema, context.secrets.redact, context.parts.clock.now)
+        inquiries = self._inquiries = self._inquiries or []
+        inquiries.append(inquiry)
+        try:
+            return await context.parts.ask(context.run.id, self._key, inquiry)
+        finally:
+            inquiries.remove(inquiry)
 
     async def _call(self, method: str, parameters: Mapping[str, Any]) -> Any:
         context = self._context
@@ -182,15 +211,17 @@ class Support:
     async def _execute(self, entry: Entry, parameters: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
         context, call = self._context, entry.call
         task = Task(id=self._task.id, method=call.method)
-        asked, left = time_limit(task, parameters, None), self.deadline - time.monotonic()
-        seconds = left if asked is None else min(asked, left)
-        support = _CallSupport(entry.key, task, context, seconds=seconds, attempt=self._attempt)
+        asked = time_limit(task, parameters, None)
+        calls = self._calls = self._calls or {}
+        deadline = calls[entry.key] = Deadline(math.inf if asked is None else asked)
+        support = _CallSupport(entry.key, task, context, deadline, attempt=self._attempt, task_deadline=self.deadline)
         leave = enter_task(support.task_context(f"{self._key}/{entry.identity}", facts))
         try:
-            result, size = await carried_out(context, call.method, parameters, asked)
+            result, size = await carried_out(context, call.method, parameters, asked, deadline)
         finally:
             leave()
             support.close()
+            del calls[entry.key]
         self._count(size)
         return result
 
@@ -223,9 +254,27 @@ class Support:
 
 
 class _CallSupport(Support):
-    """Stands behind a nested call, which makes no calls of its own."""
+    """Stands behind a nested call, which makes no calls of its own, and has no longer than its task."""
 
-    __slots__ = ()
+    __slots__ = ("_task_deadline",)
+
+    def __init__(
+        self,
+        key: str,
+        task: Task,
+        context: RunContext,
+        deadline: Deadline,
+        *,
+        attempt: int,
+        task_deadline: Deadline,
+    ) -> None:
+        super().__init__(key, task, context, deadline, attempt=attempt)
+        self._task_deadline = task_deadline
+
+    @property
+    def time_left(self) -> float:
+        """Seconds until it, or its task, has to be over."""
+        return min(self.deadline.remaining, self._task_deadline.remaining)
 
     async def start_child(self, method: str, parameters: Mapping[str, Any]) -> Never:
         """Refuse: nothing names what a call may call."""

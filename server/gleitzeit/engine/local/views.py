@@ -6,16 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gleitzeit.core.models import Run, Task, TaskResult
 from gleitzeit.engine.base import RunList, RunSummary
+from gleitzeit.engine.local.waiting import questions_in, without_questions
 from gleitzeit.store.base import RunHead, RunPage, Snapshot, TaskRow
 
 
 def run_of(snapshot: Snapshot) -> Run:
     """A run with its tasks in the order of the document."""
     row, tasks = snapshot.run, snapshot.tasks
+    questions = questions_in(tasks.values()) if row.state == "running" else ()
     return Run(
         id=row.id,
         name=row.workflow.name,
-        status=row.state,
+        status="waiting" if questions else row.state,
         inputs=row.inputs,
         tasks=Results(row.workflow.tasks, tasks),
         outputs=row.outputs,
@@ -25,6 +27,7 @@ def run_of(snapshot: Snapshot) -> Run:
         parent_id=row.parent_id,
         resumed_from=row.resumed_from,
         seq=snapshot.seq,
+        questions=questions,
     )
 
 
@@ -56,6 +59,7 @@ def result_of(task_id: str, row: TaskRow | None) -> TaskResult:
     """What became of a task; one without a row has not begun."""
     if row is None:
         return TaskResult(task_id, "pending")
+    row = without_questions(row)  # the run shows them
     return TaskResult(
         task_id=task_id,
         status=row.state,

@@ -18,6 +18,7 @@ from gleitzeit.engine.local.attempt import Attempt
 from gleitzeit.engine.local.cancellation import ends_the_task
 from gleitzeit.engine.local.children import allow_parameters
 from gleitzeit.engine.local.context import Ending, RunContext
+from gleitzeit.engine.local.deadline import Deadline
 from gleitzeit.engine.local.dispatch import Dispatch
 from gleitzeit.engine.local.failures import translate
 from gleitzeit.engine.local.results import copied, measured, taken
@@ -180,6 +181,10 @@ class Work:
         else:
             await self.fail(outcome)
 
+    def deadlines(self, key: str) -> list[Deadline]:
+        """When it has to be over and, where `key` is a call that it makes, when that has."""
+        return [] if self._support is None else self._support.deadlines(key)
+
     def is_cancelled(self) -> bool:
         """Whether it is stopped, or out of time."""
         return self.stopped or self._timed_out or self.over
@@ -200,6 +205,11 @@ class Work:
         if self._alarm is not None:
             self._alarm.turn_off()
         self._alarm = self._context.parts.alarms.at(due, call)
+
+    def _move_alarm(self) -> None:
+        """Let the time limit follow its deadline, which stands still while a question is open."""
+        if self._support is not None and not self.is_cancelled():
+            self._set_alarm(self._support.deadline.at, self._time_out)
 
     def _time_out(self) -> None:
         self._timed_out = True
@@ -274,9 +284,10 @@ class Work:
     async def _call(self, parameters: dict[str, Any]) -> tuple[dict[str, Any], int]:
         """What the provider returns, as data, and its size. The attempt's time runs from here."""
         parts, attempt = self._context.parts, self.attempt
-        support = Support(self.key, attempt.task, self._context, seconds=self._limit, attempt=attempt.number)
+        deadline = Deadline(self._limit, self._move_alarm)
+        support = Support(self.key, attempt.task, self._context, deadline, attempt=attempt.number)
         self._support = support
-        self._set_alarm(support.deadline, self._time_out)
+        self._set_alarm(deadline.at, self._time_out)
         attempt.facts = facts = dict[str, Any]()
         leave = enter_task(support.task_context(self.key, facts))
         try:

@@ -10,18 +10,25 @@ from gleitzeit.mcp_server.tools.answer import BYTES_A_TOKEN
 
 if TYPE_CHECKING:  # at run time the call brings it
     from gleitzeit.application import Application
+    from gleitzeit.core.models import Run
+    from gleitzeit.mcp_server.tools.host import Host
 
 Report = Callable[[float, float | None, str | None], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One tool call with checked arguments; `report` tells a client that wants to know how far it is."""
+    """One tool call with checked arguments; `report` tells a client that wants to know how far it is.
+
+    `host` asks its person, where it can. `begun` is the run that the same call has begun before it had to ask.
+    """
 
     application: Application
     arguments: Mapping[str, Any]
     caller: str = "local"
     report: Report | None = None
+    host: Host | None = None
+    begun: Run | None = None
 
     @property
     def budget(self) -> int:

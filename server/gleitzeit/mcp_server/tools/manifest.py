@@ -41,7 +41,7 @@ def _tool(
 _SUBMIT = _tool(
     "submit_workflow",
     "Run a workflow",
-    "Run a workflow: several methods chained, in parallel where they can be. Give the document as `workflow`, a saved "
+    "Run a workflow: methods chained, in parallel where they can be. Give the document as `workflow`, a saved "
     "one as `name`, or a file of the server as `path`. Returns the outputs if it is done within wait_seconds, else a "
     "run_id for inspect_run. "
     'Example: workflow="tasks:\\n  - {id: a, method: mcp/tool.time.get_current_time, parameters: {timezone: UTC}}\\n'
@@ -60,7 +60,7 @@ _SUBMIT = _tool(
 _INSPECT = _tool(
     "inspect_run",
     "Inspect a run",
-    "See how a run stands, or wait for it: state, outputs, what failed and why, what to do next. "
+    "See how a run stands, or wait for it: state, outputs, failures, questions, what to do next. "
     'detail "tasks": each task; "results": each with its whole result; "events": what happened, '
     'in order, after after_seq; "document": what was submitted. '
     'Example: {"run_id": "...", "wait_seconds": 30}.',
@@ -78,7 +78,7 @@ _INSPECT = _tool(
 _LIST = _tool(
     "list_runs",
     "List runs",
-    "Find runs, newest first; pass `cursor` of the last answer for the next page. Use it when a run_id is lost.",
+    "Find runs, newest first; `cursor` of the last answer gives the next page. Use it when a run_id is lost.",
     {
         "status": {"enum": list(schemas.RUN_STATES)},
         "name": {"type": "string", "description": "the workflow's name"},
@@ -92,7 +92,7 @@ _LIST = _tool(
 _CANCEL = _tool(
     "cancel_run",
     "Cancel a run",
-    "Stop a run that is not needed any more; its finished tasks stay as they are. A run that is over does not change.",
+    "Stop a run; its finished tasks stay as they are. A run that is over does not change.",
     {"run_id": {"type": "string"}, "reason": {"type": "string"}},
     schemas.RUN,
     required=("run_id",),
@@ -105,7 +105,6 @@ _RESUME = _tool(
     "Resume a run",
     "Go on with a run that failed, was cancelled, waits for a decision or lost its process: in a new run, or in the "
     "same one if it only lost its process. Finished results are kept where the task and what it uses did not change. "
-    "The same call again gives the same run. "
     'Example: {"run_id": "...", "changes": {"fetch": {"parameters": {"url": "..."}}}}.',
     {
         "run_id": {"type": "string"},
@@ -126,11 +125,28 @@ _RESUME = _tool(
     open_world=True,
 )
 
+_ANSWER = _tool(
+    "answer_question",
+    "Answer a question",
+    "Answer a question of a waiting run, as inspect_run shows it. What only the user can know, ask the user first.",
+    {
+        "run_id": {"type": "string"},
+        "question_id": {"type": "string"},
+        "answer": {"type": "object", "description": "fits its schema"},
+        "decline": {"type": "boolean", "default": False},
+        "wait_seconds": schemas.waiting(10),
+    },
+    schemas.RUN,
+    required=("run_id", "question_id"),
+    destructive=True,
+    open_world=True,
+)
+
 _VALIDATE = _tool(
     "validate_workflow",
     "Check a workflow",
     "Check a workflow and see its plan without running it: every problem with line, column and how to mend it; the "
-    "waves of tasks that run together; a mermaid diagram. Use it before a run that is long or has effects.",
+    "waves of tasks that run together; a mermaid diagram. Use it before a long run.",
     schemas.DOCUMENT,
     schemas.VALIDATION,
     read_only=True,
@@ -159,7 +175,7 @@ _CALL = _tool(
     "Run one method",
     "Run any one method, such as a tool of a downstream server, and return its result; not done after "
     "timeout_seconds, it goes on and the answer has a run_id for inspect_run. To use the result in further methods, "
-    "chain them with submit_workflow.",
+    "use submit_workflow.",
     _PARAMETERS,
     schemas.RUN,
     required=("method",),
@@ -186,8 +202,7 @@ _SEARCH = _tool(
 _SAVE = _tool(
     "save_workflow",
     "Save a workflow",
-    "Check a workflow and keep it under a name, which submit_workflow and the method workflow/run take. "
-    "Another one of that name is replaced only with overwrite.",
+    "Check a workflow and keep it under a name, which submit_workflow and the method workflow/run take.",
     {
         "workflow": schemas.WORKFLOW,
         "name": {"type": "string", "description": "default: the document's own"},
@@ -222,7 +237,7 @@ _DELETE = _tool(
 TOOLS: Mapping[str, types.Tool] = {
     tool.name: tool
     for tool in (
-        *(_SUBMIT, _INSPECT, _LIST, _CANCEL, _RESUME),
+        *(_SUBMIT, _INSPECT, _LIST, _CANCEL, _RESUME, _ANSWER),
         *(_VALIDATE, _QUERY, _CALL, _SEARCH),
         *(_SAVE, _SAVED, _DELETE),
     )

@@ -25,7 +25,9 @@ async def query_method(call: Call) -> Answer:
 async def call_method(call: Call) -> Answer:
     """The result of any one method; nobody waits for it any more once the request is cancelled, so it stops then."""
     application = call.application
-    run = await application.call(call.arguments["method"], call.arguments["parameters"], caller=call.caller)
+    run = call.begun or await application.call(
+        call.arguments["method"], call.arguments["parameters"], caller=call.caller
+    )
     try:
         run = await watch(call, run, call.arguments["timeout_seconds"])
     except anyio.get_cancelled_exc_class():

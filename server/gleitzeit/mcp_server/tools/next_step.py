@@ -16,6 +16,8 @@ _MOST_NAMES = 10
 
 def workflow_next(run: Run, undecided: Undecided | None = None) -> str | None:
     """What to do about a workflow's run; nothing where it is completed."""
+    if run.questions:
+        return _answering(run)
     if run.error is not None and "resumed_by" in run.error.details:
         return f"it goes on as another run: inspect_run with {compact({'run_id': run.error.details['resumed_by']})}"
     unknown = undecided.unknown if undecided is not None else _unknown(run)
@@ -39,6 +41,8 @@ def workflow_next(run: Run, undecided: Undecided | None = None) -> str | None:
 
 def method_next(run: Run) -> str | None:
     """What to do about the run of one method."""
+    if run.questions:
+        return _answering(run)
     if _unknown(run):
         return _deciding(run, _unknown(run))
     return None if run.over else _waiting(run)
@@ -56,6 +60,14 @@ def abandoned_next(run: Run, methods: Collection[str]) -> str:
 def _waiting(run: Run) -> str:
     call = compact({"run_id": run.id, "wait_seconds": 30})
     return f"call inspect_run with {call} to wait for it, or cancel_run to stop it"
+
+
+def _answering(run: Run) -> str:
+    call = {"run_id": run.id, "question_id": run.questions[0].id, "answer": {"...": "..."}}
+    return (
+        "the run waits for an answer. Ask the user where only they can know it, then call answer_question with "
+        f"{compact(call)}; decline: true refuses to answer"
+    )
 
 
 def _deciding(run: Run, unknown: Sequence[str]) -> str:

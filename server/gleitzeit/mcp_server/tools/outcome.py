@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from gleitzeit.core.models import Failure, Run, TaskResult
-from gleitzeit.mcp_server.tools.answer import Answer, compact, cut, ended, plain, preview, size
+from gleitzeit.mcp_server.tools.answer import Answer, compact, cut, ended, fitting, plain, preview, size
 from gleitzeit.mcp_server.tools.next_step import method_next, workflow_next
 
 if TYPE_CHECKING:  # at run time the application brings it
@@ -51,6 +51,8 @@ def _answer(run: Run, outputs: Mapping[str, Any], budget: int, following: str | 
     if run.resumed_from:
         data["resumed_from"] = run.resumed_from
     lines = [summary(run)]
+    if run.questions:
+        _tell_questions(run, budget, data, lines)
     if run.status == "completed":
         following = _tell_outputs(outputs, budget, data, lines) or following
     else:
@@ -75,6 +77,17 @@ def _tell_outputs(outputs: Mapping[str, Any], budget: int, data: dict[str, Any],
         "a later task can take what is needed from them: outputs such as ${task.field[0]}, or a task that makes them "
         "shorter; limits.result_tokens in the configuration sets how much is shown"
     )
+
+
+def _tell_questions(run: Run, budget: int, data: dict[str, Any], lines: list[str]) -> None:
+    data["questions"] = shown = fitting([question.to_dict() for question in run.questions], budget)
+    lines += [
+        f'- question {told["question_id"]} of task "{told["task_id"]}": {told["message"]}\n'
+        f"  The answer fits {compact(told['schema'])}"
+        for told in shown
+    ]
+    if len(shown) < len(run.questions):
+        lines.append(f"{len(run.questions) - len(shown)} more questions are shown once these are answered.")
 
 
 def _tell_failures(run: Run, data: dict[str, Any], lines: list[str]) -> None:

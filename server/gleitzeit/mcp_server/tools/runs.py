@@ -23,7 +23,7 @@ _URGENCY = ("failed", "unknown", "waiting", "running", "ready", "pending", "canc
 
 async def inspect_run(call: Call) -> Answer:
     """How a run stands, in the detail that was asked for; may wait for its end first."""
-    run = await call.application.engine.get(call.arguments["run_id"], caller=call.caller)
+    run = call.begun or await call.application.engine.get(call.arguments["run_id"], caller=call.caller)
     run = await watch(call, run, call.arguments["wait_seconds"])
     detail = call.arguments["detail"]
     if detail in ("tasks", "results"):

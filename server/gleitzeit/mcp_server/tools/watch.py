@@ -14,18 +14,40 @@ _STEP = 1 / 32
 
 
 async def watch(call: Call, run: Run, seconds: float) -> Run:
-    """The run once it is over, or as it stands after `seconds`; meanwhile its events go to a client that asked."""
+    """The run once it is over, or as it stands after `seconds` or where it waits for what its host can't ask.
+
+    Meanwhile its events go to a client that wants them. While a person is asked, the seconds stand still. Raises
+    `AnswersNeededError` where the call has to end for that.
+    """
+    if not seconds:
+        return run
+    engine, due = call.application.engine, anyio.current_time() + seconds
+    meter = Meter(run.tasks)
+    while True:
+        run = await _watched(call, run, max(0.0, due - anyio.current_time()), meter)
+        if call.host is None or not run.questions:
+            return run
+        began = anyio.current_time()
+        if not await call.host.ask(engine, run, call.caller):
+            return run
+        due += anyio.current_time() - began
+        run = await engine.get(run.id, caller=call.caller)
+
+
+async def _watched(call: Call, run: Run, seconds: float, meter: Meter) -> Run:
+    """The run once it is over or waits for somebody, or as it stands after `seconds`."""
     engine = call.application.engine
-    if run.over or not seconds:
+    if run.over or run.questions:
         return run
     if call.report is None:
         return await engine.wait(run.id, seconds, caller=call.caller)
-    meter = Meter(run.tasks)
     with anyio.move_on_after(seconds):
         async for event in engine.events(run.id, run.seq, caller=call.caller):
             progress = meter.after(event)
             if progress is not None:
                 await call.report(progress, meter.total, words(event))
+            if event.kind == "question.asked":
+                break
     return await engine.get(run.id, caller=call.caller)
 
 
@@ -57,9 +79,10 @@ def words(event: Event) -> str:
     if verb == "progress":
         return f"{name}: {_steps(event.data) or 'under way'}"
     error: Any = event.data.get("error")
-    reason: Any = (
-        cast("Mapping[str, Any]", error).get("message") if isinstance(error, Mapping) else event.data.get("reason")
-    )
+    said = cast("Mapping[str, Any]", error if isinstance(error, Mapping) else event.data)
+    reason: Any = said.get("message") or said.get("reason")
+    if subject == "question":
+        verb = f"question {verb}"
     return f"{name} {verb}: {reason}" if reason else f"{name} {verb}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from gleitzeit.core.errors import ValidationError
 from gleitzeit.core.graph import mermaid
-from gleitzeit.core.models import Workflow
+from gleitzeit.core.models import Run, Workflow
 from gleitzeit.mcp_server.tools.answer import Answer, cut, plain
 from gleitzeit.mcp_server.tools.call import Call
 from gleitzeit.mcp_server.tools.diagnoses import diagnoses
@@ -25,16 +25,19 @@ class _Source:
 
 async def submit_workflow(call: Call) -> Answer:
     """Accept a workflow, wait for a while, and tell what became of it; a cancelled wait leaves the run alone."""
+    run = await watch(call, call.begun or await _submitted(call), call.arguments["wait_seconds"])
+    return run_answer(run, call.budget, await call.application.undecided(run))
+
+
+async def _submitted(call: Call) -> Run:
     source = await _source(call, "submit_workflow")
-    run = await call.application.submit(
+    return await call.application.submit(
         source.document,
         call.arguments["inputs"],
         name=source.name,
         caller=call.caller,
         idempotency_key=call.arguments.get("idempotency_key"),
     )
-    run = await watch(call, run, call.arguments["wait_seconds"])
-    return run_answer(run, call.budget, await call.application.undecided(run))
 
 
 async def validate_workflow(call: Call) -> Answer:

@@ -1,0 +1,216 @@
+"""A host's entry of a server as an entry of `mcp.servers`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path, PurePath
+from typing import Any
+from urllib.parse import urlsplit
+
+from gleitzeit.cli.hosts.dialects import translated
+from gleitzeit.cli.hosts.files import HostServer
+from gleitzeit.cli.launcher import COMMAND, DISTRIBUTION
+from gleitzeit.config.redaction import HIDDEN, redacted
+from gleitzeit.core.data import is_list, is_object
+
+_TYPES = {
+    "stdio": "stdio",
+    "http": "http",
+    "streamable-http": "http",
+    "streamableHttp": "http",
+    "streamable_http": "http",
+    "sse": "sse",
+    "ws": "websocket",
+    "websocket": "websocket",
+}
+_ADDRESSES = ("url", "serverUrl", "httpUrl")
+_UNDERSTOOD = frozenset({"command", "args", "env", "headers", "cwd", "type", "transport", "disabled", *_ADDRESSES})
+_OF_THE_HOST = frozenset({"autoApprove", "alwaysAllow", "gallery", "version", "dev", "description", "name"})
+_NAME = re.compile(r"\S(.{0,62}\S)?")
+_OWN_PROGRAMS = frozenset({"gleitzeit", COMMAND})
+_OWN_WORDS = frozenset({("-m", "gleitzeit"), ("gleitzeit", "mcp")})
+_OPTION = re.compile(r"--?([\w-]+)(=.+)?")
+_QUERY = re.compile(r"\?.*")
+_SECRET_VALUE = re.compile(r"\b(sk-|gh[pousr]_|github_pat_|glpat-|xox[abprs]-|AKIA[0-9A-Z]{12}|Bearer\s+\S{8})")
+_REFERENCE_ONLY = re.compile(r"[^$]*\$\{\w+\}[^$]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A server as it is to stand under `mcp.servers`, and what a person should know about it."""
+
+    name: str
+    settings: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+
+    def masked(self) -> dict[str, Any]:
+        """The settings without what may be secret, to be shown."""
+        hidden = dict(self.settings)
+        for key in ("env", "headers"):
+            if key in hidden:
+                hidden[key] = {name: _shown(value) for name, value in hidden[key].items()}
+        if "args" in hidden:
+            secret = set(_secret_words(hidden["args"]))
+            hidden["args"] = [HIDDEN if index in secret else word for index, word in enumerate(hidden["args"])]
+        if "url" in hidden:
+            hidden["url"] = _QUERY.sub(f"?{HIDDEN}", hidden["url"])
+        return dict(redacted(hidden))
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A server that is not taken over, and why."""
+
+    name: str
+    reason: str
+
+
+class _Unfit(Exception):
+    """Why an entry can't be taken over."""
+
+
+def taken_over(servers: Sequence[HostServer], present: frozenset[str]) -> list[Taken | Skipped]:
+    """Each server as Gleitzeit would have it, or why not; of several with one name the first counts."""
+    taken: dict[str, Path] = {}
+    results: list[Taken | Skipped] = []
+    for server in servers:
+        if server.name in present:
+            results.append(Skipped(server.name, "a server of that name is configured already"))
+        elif server.name in taken:
+            results.append(Skipped(server.name, f"it is taken from {taken[server.name]} already"))
+        else:
+            result = _taken(server)
+            results.append(result)
+            if isinstance(result, Taken):
+                taken[server.name] = server.file.path
+    return results
+
+
+def is_gleitzeit(name: str, entry: Any) -> bool:
+    """Whether the entry of a host starts, or reaches, Gleitzeit itself."""
+    if name in (DISTRIBUTION, "gleitzeit"):
+        return True
+    if not is_object(entry):
+        return False
+    program = PurePath(str(entry.get("command", "")).replace("\\", "/")).name.removesuffix(".exe")
+    arguments = entry.get("args")
+    words = [str(word) for word in arguments] if is_list(arguments) else []
+    return program in _OWN_PROGRAMS or COMMAND in words or not _OWN_WORDS.isdisjoint(pairwise(words))
+
+
+def _taken(server: HostServer) -> Taken | Skipped:
+    name, entry = server.name, server.entry
+    if is_gleitzeit(name, entry):
+        return Skipped(name, "it is Gleitzeit itself, which would start itself again")
+    if not is_object(entry):
+        return Skipped(name, "its entry is not an object")
+    if not _NAME.fullmatch(name):
+        return Skipped(name, "a name has 1 to 64 letters, and no space at its ends; give it another")
+    if entry.get("disabled") is True:
+        return Skipped(name, "it is disabled there")
+    try:
+        return _Reading(server, entry).taken()
+    except _Unfit as problem:
+        return Skipped(name, str(problem))
+
+
+class _Reading:
+    """One entry while it is read, with the notes that come up."""
+
+    def __init__(self, server: HostServer, entry: Mapping[str, Any]) -> None:
+        self._server = server
+        self._entry = entry
+        self._notes: list[str] = []
+
+    def taken(self) -> Taken:
+        settings: dict[str, Any] = {"name": self._server.name, **self._address()}
+        for key in ("env", "headers"):
+            named = dict(self._named(key))
+            if named:
+                settings[key] = named
+        if self._entry.get("cwd") is not None:
+            settings["working_dir"] = self._text("cwd", self._entry["cwd"])
+        unknown = [key for key in self._entry if key not in _UNDERSTOOD | _OF_THE_HOST]
+        self._notes += [f"{key} is not taken over" for key in unknown]
+        secrets = tuple(_plain_secrets(settings))
+        return replace(Taken(self._server.name, settings, tuple(dict.fromkeys(self._notes))), secrets=secrets)
+
+    def _address(self) -> dict[str, Any]:
+        key = next((key for key in _ADDRESSES if self._entry.get(key)), None)
+        kind = self._kind()
+        if self._entry.get("command"):
+            arguments: Any = self._entry.get("args") or []
+            if not is_list(arguments):
+                raise _Unfit("its args are not a list")
+            words = [self._text(f"args[{index}]", word) for index, word in enumerate(arguments)]
+            command = {"command": self._text("command", self._entry["command"])}
+            return {**command, "args": words} if words else command
+        if key is None:
+            raise _Unfit("it has neither a command nor a url")
+        url = self._text(key, self._entry[key])
+        if kind in (None, "stdio"):
+            kind = "sse" if urlsplit(url).path.rstrip("/").endswith("/sse") else "http"
+        return {"connection_type": kind, "url": url}
+
+    def _kind(self) -> str | None:
+        named = self._entry.get("type") or self._entry.get("transport")
+        if named is None:
+            return None
+        if named not in _TYPES:
+            raise _Unfit(f"Gleitzeit knows no servers of type {named}")
+        return _TYPES[named]
+
+    def _named(self, key: str) -> Iterator[tuple[str, str]]:
+        values: Any = self._entry.get(key) or {}
+        if not is_object(values):
+            raise _Unfit(f"its {key} is not an object")
+        for name, value in values.items():
+            if value is None:
+                self._notes.append(f"{key}.{name} is null, and is left out")
+            else:
+                yield name, self._text(f"{key}.{name}", value)
+
+    def _text(self, key: str, value: Any) -> str:
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, int | float):
+            return str(value)
+        if not isinstance(value, str):
+            raise _Unfit(f"its {key} is not a text")
+        translation = translated(value, self._server.file.dialect, self._server.file.folder)
+        self._notes += [f"{key}: {note}" for note in translation.notes]
+        return translation.text
+
+
+def _plain_secrets(settings: Mapping[str, Any]) -> Iterator[str]:
+    """The places in which something stands that looks like a secret."""
+    for key in ("env", "headers"):
+        for name, value in settings.get(key, {}).items():
+            secret = _names_secret(name) or _SECRET_VALUE.search(value)
+            if secret and value and not _REFERENCE_ONLY.fullmatch(value):
+                yield f"{key}.{name}"
+    yield from (f"args[{index}]" for index in _secret_words(settings.get("args", ())))
+
+
+def _secret_words(words: Sequence[str]) -> Iterator[int]:
+    """Which arguments are secret by their look, or by the option that they belong to."""
+    before = ""
+    for index, word in enumerate(words):
+        option = _OPTION.fullmatch(word)
+        within = option is not None and option[2] is not None and _names_secret(option[1])
+        after = option is None and _names_secret(before)
+        if (within or after or _SECRET_VALUE.search(word)) and not _REFERENCE_ONLY.fullmatch(word):
+            yield index
+        before = option[1] if option is not None and option[2] is None else ""
+
+
+def _names_secret(name: str) -> bool:
+    return bool(redacted({name: "x"})[name] == HIDDEN)
+
+
+def _shown(value: str) -> str:
+    return value if _REFERENCE_ONLY.fullmatch(value) else HIDDEN

@@ -1,0 +1,82 @@
+"""`OpenQuestions`: the questions that are open at one run, and why one can't be answered."""
+
+from __future__ import annotations
+
+from gleitzeit.core.errors import ConflictError, GleitzeitError, LimitError, NotFoundError
+from gleitzeit.core.models import OVER, Question
+from gleitzeit.engine.local.inquiry import Inquiry
+from gleitzeit.engine.local.waiting import questions_in
+from gleitzeit.store.base import Snapshot
+
+MOST_QUESTIONS = 100
+"""How many questions of one run, and of those that it has started, may be open at once."""
+
+_SHOWN = "look at the run: it shows the questions that are open"
+
+
+class OpenQuestions:
+    """The questions that are open at one run, those of the runs that it has started among them."""
+
+    __slots__ = ("_closed", "_open")
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[Question, Inquiry]] = {}
+        self._closed: set[str] = set()
+
+    def add(self, question: Question, inquiry: Inquiry) -> None:
+        """Open a question."""
+        self._open[question.id] = question, inquiry
+
+    def close(self, question_id: str) -> None:
+        """Close one."""
+        del self._open[question_id]
+        self._closed.add(question_id)
+
+    def of(self, task_id: str) -> list[Question]:
+        """Those that a task, or an item, waits for."""
+        return [question for question, _ in self._open.values() if question.task_id == task_id]
+
+    def find(self, question_id: str) -> Inquiry:
+        """Who asks an open question. Raises `ConflictError` for one that is closed, and `NotFoundError`."""
+        if question_id in self._open:
+            return self._open[question_id][1]
+        if question_id in self._closed:
+            raise ConflictError(
+                f'the question "{question_id}" is not open any more: it was answered, or its task has stopped waiting',
+                hint=_SHOWN,
+            )
+        raise no_question(question_id)
+
+    def check_room(self) -> None:
+        """Raise `LimitError` where too many are open."""
+        if len(self._open) >= MOST_QUESTIONS:
+            raise LimitError(
+                f"{MOST_QUESTIONS} questions of this run are open, and no more may be",
+                hint="ask for several things in one question, or one after the other",
+                retryable=True,
+            )
+
+    def withdraw(self) -> None:
+        """Wait for none of them any more."""
+        for _, inquiry in list(self._open.values()):
+            inquiry.withdraw()
+
+
+def no_question(question_id: str) -> NotFoundError:
+    """The error for a question that the run does not ask."""
+    return NotFoundError(f'the run has no question "{question_id}"', hint=_SHOWN)
+
+
+def asked_elsewhere(snapshot: Snapshot, question_id: str) -> GleitzeitError:
+    """Why a question of a run that is not carried out here can't be answered here."""
+    run = snapshot.run
+    if run.state in OVER:
+        return ConflictError(f"the run {run.id} is {run.state}: it asks nothing any more")
+    if question_id not in {question.id for question in questions_in(snapshot.tasks.values())}:
+        return no_question(question_id)
+    if snapshot.owner is None:
+        return ConflictError(f"nobody carries the run {run.id} out now: it asks again once somebody does")
+    return ConflictError(
+        f"the run {run.id} is carried out by another process, which alone takes the answer",
+        hint="answer through the server, or at the terminal, that carries it out",
+    )
