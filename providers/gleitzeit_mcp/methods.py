@@ -11,6 +11,10 @@ _SERVER: Mapping[str, Any] = {"type": "string", "description": "only of this ser
 _NAMED: Mapping[str, Any] = {"type": "string", "description": "the server's name in the configuration"}
 
 
+SAMPLING_METHOD = "llm/chat"
+"""Who answers a server that asks for a model."""
+
+
 def _object(*required: str, **properties: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
 
@@ -26,7 +30,14 @@ PROTOCOL = Protocol(
             parameters=_object(server=_SERVER),
             read_only=True,
         ),
-        MethodSpec("mcp/servers", description="Show each downstream MCP server and its state", read_only=True),
+        MethodSpec(
+            "mcp/servers",
+            description="Show each downstream MCP server and its state",
+            parameters=_object(
+                wait={"type": "number", "minimum": 0, "maximum": 300, "description": "seconds for those that start"}
+            ),
+            read_only=True,
+        ),
         MethodSpec(
             "mcp/resources/list",
             description="List the resources of downstream MCP servers, and the templates for more",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel
@@ -17,7 +18,7 @@ from gleitzeit.core.sections import read_section
 from gleitzeit.providers.base import ProtocolProvider, Readiness, TaskContext, current_task
 from gleitzeit_mcp.catalog.tools import TOOL_METHOD, Tool, arguments_of
 from gleitzeit_mcp.config import HubConfig
-from gleitzeit_mcp.methods import FIXED, PROTOCOL
+from gleitzeit_mcp.methods import FIXED, PROTOCOL, SAMPLING_METHOD
 from gleitzeit_mcp.servers.nesting import place_of
 
 if TYPE_CHECKING:  # what a hub without servers never needs
@@ -82,7 +83,7 @@ class MCPHubProvider(ProtocolProvider):
             case "mcp/tools/list":
                 return await self._list_tools(server)
             case "mcp/servers":
-                return await self._list_servers()
+                return await self._list_servers(parameters.get("wait", 0))
             case "mcp/ping":
                 return await self._ping(parameters["server"], task)
             case "mcp/login":
@@ -106,7 +107,8 @@ class MCPHubProvider(ProtocolProvider):
                 parameters={"type": "object"},
                 idempotent=hub.declares_idempotent(method),
             )
-        return tool.spec(method)
+        spec = tool.spec(method)
+        return replace(spec, calls=(SAMPLING_METHOD,)) if hub.sampling else spec
 
     async def list_methods(self) -> Sequence[MethodSpec]:
         """The fixed methods, and a method for each tool of the servers that are up within a few seconds."""
@@ -154,8 +156,10 @@ class MCPHubProvider(ProtocolProvider):
         tools = [tool.to_dict() for tool in await self._running().tools(server=server)] if self.servers else []
         return {"tools": tools, "count": len(tools)}
 
-    async def _list_servers(self) -> dict[str, Any]:
+    async def _list_servers(self, wait: float) -> dict[str, Any]:
         connections = self._hub.connections.values() if self._hub is not None else ()
+        if self._hub is not None and wait:
+            await self._hub.settle(connections, wait)
         servers = [connection.to_dict() for connection in connections]
         return {"servers": servers, "count": len(servers)}
 

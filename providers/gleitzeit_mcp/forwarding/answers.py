@@ -8,9 +8,8 @@ from typing import Any
 from gleitzeit.core.data import is_list, is_object
 from gleitzeit.core.errors import GleitzeitError, QuestionDeclinedError, UnsupportedError
 from gleitzeit.providers.base import TaskContext
+from gleitzeit_mcp.methods import SAMPLING_METHOD
 from gleitzeit_mcp.session.errors import METHOD_NOT_FOUND, RefusedError
-
-SAMPLING_METHOD = "llm/chat"
 
 _STOPPED = {"stop": "endTurn", "length": "maxTokens"}
 

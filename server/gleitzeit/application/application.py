@@ -72,6 +72,7 @@ class Application:
         caller: str = "local",
         roots: Sequence[Path] | None = None,
         idempotency_key: str | None = None,
+        meta: Mapping[str, str] | None = None,
     ) -> Run:
         """Check a document and start it; returns as soon as the run is accepted. One that is checked starts as it is.
 
@@ -82,7 +83,7 @@ class Application:
         checked = source if isinstance(source, Checked) else await self.check(source, name=name)
         submission = await self._submission(checked, inputs, caller, roots, idempotency_key)
         try:
-            return await self.engine.submit(submission)
+            return await self.engine.submit(replace(submission, meta=meta or {}))
         except ConflictError as error:
             raise _with_way_out(error, submission) from error
 
@@ -166,6 +167,7 @@ class Application:
         caller: str = "local",
         timeout: float | None = None,
         roots: Sequence[Path] | None = None,
+        meta: Mapping[str, str] | None = None,
     ) -> Run:
         """Start one method as a run of one task, `call`; parameters are data, in which `${...}` means nothing.
 
@@ -179,7 +181,9 @@ class Application:
         spec = described if isinstance(described, MethodSpec) else MethodSpec()
         check_parameters(method, spec.parameters, given)
         document = call_document(method, given, spec.code, timeout=timeout)
-        return await self.engine.submit(Submission(document, {}, caller=caller, roots=self._with_roots(roots)))
+        return await self.engine.submit(
+            Submission(document, {}, caller=caller, roots=self._with_roots(roots), meta=meta or {})
+        )
 
     async def methods(self) -> list[MethodSpec]:
         """All methods that may be used now, by name."""

@@ -17,7 +17,8 @@ class MethodSpec:
 
     `read_only` and `idempotent` methods may be repeated after an ambiguous failure. `code` names parameters
     that are program text, into which no reference is filled. `name` may end in `*` for methods found at run time.
-    `capabilities` are any of streaming, batch, caching, sandboxed.
+    `capabilities` are any of streaming, batch, caching, sandboxed. `calls` are methods that carrying it out may call
+    by itself, whatever the task's `calls` say.
     """
 
     name: str = ""
@@ -28,6 +29,7 @@ class MethodSpec:
     idempotent: bool = False
     code: Sequence[str] = ()
     capabilities: Sequence[str] = ()
+    calls: Sequence[str] = ()
 
 
 class Protocol:
@@ -80,7 +82,7 @@ def _named(protocol_id: str, name: str, spec: MethodSpec) -> MethodSpec:
 def _spec(name: str, value: MethodSpec | Mapping[str, Any]) -> MethodSpec:
     if isinstance(value, MethodSpec):
         return value
-    known = {"description", "parameters", "returns", "read_only", "idempotent", "code", "capabilities"}
+    known = {"description", "parameters", "returns", "read_only", "idempotent", "code", "capabilities", "calls"}
     unknown = sorted(set(value) - known)
     if unknown:
         raise ConfigurationError(

@@ -18,7 +18,8 @@ class Submission:
 
     `inputs` are complete: defaults filled in, types checked. `roots` are the folders its paths may lie in.
     The same `idempotency_key` of the same caller, document and inputs gives the same run. `attempt` tells the child
-    runs of one attempt of a task from those of the next.
+    runs of one attempt of a task from those of the next. `meta` is what came with the request, such as its trace: it
+    reaches the tasks of the run and of its children while this process carries them out, and is not kept.
     """
 
     workflow: Workflow
@@ -30,6 +31,7 @@ class Submission:
     run_id: str | None = None
     idempotency_key: str | None = None
     attempt: int = 1
+    meta: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,15 +54,18 @@ class Detached:
     """Stands behind a provider that is called outside of any run, as in a unit test."""
 
     async def progress(self, done: float | None, total: float | None, message: str | None) -> None:
-        return None
+        """Tell nobody."""
 
     async def start_child(self, method: str, parameters: Mapping[str, Any]) -> Any:
+        """Refuse."""
         raise UnsupportedError(f"{method} was called outside of a run", hint="run the task with GleitzeitClient")
 
     async def start_workflow(self, workflow: Workflow, inputs: Mapping[str, Any]) -> Run:
+        """Refuse."""
         raise UnsupportedError("a workflow was started outside of a run", hint="submit it with GleitzeitClient")
 
     async def ask(self, message: str, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Refuse."""
         raise UnsupportedError("a question was asked outside of a run", hint="run the task with GleitzeitClient")
 
 

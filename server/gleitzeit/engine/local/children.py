@@ -26,9 +26,14 @@ DEEPEST = 8
 _LONGEST_SHOWN = 200
 
 
+def calls_name(task: Task, method: str) -> bool:
+    """Whether the `calls` of a task name a method."""
+    return any(fnmatchcase(method, pattern) for pattern in task.calls)
+
+
 def allow_call(task: Task, method: str) -> None:
     """Raise `ForbiddenError` where the task's `calls` do not name `method`."""
-    if not any(fnmatchcase(method, pattern) for pattern in task.calls):
+    if not calls_name(task, method):
         named = ", ".join(task.calls) or "nothing"
         raise ForbiddenError(
             f'task "{task.id}" may not call {method}: its `calls` name {named}', hint=f'add "{method}" to its `calls`'

@@ -69,7 +69,7 @@ class RunContext:
     `rows` are those that are stored; its runner enters them, once they are. `results` are those that references see;
     its course enters them, as soon as they are there. Everybody else only reads both. `record` returns once rows and
     events are durable. `tell` passes a progress event on: it is written with whatever is recorded next, and of several
-    of one task only the last.
+    of one task only the last. `meta` came with the request that the run was submitted by.
     """
 
     run: RunRow
@@ -81,6 +81,7 @@ class RunContext:
     parts: EngineParts
     record: Callable[[Sequence[TaskRow], Sequence[EventDraft]], Awaitable[None]]
     tell: Callable[[EventDraft], None]
+    meta: Mapping[str, str]
 
 
 EndingKind = OutcomeKind | Literal["again"]

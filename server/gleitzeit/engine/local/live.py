@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,7 @@ def live(
     stage: Stage,
     record: Callable[[Sequence[TaskRow], Sequence[EventDraft]], Awaitable[None]],
     due: Callable[[], None],
+    meta: Mapping[str, str],
 ) -> Live:
     """What a run begins with; `due` is called when there is progress to write."""
     progress = Progress(parts.alarms, due)
@@ -47,5 +48,6 @@ def live(
         parts=parts,
         record=record,
         tell=progress.tell,
+        meta=meta,
     )
     return Live(context, Course(context, stage), progress)

@@ -68,7 +68,7 @@ class OpenRuns:
         """Begin a new run. Raises `LimitError` where there are too many, and `ConflictError` without its parent."""
         parent = self._parent(submission)
         row = row_of(submission, None if parent is None else parent.row, self._parts.clock, self._boot)
-        return self._begin(self._runner(RunRows(row), parent), (), [submitted(row)], {})
+        return self._begin(self._runner(RunRows(row), parent, submission.meta), (), [submitted(row)], {})
 
     async def resume(
         self, row: RunRow, rows: Sequence[TaskRow], events: Sequence[EventDraft], parent: Runner | None = None
@@ -117,8 +117,9 @@ class OpenRuns:
         self._limit(runner)
         return runner
 
-    def _runner(self, rows: RunRows, parent: Runner | None) -> Runner:
-        return Runner(rows, self._parts, self._conductor, self._retire, parent)
+    def _runner(self, rows: RunRows, parent: Runner | None, meta: Mapping[str, str] | None = None) -> Runner:
+        inherited = {} if parent is None else parent.meta
+        return Runner(rows, self._parts, self._conductor, self._retire, parent, meta or inherited)
 
     def _enter(self, runner: Runner) -> None:
         row = runner.row

@@ -43,8 +43,10 @@ class Runner(Author, Stage):
         conductor: Conductor,
         retire: Callable[[Runner], None],
         parent: Runner | None = None,
+        meta: Mapping[str, str] | None = None,
     ) -> None:
         self.rows = rows
+        self.meta: Mapping[str, str] = meta or {}
         self.bell = Bell()
         self.depth: int = 1 if parent is None else parent.depth + 1
         self.secrets: RunSecrets = RunSecrets(
@@ -67,7 +69,7 @@ class Runner(Author, Stage):
         self._parked = False
         self._released = False
         self._alarm: Alarm | None = None
-        self._live: Live | None = live(rows, parts, self.secrets, self, self.record, self._due)
+        self._live: Live | None = live(rows, parts, self.secrets, self, self.record, self._due, self.meta)
 
     @property
     def row(self) -> RunRow:

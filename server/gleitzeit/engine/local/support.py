@@ -16,6 +16,7 @@ from gleitzeit.engine.local.children import (
     allow_call,
     allow_parameters,
     allow_workflow,
+    calls_name,
     carried_out,
     identified,
 )
@@ -94,6 +95,7 @@ class Support:
             metadata=facts,
             caller=run.caller,
             time_left=self._time_left,
+            meta=context.meta,
         )
 
     def _time_left(self) -> float:
@@ -119,7 +121,7 @@ class Support:
         another way than it took then, and an ambiguous error for a call that was cut off and must not be repeated.
         """
         self._check_open()
-        allow_call(self._task, method)
+        await self._allow(method)
         self._in_flight += 1
         if self._company is not None:
             self._company.set()
@@ -127,6 +129,13 @@ class Support:
             return await self._call(method, parameters)
         finally:
             self._in_flight -= 1
+
+    async def _allow(self, method: str) -> None:
+        """Raise `ForbiddenError` where neither the task's `calls` name the method nor those of its own method do."""
+        if not calls_name(self._task, method):
+            spec = await self._context.parts.methods.describe(self._task.method)
+            if spec is None or method not in spec.calls:
+                allow_call(self._task, method)
 
     async def start_workflow(self, workflow: Workflow, inputs: Mapping[str, Any]) -> Run:
         """Run a checked workflow as a run of its own, for a task or call that is there for that."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gleitzeit.mcp_server.tools.answer import BYTES_A_TOKEN
@@ -21,6 +21,7 @@ class Call:
     """One tool call with checked arguments; `report` tells a client that wants to know how far it is.
 
     `host` asks its person, where it can. `begun` is the run that the same call has begun before it had to ask.
+    `meta` is what of the request's own goes on to whatever the run calls.
     """
 
     application: Application
@@ -29,6 +30,7 @@ class Call:
     report: Report | None = None
     host: Host | None = None
     begun: Run | None = None
+    meta: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def budget(self) -> int:

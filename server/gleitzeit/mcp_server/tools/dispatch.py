@@ -53,7 +53,13 @@ async def carry_out(
         _check_arguments(name, schema, arguments)
         application = await context.lifespan_context.opened()
         defaults = {key: value["default"] for key, value in schema["properties"].items() if "default" in value}
-        call = Call(application, {**defaults, **arguments}, report=_report(context), host=host_of(context))
+        call = Call(
+            application,
+            {**defaults, **arguments},
+            report=_report(context),
+            host=host_of(context),
+            meta=_passed_on(context),
+        )
         budget = call.budget
         return await HANDLERS[name](await _gone_on(call, round_before(name, params)))
     except AnswersNeededError as error:

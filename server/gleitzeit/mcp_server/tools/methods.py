@@ -26,7 +26,7 @@ async def call_method(call: Call) -> Answer:
     """The result of any one method; nobody waits for it any more once the request is cancelled, so it stops then."""
     application = call.application
     run = call.begun or await application.call(
-        call.arguments["method"], call.arguments["parameters"], caller=call.caller
+        call.arguments["method"], call.arguments["parameters"], caller=call.caller, meta=call.meta
     )
     try:
         run = await watch(call, run, call.arguments["timeout_seconds"])

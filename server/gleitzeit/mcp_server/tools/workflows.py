@@ -37,6 +37,7 @@ async def _submitted(call: Call) -> Run:
         name=source.name,
         caller=call.caller,
         idempotency_key=call.arguments.get("idempotency_key"),
+        meta=call.meta,
     )
 
 
