@@ -18,6 +18,7 @@ from gleitzeit.mcp_server.tools.answer import Answer
 from gleitzeit.mcp_server.tools.call import Call, Report
 from gleitzeit.mcp_server.tools.host import AnswersNeededError, Host
 from gleitzeit.mcp_server.tools.manifest import TOOLS
+from gleitzeit.mcp_server.tools.origin import origin_of
 from gleitzeit.mcp_server.tools.refusal import broken, refused
 from gleitzeit.mcp_server.tools.rounds import Round, host_of, needed, round_before
 
@@ -58,7 +59,7 @@ async def carry_out(
             {**defaults, **arguments},
             report=_report(context),
             host=host_of(context),
-            meta=_passed_on(context),
+            meta=origin_of(context.params),
         )
         budget = call.budget
         return await HANDLERS[name](await _gone_on(call, round_before(name, params)))
