@@ -14,6 +14,8 @@ from gleitzeit_mcp.session.session import Session
 MOST_ROUNDS = 20
 """How often a server may ask for something more before it answers one request."""
 
+_FINAL = ("complete", "task")
+
 
 async def converse(
     session: Session, method: str, params: Mapping[str, Any], listener: Listener, timeout: float | None
@@ -31,8 +33,11 @@ async def converse(
         except RemoteError as error:
             await _open_pages(error, listener)
             continue
-        if result.get("resultType") != "input_required":
+        kind = result.get("resultType", "complete")
+        if kind in _FINAL:
             return result
+        if kind != "input_required":
+            raise ProviderError(f"an answer of a kind that nobody here knows: {str(kind)[:60]}", retryable=False)
         answers = await answers_to(result.get("inputRequests"), listener)
         sent = {**params, **({"inputResponses": answers} if answers else {})}
         if "requestState" in result:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gleitzeit.core.data import is_list, is_mapping, is_object
+from gleitzeit.core.data import is_list, is_mapping, is_object, kind_of
 from gleitzeit.core.errors import ToolFailedError
 from gleitzeit.core.schema import schema_problems
 
@@ -20,8 +20,7 @@ def result_of(server: str, tool: str, answer: Mapping[str, Any]) -> dict[str, An
     Text that is a JSON object is read so where there is no structured content. `answer` is a `tools/call` result in
     its wire form. Raises `ToolFailedError` with the tool's own words where it says that it failed.
     """
-    given = answer.get("content")
-    content: Sequence[Any] = given if is_list(given) else ()
+    content = _blocks(answer.get("content"))
     text = "\n".join(
         str(block.get("text", "")) for block in content if is_object(block) and block.get("type") == "text"
     )
@@ -31,8 +30,21 @@ def result_of(server: str, tool: str, answer: Mapping[str, Any]) -> dict[str, An
     return {**fields, "text": fields.get("text", text), "content": fields.get("content", list(content))}
 
 
+def _blocks(content: Any) -> Sequence[Any]:
+    """The blocks of an answer; some servers write plain text in their place."""
+    if content is None or is_list(content):
+        return content or ()
+    return [{"type": "text", "text": content if isinstance(content, str) else json.dumps(content)}]
+
+
 def warnings_of(schema: Mapping[str, Any] | None, answer: Mapping[str, Any]) -> Sequence[str]:
-    """Where structured content does not fit the schema that its tool declares; it is passed on all the same."""
+    """Where an answer is not as it should be, by MCP or the schema that its tool declares; it is passed on all the same."""
+    content = answer.get("content")
+    misshapen = () if content is None or is_list(content) else (f"content: it is {kind_of(content)}, not a list",)
+    return (*misshapen, *_misfits(schema, answer))
+
+
+def _misfits(schema: Mapping[str, Any] | None, answer: Mapping[str, Any]) -> Sequence[str]:
     if schema is None or answer.get("isError"):
         return ()
     if "structuredContent" not in answer:

@@ -77,7 +77,9 @@ class Child(Transport):
     async def connect(self, receiver: Receiver) -> AsyncGenerator[Child]:
         """Start the process and exchange messages with it; at the end it and its whole process group are gone."""
         self._receiver = receiver
-        process = self._process = await _started(self.command)
+        mark = await self._guard.expect()
+        process = self._process = await _started(self.command, mark)
+        self._guard.hold(process.pid, mark)
         # No await may stand between the start and the shielded stop below, or a cancelled start would leak it.
         assert process.stdin is not None
         assert process.stdout is not None
@@ -90,7 +92,6 @@ class Child(Transport):
                     tasks.start_soon(self._receive, process.stdout, receiver)
                     tasks.start_soon(self._keep_stderr, process.stderr)
                     tasks.start_soon(self._notice_exit, process)
-                    await self._guard.hold(process.pid)
                     yield self
                 finally:
                     with anyio.CancelScope(shield=True):
@@ -162,11 +163,11 @@ class Child(Transport):
             await self._stderr_closed.wait()
 
 
-async def _started(command: Command) -> Process:
+async def _started(command: Command, mark: Mapping[str, str]) -> Process:
     process: Process | None = None
     with anyio.CancelScope(shield=True):  # asyncio leaks a process whose start is cancelled half-way
         process = await anyio.open_process(
-            command.argv, cwd=command.folder, env=command.environment, start_new_session=True
+            command.argv, cwd=command.folder, env={**command.environment, **mark}, start_new_session=True
         )
     assert process is not None
     return process

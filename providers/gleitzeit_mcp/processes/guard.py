@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
+from collections.abc import Mapping
 
 import anyio
 
 from gleitzeit_mcp.processes import warden
 
 _LEAVING = 1.0
+_WARDENS = hasattr(os, "fork") and hasattr(os, "killpg")
 
 
 class Guard:
@@ -25,20 +28,30 @@ class Guard:
         self._starting = anyio.Lock()
         self._pipe: int | None = None
 
-    async def hold(self, group: int) -> None:
-        """From now on the group does not outlive this process."""
-        self._groups.add(group)
-        if sys.platform == "win32" or not hasattr(os, "fork"):
-            return
+    async def expect(self) -> Mapping[str, str]:
+        """What the environment of the next process has to have in it, which does not outlive this one from then on.
+
+        Between the start of a process and the moment that its group is known it is found by that.
+        """
+        if not _WARDENS:
+            return {}
+        mark = secrets.token_hex(8)
         async with self._starting:
-            if not self._told(f"+{group}\n"):
+            if self._pipe is None:
                 self._pipe = await _start()
-                self._told("".join(f"+{held}\n" for held in sorted(self._groups)))
+                self._tell("".join(f"+{held}\n" for held in sorted(self._groups)))
+            self._tell(f"?{mark}\n")
+        return {warden.VARIABLE: mark}
+
+    def hold(self, group: int, environment: Mapping[str, str]) -> None:
+        """The group of the process that was started with what `expect` gave."""
+        self._groups.add(group)
+        self._tell(f"+{group}\n!{environment.get(warden.VARIABLE, '')}\n")
 
     def release(self, group: int) -> None:
         """The group is gone; its number may belong to somebody else soon."""
         self._groups.discard(group)
-        self._told(f"-{group}\n")
+        self._tell(f"-{group}\n")
 
     def close(self) -> None:
         """Let the warden go, which has nothing to do any more."""
@@ -46,15 +59,13 @@ class Guard:
         if pipe is not None:
             os.close(pipe)
 
-    def _told(self, words: str) -> bool:
+    def _tell(self, words: str) -> None:
         if self._pipe is None:
-            return False
+            return
         try:
             os.write(self._pipe, words.encode())  # far less than a pipe holds: it never waits
         except OSError:
             self.close()
-            return False
-        return True
 
 
 async def _start() -> int:

@@ -223,6 +223,8 @@ class Connection:
             tasks.start_soon(listen, line.session, line.agreement, self._note_change)
         self._enter("degraded" if self.error else "ready")
         await line.session.lost.wait()
+        self.error = loss(self.server.name, self._diagnosis())  # told at once; putting it away takes a moment
+        self._enter("restarting")
 
     def _address(self, session: Session, agreement: Agreement, transport: Transport) -> None:
         """From now on let each request be one of the version that was settled."""

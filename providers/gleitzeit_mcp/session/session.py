@@ -190,8 +190,8 @@ class Session:
         exchange = self._open.get(_plain(identity)) if isinstance(identity, int | str) else None
         if exchange is None or exchange.over:
             self.strays += 1
-        elif "error" in message:
-            exchange.settle(_remote(message["error"]))
+        elif message.get("error") is not None or "result" not in message:
+            exchange.settle(_remote(message.get("error")))
         else:
             exchange.settle(message.get("result"))
 
@@ -199,7 +199,8 @@ class Session:
         if method == "notifications/progress":
             self._progress(params)
         elif method == "notifications/cancelled":
-            scope = self._cancelled.get(params.get("requestId", ""))
+            cancelled = params.get("requestId")
+            scope = self._cancelled.get(cancelled) if isinstance(cancelled, int | str) else None
             if scope is not None:
                 scope.cancel()
         elif method == "notifications/message":

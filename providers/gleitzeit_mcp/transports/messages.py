@@ -16,7 +16,7 @@ _LOOKED_THROUGH = 1024 * 1024
 """How far into a line that is no message its id is looked for, so that a long one holds up nobody."""
 
 _TEXT = rb'"(?:[^"\\]|\\.)*"'
-_TOKEN = re.compile(_TEXT + rb"|[{}\[\]]")
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[{}\[\]]', re.DOTALL)  # a text without an end is looked at once
 _VALUE = re.compile(rb"\s*:\s*(-?\d+|" + _TEXT + rb")?")
 _ID_AT_END = re.compile(rb'[,{]\s*"id"\s*:\s*(-?\d+|' + _TEXT + rb")\s*(?:,\s*\"jsonrpc\"\s*:\s*\"2\.0\"\s*)?}\s*\Z")
 

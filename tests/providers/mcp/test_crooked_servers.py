@@ -40,7 +40,7 @@ async def test_an_answer_that_cannot_be_read_fails_its_call_at_once_and_for_good
 ) -> None:
     with anyio.fail_after(20):
         async with open_hub(own_server("crooked")) as hub:
-            with pytest.raises(ProviderError, match="the server's answer cannot be read") as failure:
+            with pytest.raises(ProviderError, match="the answer cannot be read") as failure:
                 await hub.handle_request("mcp/tool.crooked.deep", {})
             assert (await hub.handle_request("mcp/tool.crooked.good", {}))["text"] == "good"
     assert not failure.value.retryable

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from gleitzeit_mcp.command import find_command
 from gleitzeit_mcp.config import Server
-from gleitzeit_mcp.inherited import inherited
+from gleitzeit_mcp.processes.command import find_command
+from gleitzeit_mcp.processes.inherited import inherited
 
 GIVEN = {
     "SSL_CERT_FILE": "/certs/ca.pem",
@@ -32,8 +32,10 @@ def test_the_way_to_the_network_is_passed_and_no_secret() -> None:
     assert not KEPT_BACK.keys() & passed.keys()
 
 
-def test_a_server_s_own_environment_goes_before_what_it_inherits(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.anyio
+async def test_a_server_s_own_environment_goes_before_what_it_inherits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/certs/ca.pem")
-    command = find_command(Server(name="a", command="sh", env={"SSL_CERT_FILE": "/own.pem"}))
+    command = await find_command(Server(name="a", command="sh", env={"SSL_CERT_FILE": "/own.pem"}))
     assert command.environment["SSL_CERT_FILE"] == "/own.pem"
-    assert find_command(Server(name="a", command="sh")).environment["SSL_CERT_FILE"] == "/certs/ca.pem"
+    other = await find_command(Server(name="a", command="sh"))
+    assert other.environment["SSL_CERT_FILE"] == "/certs/ca.pem"

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from gleitzeit_mcp.lines import LineBuffer
+from gleitzeit_mcp.transports.lines import LineBuffer
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])

@@ -14,11 +14,12 @@ from typing import Any
 import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketListener
+from tests.providers.mcp.servers.settings import OWNER, ROOT
 
 from gleitzeit.core import errors
 from gleitzeit.core.errors import ConnectionLostError, ProviderUnavailableError
 from gleitzeit_mcp import MCPHubProvider
-from gleitzeit_mcp.restarts import RestartPolicy
+from gleitzeit_mcp.servers.restarts import RestartPolicy, jittered
 
 pytestmark = pytest.mark.anyio
 
@@ -35,8 +36,6 @@ FIRST_WORDS: list[dict[str, Any]] = [
     {"jsonrpc": "2.0", "method": "notifications/initialized"},
     {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "search_methods", "arguments": {}}},
 ]
-
-OWNER = Path(__file__).parent / "servers" / "owner.py"
 
 
 async def process_id(hub: MCPHubProvider) -> int:
@@ -115,11 +114,12 @@ async def test_no_process_outlives_the_hub(open_hub: OpenHub, own_server: OwnSer
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs pidfd_open to wait for a process of another")
 async def test_no_process_outlives_a_gleitzeit_that_was_killed(own_server: OwnServer) -> None:
-    command = [sys.executable, str(OWNER), json.dumps({"servers": [own_server("toolbox")]})]
+    section = json.dumps({"servers": [own_server("toolbox")]})
+    command = [sys.executable, "-m", OWNER, section, "mcp/tool.toolbox.process"]
     with anyio.fail_after(30):
-        async with await anyio.open_process(command, stderr=None) as owner:
+        async with await anyio.open_process(command, cwd=ROOT, stderr=None) as owner:
             assert owner.stdout is not None
-            watched = os.pidfd_open(int(await owner.stdout.receive()))
+            watched = os.pidfd_open(json.loads(await owner.stdout.receive())["result"])
             owner.kill()
             await anyio.wait_readable(watched)  # readable as soon as the process has ended
             os.close(watched)
@@ -174,3 +174,9 @@ def test_restarts_come_later_each_time_and_end() -> None:
     assert [policy.delay([1.0] * count, now=2.0) for count in range(4)] == [0.1, 0.2, 0.3, None]
     assert policy.delay([1.0] * 3, now=61.0) == 0.1
     assert RestartPolicy(limit=0).delay([], now=1.0) is None
+
+
+def test_servers_that_died_together_do_not_come_back_together() -> None:
+    delays = {jittered(0.1) for _ in range(100)}
+    assert len(delays) > 50
+    assert all(0.05 <= delay <= 0.15 for delay in delays)

@@ -8,8 +8,9 @@ import pytest
 
 from gleitzeit.core.errors import ToolFailedError
 from gleitzeit_mcp.config import Server
-from gleitzeit_mcp.results import result_of
-from gleitzeit_mcp.tools import Route, method_of, routes
+from gleitzeit_mcp.forwarding.results import result_of
+from gleitzeit_mcp.catalog.routes import Route, routes
+from gleitzeit_mcp.catalog.tools import method_of
 
 IMAGE = {"type": "image", "data": "aGk=", "mimeType": "image/png"}
 

@@ -50,12 +50,14 @@ async def test_a_crash_at_start_shows_the_exit_code_and_the_last_lines_of_stderr
     assert "fatal: no token given" in state["last_error"]
 
 
-async def test_a_missing_command_names_the_fix(open_hub: OpenHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
+async def test_a_missing_command_names_the_fix(open_hub: OpenHub) -> None:
+    nowhere = {"PATH": "/nowhere"}
+    servers = (
+        {"name": "npm", "command": ["npx", "--version"], "env": nowhere},
+        {"name": "own", "command": "own-server --stdio", "env": nowhere},
+    )
     with anyio.fail_after(20):
-        async with open_hub(
-            {"name": "npm", "command": ["npx", "-y", "some-server"]}, {"name": "own", "command": "own-server --stdio"}
-        ) as hub:
+        async with open_hub(*servers) as hub:
             npx, own = await refusal(hub, "mcp/tool.npm.x"), await refusal(hub, "mcp/tool.own.x")
             shown = (await state_of(hub, "npm"))["last_error"]
     assert "npx is not on PATH (/nowhere)" in npx.message
@@ -77,18 +79,13 @@ async def test_an_unset_variable_fails_that_server_alone(
     assert "set GLEITZEIT_TEST_UNSET" in str(error.hint)
 
 
-async def test_a_websocket_server_is_refused_clearly(open_hub: OpenHub) -> None:
+@pytest.mark.parametrize(("kind", "scheme"), [("http", "http"), ("sse", "http"), ("websocket", "ws")])
+async def test_an_address_where_nobody_listens_is_unavailable(open_hub: OpenHub, kind: str, scheme: str) -> None:
+    gone = {"name": "gone", "connection_type": kind, "url": f"{scheme}://127.0.0.1:9/mcp?key=hidden"}
     with anyio.fail_after(20):
-        async with open_hub({"name": "ws", "connection_type": "websocket", "url": "ws://127.0.0.1:1/mcp"}) as hub:
-            error = await refusal(hub, "mcp/tool.ws.x")
-    assert "no WebSocket client" in error.message
-
-
-async def test_an_address_where_nobody_listens_is_unavailable(open_hub: OpenHub) -> None:
-    with anyio.fail_after(20):
-        async with open_hub({"name": "gone", "url": "http://127.0.0.1:9/mcp?key=hidden"}) as hub:
+        async with open_hub(gone) as hub:
             error = await refusal(hub, "mcp/tool.gone.x")
-    assert "http://127.0.0.1:9/mcp" in error.message
+    assert f"{scheme}://127.0.0.1:9/mcp" in error.message
     assert "hidden" not in error.message
 
 
@@ -139,7 +136,7 @@ async def test_a_server_that_failed_gets_another_chance_with_the_next_call(
             error = await refusal(hub, "mcp/tool.fickle.hello")
             licence.touch()
             assert (await refusal(hub, "mcp/tool.fickle.hello")).message == error.message
-            monkeypatch.setattr("gleitzeit_mcp.connection.RETRY_AFTER", 0)
+            monkeypatch.setattr("gleitzeit_mcp.servers.connection.RETRY_AFTER", 0)
             assert (await hub.handle_request("mcp/tool.fickle.hello", {}))["text"] == "hello"
             assert (await state_of(hub, "fickle"))["restarts"] == 1
     assert "1 lines on its stdout were no messages, the last: Error: no licence" in error.message
@@ -168,13 +165,18 @@ async def test_a_tool_of_no_server_at_all_is_unknown(open_hub: OpenHub, own_serv
 
 
 async def test_a_server_that_waits_for_its_use_starts_with_the_first_call(
-    open_hub: OpenHub, own_server: OwnServer
+    open_hub: OpenHub, own_server: OwnServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("GLEITZEIT_HOME", str(tmp_path))
     with anyio.fail_after(20):
         async with open_hub(own_server("toolbox", auto_start=False)) as hub:
             assert (await state_of(hub, "toolbox"))["state"] == "stopped"
             assert (await hub.handle_request("mcp/tools/list", {}))["count"] == 0
             assert (await hub.handle_request("mcp/tool.toolbox.add", {"a": 1, "b": 1}))["sum"] == 2
+        async with open_hub(own_server("toolbox", auto_start=False)) as hub:  # its tools are known by now
+            tools = (await hub.handle_request("mcp/tools/list", {}))["tools"]
+            assert "add" in {tool["name"] for tool in tools}
+            assert (await state_of(hub, "toolbox"))["state"] == "stopped"
 
 
 async def test_a_hub_that_nobody_serves_says_so() -> None:

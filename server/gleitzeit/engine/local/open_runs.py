@@ -118,8 +118,9 @@ class OpenRuns:
         return runner
 
     def _runner(self, rows: RunRows, parent: Runner | None, meta: Mapping[str, str] | None = None) -> Runner:
-        inherited = {} if parent is None else parent.meta
-        return Runner(rows, self._parts, self._conductor, self._retire, parent, meta or inherited)
+        return Runner(
+            rows, self._parts, self._conductor, self._retire, parent, meta or (parent.meta if parent else None)
+        )
 
     def _enter(self, runner: Runner) -> None:
         row = runner.row

@@ -1,4 +1,4 @@
-"""A process that holds a hub open until it is killed, and prints the process id of its server `toolbox`."""
+"""A process that holds a hub open until it is killed: `owner.py SECTION METHOD` prints what the method answered."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from gleitzeit_mcp import MCPHubProvider
 
 
 async def main() -> None:
-    """Open the hub, and stay."""
+    """Open the hub, call, and stay."""
     hub = MCPHubProvider("mcp", json.loads(sys.argv[1]))
     async with anyio.create_task_group() as tasks:
         await tasks.start(hub.serve)
-        answer = await hub.handle_request("mcp/tool.toolbox.process", {})
-        sys.stdout.write(f"{answer['result']}\n")
+        sys.stdout.write(json.dumps(await hub.handle_request(sys.argv[2], {})) + "\n")
         sys.stdout.flush()
         await anyio.sleep_forever()
 
