@@ -102,6 +102,7 @@ class Code:
             parts=parts,
             record=self._record,
             tell=self.told.append,
+            meta={},
         )
 
     def calls(self, key: str) -> list[TaskRow]:

@@ -38,7 +38,7 @@ def _blocks(content: Any) -> Sequence[Any]:
 
 
 def warnings_of(schema: Mapping[str, Any] | None, answer: Mapping[str, Any]) -> Sequence[str]:
-    """Where an answer is not as it should be, by MCP or the schema that its tool declares; it is passed on all the same."""
+    """Where an answer is not as MCP, or the schema that its tool declares, wants it; it is passed on all the same."""
     content = answer.get("content")
     misshapen = () if content is None or is_list(content) else (f"content: it is {kind_of(content)}, not a list",)
     return (*misshapen, *_misfits(schema, answer))
