@@ -15,7 +15,7 @@ from gleitzeit.core.errors import (
     NotFoundError,
     ProviderUnavailableError,
 )
-from gleitzeit_mcp.catalog.routes import Route, routes
+from gleitzeit_mcp.catalog.routes import Route, RouteMap
 from gleitzeit_mcp.catalog.tools import TOOL_METHOD, Tool
 from gleitzeit_mcp.config import HubConfig
 from gleitzeit_mcp.processes.guard import Guard
@@ -32,6 +32,7 @@ class Hub:
     def __init__(self, section: HubConfig, place: Place) -> None:
         self.servers = section.servers
         self.place = place
+        self._map = RouteMap(section.servers)
         self.sampling = section.sampling is not None
         self._guard = Guard()
         self.connections: Mapping[str, Connection] = {
@@ -75,7 +76,8 @@ class Hub:
         """
         deadline = anyio.current_time() + limit
         connection, tool = await self.find(method, limit, retry=True, fresh=True)
-        await connection.ready(max(0.0, deadline - anyio.current_time()))
+        if not connection.is_up():
+            await connection.ready(max(0.0, deadline - anyio.current_time()))
         return connection, tool
 
     async def find(
@@ -87,7 +89,7 @@ class Hub:
         `ProviderUnavailableError` where the server that it must be on is not up, `MethodNotFoundError` where none of
         the servers has it, `ConfigurationError` where several do by the same name.
         """
-        pointed = [(self.connections[route.server], route) for route in routes(method, self.servers)]
+        pointed = [(self.connections[route.server], route) for route in self._map.routes(method)]
         for connection, route in pointed:
             if fresh or not (connection.listed or route.tool in connection.tools):
                 connection.wake(retry=retry)
@@ -128,7 +130,7 @@ class Hub:
 
     def _switched_off(self, method: str) -> str | None:
         servers = {server.name: server for server in self.servers}
-        for route in routes(method, self.servers):
+        for route in self._map.routes(method):
             if not route.bare and not servers[route.server].offers(route.tool):
                 return f'enabled_tools or disabled_tools of server "{route.server}" leave it out'
         return None
@@ -136,7 +138,7 @@ class Hub:
     def declares_idempotent(self, method: str) -> bool:
         """Whether the configuration says of a tool that nobody has listed that it may be called again."""
         servers = {server.name: server for server in self.servers}
-        return any(servers[route.server].declares_idempotent(route.tool) for route in routes(method, self.servers))
+        return any(servers[route.server].declares_idempotent(route.tool) for route in self._map.routes(method))
 
     async def with_capability(self, capability: str, server: str | None, limit: float) -> Sequence[Connection]:
         """The servers that are up and have a feature such as `resources`; a named one has to have it.

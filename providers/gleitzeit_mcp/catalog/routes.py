@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from gleitzeit_mcp.catalog.tools import TOOL_METHOD
 from gleitzeit_mcp.config import Server
 
+_MOST_KNOWN = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -18,11 +20,28 @@ class Route:
     bare: bool = False
 
 
-def routes(method: str, servers: Iterable[Server]) -> Sequence[Route]:
-    """The servers that a method's name points to by prefix or name, the longest match first.
+class RouteMap:
+    """Leads from the names of methods to servers and tools; a name is looked into once."""
 
-    A name that points to none of them may be a bare tool of any server without a prefix.
-    """
+    def __init__(self, servers: Iterable[Server]) -> None:
+        self._servers = tuple(servers)
+        self._known: dict[str, Sequence[Route]] = {}
+
+    def routes(self, method: str) -> Sequence[Route]:
+        """The servers that a method's name points to by prefix or name, the longest match first.
+
+        A name that points to none of them may be a bare tool of any server without a prefix.
+        """
+        found = self._known.get(method)
+        if found is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            found = self._known[method] = routes(method, self._servers)
+        return found
+
+
+def routes(method: str, servers: Iterable[Server]) -> Sequence[Route]:
+    """The same, for servers that are asked about once."""
     name = method.removeprefix(TOOL_METHOD)
     known = tuple(servers)
     matches = [(address, server) for server in known for address in _addresses(server) if name.startswith(address)]

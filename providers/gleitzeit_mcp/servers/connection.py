@@ -30,6 +30,7 @@ from gleitzeit_mcp.servers.restarts import RestartPolicy, jittered
 from gleitzeit_mcp.servers.roots import OfferedRoots
 from gleitzeit_mcp.session.capabilities import client_capabilities
 from gleitzeit_mcp.session.eras import Agreement, ProbeLostError, agree, stamped
+from gleitzeit_mcp.session.errors import RemoteError
 from gleitzeit_mcp.session.session import Handler, Session
 from gleitzeit_mcp.transports.base import Transport
 
@@ -61,6 +62,7 @@ class Connection:
         self._restarted_at: list[float] = []
         self._failed_at = -math.inf
         self._redact: Callable[[str], str] = str
+        self._greets = self._was_modern = False
         self._transport: Transport | None = None
         self._line: Line | None = None
         self._changed = anyio.Event()
@@ -156,21 +158,25 @@ class Connection:
         """One connection, from its start to its end; whether it was ever ready."""
         if self.state != "restarting":
             self._enter("starting")
-        failure: BaseException | None = None
-        self._transport = None
-        try:
-            await self._hold(self._filled())
-        except Exception as error:  # noqa: BLE001  # whatever one server does, the others and the hub go on
-            failure = cause_of(error)
-        if isinstance(failure, ProbeLostError):
-            self._memory.note_handshake_only()
-            return await self._live()
+        failure = await self._held(greet=self._memory.handshake_only)
+        if isinstance(failure, ProbeLostError) and not self._was_modern:
+            # Some servers of the older era end when they are asked for anything but `initialize` first.
+            failure = await self._held(greet=True)
         was_ready, self._line = self._line is not None, None
         if failure is None or was_ready:
             self.error = loss(self.server.name, self._diagnosis())
         else:
             self.error = start_failure(self.server.name, failure, self._diagnosis())
         return was_ready
+
+    async def _held(self, *, greet: bool) -> BaseException | None:
+        """One connection, begun without asking for the server's era where it is greeted; what ended it."""
+        self._greets, self._transport = greet, None
+        try:
+            await self._hold(self._filled())
+        except Exception as error:  # noqa: BLE001  # whatever one server does, the others and the hub go on
+            return cause_of(error)
+        return None
 
     def _filled(self) -> Server:
         filled = fill_server(self.server, os.environ)
@@ -209,8 +215,14 @@ class Connection:
                 tasks.cancel_scope.cancel()
 
     async def _agreed(self, filled: Server, session: Session, transport: Transport) -> Line:
-        mode = "legacy" if self._memory.handshake_only else filled.mode
-        agreement = await agree(session, mode, self._capabilities)
+        try:
+            agreement = await agree(session, "legacy" if self._greets else filled.mode, self._capabilities)
+        except RemoteError:
+            # One that was killed while it was asked looks like one that cannot bear to be asked.
+            self._memory.note_handshake_only(False)
+            raise
+        self._was_modern = agreement.modern
+        self._memory.note_handshake_only(self._greets)
         self._address(session, agreement, transport)
         await self._list(session, agreement)
         return Line(session, agreement, transport, Pulse(session, agreement), anyio.current_time())

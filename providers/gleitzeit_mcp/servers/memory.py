@@ -47,9 +47,10 @@ class Memory:
         if not self.asks:
             self._keep(replace(self._manifest, asks=True))
 
-    def note_handshake_only(self) -> None:
-        """Remember that it may be asked for nothing first."""
-        self._keep(replace(self._manifest, handshake=True))
+    def note_handshake_only(self, only: bool) -> None:
+        """Remember whether it may be asked for nothing first."""
+        if only != self.handshake_only:
+            self._keep(replace(self._manifest, handshake=only))
 
     def forget_tools(self) -> None:
         """It has none, or does not tell."""

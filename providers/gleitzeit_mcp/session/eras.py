@@ -94,7 +94,7 @@ async def _discover(session: Session, capabilities: Mapping[str, Any]) -> Agreem
     try:
         found = await session.request("server/discover", {}, timeout=DISCOVER_LIMIT, cancellable=False)
     except ConnectionLostError:
-        raise ProbeLostError from None
+        raise ProbeLostError("the connection broke at the first question") from None
     except (ProviderUnavailableError, ForbiddenError):
         raise
     except RemoteError as error:

@@ -263,7 +263,7 @@ class Application:
         )
 
     def _with_roots(self, roots: Sequence[Path] | None) -> tuple[Path, ...]:
-        return tuple(dict.fromkeys((*(roots or ()), *self.roots)))
+        return tuple(dict.fromkeys((*roots, *self.roots))) if roots else tuple(self.roots)
 
 
 def _with_way_out(error: ConflictError, submission: Submission) -> ConflictError:

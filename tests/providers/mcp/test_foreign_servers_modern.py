@@ -12,19 +12,21 @@ from typing import Any
 import anyio
 import pytest
 from mcp.server import MCPServer
-from tests.providers.mcp.servers.settings import ROOT
-from tests.providers.mcp.servers.task import Person, called, task
+from tests.providers.mcp.servers.settings import ROOT, raw
+from tests.providers.mcp.servers.task import Person, called, row_of, task
 from tests.providers.mcp.test_http import listening
 
 from gleitzeit.core.errors import (
     GleitzeitError,
     MethodNotFoundError,
     ProviderError,
+    ProviderUnavailableError,
     QuestionDeclinedError,
     TimeoutError,
     ToolFailedError,
 )
 from gleitzeit_mcp import MCPHubProvider
+from gleitzeit_mcp.servers import connection
 
 pytestmark = pytest.mark.anyio
 
@@ -197,10 +199,10 @@ async def test_a_tool_that_it_learns_later_can_be_called(open_workshop: OpenHub,
     async with open_workshop(way) as hub:
         with pytest.raises(MethodNotFoundError):
             await called(hub, "workshop.plane")
-        connection = hub.connection("workshop")
+        workshop = hub.connection("workshop")
         await called(hub, "workshop.learn", {"name": "plane"})
-        while "plane" not in connection.tools:
-            await connection.next_change()
+        while "plane" not in workshop.tools:
+            await workshop.next_change()
         used = await called(hub, "workshop.plane")
     assert used["text"] == "used plane"
 
@@ -224,3 +226,16 @@ async def test_its_resources_and_prompts_are_within_reach(open_workshop: OpenHub
     assert [entry["name"] for entry in prompts["prompts"]] == ["order"]
     assert prompt["messages"][0]["content"]["text"] == "Make 3 tables."
     assert ping["seconds"] >= 0
+
+
+async def test_a_server_that_ends_while_it_is_asked_for_its_era_is_asked_again_the_next_time(
+    open_hub: OpenHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "RETRY_AFTER", 0.0)
+    with anyio.fail_after(20):
+        async with open_hub(raw("startled", str(tmp_path / "lived"), era="modern")) as hub:
+            with pytest.raises(ProviderUnavailableError, match="no initialize here"):
+                await called(hub, "startled.process")
+            assert (await called(hub, "startled.process"))["pid"] > 0
+            row = await row_of(hub, "startled")
+    assert row["protocol_version"] == "2026-07-28"

@@ -60,7 +60,7 @@ PLAIN = Server(name="plain", command="x")
         ("mcp/tool.filesystem.read", [Route("filesystem", "read")]),
         ("mcp/tool.fs.deep.read", [Route("fs.deep", "read"), Route("filesystem", "deep.read")]),
         ("mcp/tool.plain.read", [Route("plain", "read")]),
-        ("mcp/tool.read", [Route("fs.deep", "read"), Route("plain", "read")]),
+        ("mcp/tool.read", [Route("fs.deep", "read", bare=True), Route("plain", "read", bare=True)]),
     ],
 )
 def test_a_name_points_to_servers_the_longest_match_first(method: str, expected: list[Route]) -> None:
