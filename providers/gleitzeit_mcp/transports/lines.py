@@ -33,11 +33,6 @@ class LineBuffer:
     def __len__(self) -> int:
         return len(self._rest) + self._dropped
 
-    @property
-    def overlong(self) -> bool:
-        """Whether the line that has not ended yet is too long already."""
-        return self._dropped > 0
-
     def take(self, piece: bytes) -> Sequence[Line]:
         """The lines that `piece` makes whole, without their ends."""
         end = piece.rfind(b"\n")
@@ -54,24 +49,23 @@ class LineBuffer:
 
     def _closed(self, last: bytes) -> Line:
         self._rest += last
-        self._shed()
-        if not self._dropped:
+        size = len(self)
+        if size <= self._longest:
             line: Line = bytes(self._rest)
         else:
-            line = Overlong(self._start, bytes(self._rest), self._dropped + len(self._rest))
+            start = self._start or bytes(self._rest[:_KEPT_END])
+            line = Overlong(start, bytes(self._rest[-_KEPT_END:]), size)
         self._rest, self._start, self._dropped = bytearray(), b"", 0
         return line
 
     def _shed(self) -> None:
         """Forget the middle of a line that is too long."""
-        if len(self._rest) + self._dropped <= self._longest:
-            return
-        if not self._dropped:
-            self._start = bytes(self._rest[:_KEPT_END])
         excess = len(self._rest) - _KEPT_END
-        if excess > 0:
-            self._dropped += excess
-            del self._rest[:excess]
+        if len(self) <= self._longest or excess <= 0:
+            return
+        self._start = self._start or bytes(self._rest[:_KEPT_END])
+        self._dropped += excess
+        del self._rest[:excess]
 
     def _cut(self, line: bytes) -> Overlong:
         return Overlong(line[:_KEPT_END], line[-_KEPT_END:], len(line))

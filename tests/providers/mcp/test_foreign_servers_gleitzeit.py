@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import pytest
+from tests.providers.mcp.servers.everything import free_port
 from tests.providers.mcp.servers.gleitzeit import (
     all_gone,
     home,
@@ -164,6 +165,16 @@ async def test_two_that_start_each_other_stop_where_the_first_would_be_reached_a
             assert len(marked(mark)) == 3
         await all_gone(mark)
     assert "Gleitzeit is calling itself: left > right > left" in json.dumps(answer)
+
+
+async def test_one_that_reaches_itself_over_http_passes_no_call_on_twice(open_hub: OpenHub, tmp_path: Path) -> None:
+    port = free_port()
+    folder = home(tmp_path / "home", [{"name": "mirror", "url": f"http://127.0.0.1:{port}/mcp", "auto_start": False}])
+    deepest: dict[str, Any] = {"method": "mcp/tool.mirror.list_runs", "parameters": {}}
+    with anyio.fail_after(50):
+        async with serving(folder, port) as addresses, open_hub({"name": "first", "url": addresses["http"]}) as hub:
+            with pytest.raises(ToolFailedError, match="Gleitzeit is calling itself: first > mirror"):
+                await _nested(hub, "first", "mirror", "call_method", deepest)
 
 
 async def test_a_chain_of_more_than_eight_is_an_error(

@@ -30,8 +30,8 @@ from gleitzeit.core.errors import (
     ProviderUnavailableError,
 )
 from gleitzeit_mcp.config import Server
-from gleitzeit_mcp.transports.base import Wire
 from gleitzeit_mcp.servers.far import far_transport
+from gleitzeit_mcp.transports.base import Wire
 
 pytestmark = pytest.mark.anyio
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from gleitzeit.core.errors import ToolFailedError
-from gleitzeit_mcp.config import Server
-from gleitzeit_mcp.forwarding.results import result_of
 from gleitzeit_mcp.catalog.routes import Route, routes
 from gleitzeit_mcp.catalog.tools import method_of
+from gleitzeit_mcp.config import Server
+from gleitzeit_mcp.forwarding.results import result_of
 
 IMAGE = {"type": "image", "data": "aGk=", "mimeType": "image/png"}
 

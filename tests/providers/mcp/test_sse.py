@@ -14,8 +14,8 @@ import pytest
 
 from gleitzeit.core.errors import ConnectionLostError, GleitzeitError, ProviderUnavailableError
 from gleitzeit_mcp.config import Server
-from gleitzeit_mcp.transports.base import Transport, Wire
 from gleitzeit_mcp.servers.far import far_transport
+from gleitzeit_mcp.transports.base import Transport, Wire
 
 pytestmark = pytest.mark.anyio
 

@@ -33,10 +33,10 @@ def started(name: str, folder: Path, mark: str = "", **others: Any) -> dict[str,
 
 
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncGenerator[dict[str, str]]:
+async def serving(folder: Path, port: int = 0) -> AsyncGenerator[dict[str, str]]:
     """The addresses of one that serves over HTTP, `http` and `sse`, until the end of the block."""
     environment = {**os.environ, "GLEITZEIT_HOME": str(folder)}
-    command = [sys.executable, "-m", "gleitzeit", "serve", "--port", "0", "--json"]
+    command = [sys.executable, "-m", "gleitzeit", "serve", "--port", str(port), "--json"]
     async with await anyio.open_process(command, env=environment, stderr=None) as process:
         assert process.stdout is not None
         try:
