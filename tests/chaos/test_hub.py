@@ -39,8 +39,8 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
 ]
 
-GONE = (ConnectionLostError, ProviderUnavailableError, httpx2.TransportError)
-"""What a client sees of a server that is not there any more."""
+GONE = (ConnectionLostError, ProviderUnavailableError, httpx2.TransportError, anyio.BrokenResourceError)
+"""What a client sees of a server that is not there any more, or as it leaves one in the middle of an answer."""
 
 SUBMITTERS = 4
 CALLERS = 8
