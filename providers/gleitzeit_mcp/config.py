@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from gleitzeit.core.data import is_mapping
+from gleitzeit.core.transports import TRANSPORTS
 
 ConnectionType = Literal["stdio", "http", "sse", "websocket"]
 Mode = Literal["auto", "legacy"]
 
 # What hosts write beside command, args, env, url and headers, and what it is called here.
 _HOST_KEYS = {"type": "connection_type", "transport": "connection_type", "cwd": "working_dir"}
-_HOST_TYPES = {"streamable-http": "http", "streamableHttp": "http", "streamable_http": "http", "ws": "websocket"}
 _HOST_ONLY = frozenset({"disabled", "autoApprove", "alwaysAllow"})
 
 
@@ -186,7 +186,7 @@ def _from_host(name: str, entry: Any) -> Any:
     server = {_HOST_KEYS.get(key, key): value for key, value in entry.items() if key not in _HOST_ONLY}
     connection_type = server.get("connection_type")
     if isinstance(connection_type, str):
-        server["connection_type"] = _HOST_TYPES.get(connection_type, connection_type)
+        server["connection_type"] = TRANSPORTS.get(connection_type, connection_type)
     return {"name": name, **server}
 
 

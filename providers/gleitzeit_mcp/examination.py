@@ -16,9 +16,7 @@ from gleitzeit.core.findings import Finding
 from gleitzeit_mcp.command_findings import command_findings
 from gleitzeit_mcp.config import Server
 from gleitzeit_mcp.environment import fill_server
-
-START_LIMIT = 60.0
-"""Seconds that a server without a `timeout` of its own is waited for."""
+from gleitzeit_mcp.servers.connection import START_LIMIT
 
 LONGEST_NAME = 64
 """Letters that hosts take for the name of a tool."""
@@ -26,7 +24,7 @@ LONGEST_NAME = 64
 _SHOWN = 3
 
 
-class Hub(Protocol):
+class Examined(Protocol):
     """What an examination needs of the hub: the settings, and what it says of its servers."""
 
     @property
@@ -39,7 +37,7 @@ class Hub(Protocol):
         ...
 
 
-async def examine(hub: Hub) -> list[Finding]:
+async def examine(hub: Examined) -> list[Finding]:
     """What was found out about each server, in the order of the configuration."""
     if not hub.servers:
         return [Finding("mcp", "ok", "no downstream servers are configured")]
@@ -101,7 +99,7 @@ def subject_of(server: Server) -> str:
     return f"server {server.name}"
 
 
-async def _asked(hub: Hub) -> Mapping[str, GleitzeitError]:
+async def _asked(hub: Examined) -> Mapping[str, GleitzeitError]:
     """Have every server started and asked for a sign of life, all at once; by their names, why some gave none."""
     silent: dict[str, GleitzeitError] = {}
 
@@ -118,7 +116,7 @@ async def _asked(hub: Hub) -> Mapping[str, GleitzeitError]:
     return silent
 
 
-async def _rows(hub: Hub) -> dict[str, Mapping[str, Any]]:
+async def _rows(hub: Examined) -> dict[str, Mapping[str, Any]]:
     answer = await hub.handle_request("mcp/servers", {})
     return {str(row["name"]): row for row in answer["servers"]}
 
@@ -167,9 +165,8 @@ def _failure(server: Server, row: Mapping[str, Any]) -> str:
 
 
 def _words(server: Server, row: Mapping[str, Any]) -> str:
-    """The last error, without the name that the finding is about already, and without what to do about it."""
-    told = str(row["last_error"] or "").removesuffix(f" ({row.get('hint')})")
-    return told.removeprefix(f'server "{server.name}"').lstrip(": ")
+    """The last error, without the name that the finding is about already."""
+    return str(row["last_error"] or "").removeprefix(f'server "{server.name}"').lstrip(": ")
 
 
 def _by_hand(server: Server, row: Mapping[str, Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
 
 import anyio
 
@@ -15,8 +14,9 @@ from gleitzeit.core.errors import (
     NotFoundError,
     ProviderUnavailableError,
 )
+from gleitzeit.providers.base import Readiness
 from gleitzeit_mcp.catalog.routes import Route, RouteMap
-from gleitzeit_mcp.catalog.tools import TOOL_METHOD, Tool
+from gleitzeit_mcp.catalog.tools import Tool
 from gleitzeit_mcp.config import HubConfig
 from gleitzeit_mcp.processes.guard import Guard
 from gleitzeit_mcp.servers.connection import Connection
@@ -31,7 +31,6 @@ class Hub:
 
     def __init__(self, section: HubConfig, place: Place) -> None:
         self.servers = section.servers
-        self.place = place
         self._map = RouteMap(section.servers)
         self.sampling = section.sampling is not None
         self._guard = Guard()
@@ -39,7 +38,7 @@ class Hub:
             server.name: Connection(server, place, self._guard, sampling=self.sampling) for server in section.servers
         }
 
-    async def serve(self, task_status: Any) -> None:
+    async def serve(self, task_status: Readiness) -> None:
         """Keep every server connected, all of them started at once, until cancelled."""
         try:
             async with anyio.create_task_group() as tasks:
@@ -80,6 +79,11 @@ class Hub:
             await connection.ready(max(0.0, deadline - anyio.current_time()))
         return connection, tool
 
+    async def described(self, method: str) -> Tool:
+        """The tool that a method means, as far as that is known within a few seconds. Raises as `find` does."""
+        _, tool = await self.find(method, SETTLE_LIMIT)
+        return tool
+
     async def find(
         self, method: str, limit: float, *, retry: bool = False, fresh: bool = False
     ) -> tuple[Connection, Tool]:
@@ -94,7 +98,8 @@ class Hub:
             if fresh or not (connection.listed or route.tool in connection.tools):
                 connection.wake(retry=retry)
         # One server that hangs must not delay a tool that is already found on another.
-        for wait in (0.0, min(limit, SETTLE_LIMIT), limit):
+        first = min(limit, SETTLE_LIMIT)
+        for wait in (0.0, first, limit - first):
             if wait:
                 await self.settle([connection for connection, _ in pointed if not connection.is_up()], wait)
             found = [
@@ -129,16 +134,15 @@ class Hub:
         return MethodNotFoundError(f'no downstream server has a tool for "{method}"{states}', hint=hint)
 
     def _switched_off(self, method: str) -> str | None:
-        servers = {server.name: server for server in self.servers}
         for route in self._map.routes(method):
-            if not route.bare and not servers[route.server].offers(route.tool):
+            if not route.bare and not self.connections[route.server].server.offers(route.tool):
                 return f'enabled_tools or disabled_tools of server "{route.server}" leave it out'
         return None
 
     def declares_idempotent(self, method: str) -> bool:
         """Whether the configuration says of a tool that nobody has listed that it may be called again."""
-        servers = {server.name: server for server in self.servers}
-        return any(servers[route.server].declares_idempotent(route.tool) for route in self._map.routes(method))
+        found = self._map.routes(method)
+        return any(self.connections[route.server].server.declares_idempotent(route.tool) for route in found)
 
     async def with_capability(self, capability: str, server: str | None, limit: float) -> Sequence[Connection]:
         """The servers that are up and have a feature such as `resources`; a named one has to have it.
@@ -163,9 +167,3 @@ class Hub:
                 if connection.line().agreement.offers(capability):
                     up.append(connection)
         return up
-
-
-def fixed_method(method: str, known: Sequence[str]) -> MethodNotFoundError:
-    """What is said of a method that is neither a tool nor one of the hub's own."""
-    hint = did_you_mean(method, known) or f"a tool is called as {TOOL_METHOD}<server>.<tool>"
-    return MethodNotFoundError(f'the MCP hub has no method "{method}"', hint=hint)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gleitzeit.core.diagnostics import did_you_mean
+from gleitzeit.core.errors import MethodNotFoundError
 from gleitzeit.core.protocol import MethodSpec, Protocol
 
 _SERVER: Mapping[str, Any] = {"type": "string", "description": "only of this server"}
@@ -13,6 +15,9 @@ _NAMED: Mapping[str, Any] = {"type": "string", "description": "the server's name
 
 SAMPLING_METHOD = "llm/chat"
 """Who answers a server that asks for a model."""
+
+TOOL_METHOD = "mcp/tool."
+"""What the method of each tool begins with."""
 
 
 def _object(*required: str, **properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,9 +78,15 @@ PROTOCOL = Protocol(
             description="Log in to a downstream MCP server that asks for OAuth, with a person's browser",
             parameters=_object("server", server=_NAMED),
         ),
-        MethodSpec("mcp/tool.*", description="Call a tool of a downstream MCP server"),
+        MethodSpec(f"{TOOL_METHOD}*", description="Call a tool of a downstream MCP server"),
     ],
 )
 
 FIXED: Mapping[str, MethodSpec] = {name: spec for name, spec in PROTOCOL.methods.items() if not name.endswith("*")}
 """The methods that need no server to be known."""
+
+
+def unknown_method(method: str) -> MethodNotFoundError:
+    """What is said of a method that is neither a tool nor one of the hub's own."""
+    hint = did_you_mean(method, FIXED) or f"a tool is called as {TOOL_METHOD}<server>.<tool>"
+    return MethodNotFoundError(f'the MCP hub has no method "{method}"', hint=hint)

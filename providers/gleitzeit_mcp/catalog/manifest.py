@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 
 from gleitzeit.core.data import is_list, is_object
 from gleitzeit_mcp.config import Server
+from gleitzeit_mcp.home import home_folder, write_whole
 
 _FORMAT = 1
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
@@ -29,12 +28,6 @@ class Manifest:
     tools: Sequence[Any] = ()
     asks: bool = False
     handshake: bool = False
-
-
-def home_folder() -> Path:
-    """Where Gleitzeit keeps what belongs to this user: `GLEITZEIT_HOME`, else `~/.gleitzeit`."""
-    named = os.environ.get("GLEITZEIT_HOME")
-    return Path(named).expanduser() if named else Path.home() / ".gleitzeit"
 
 
 def read_manifest(server: Server) -> Manifest | None:
@@ -66,10 +59,7 @@ def write_manifest(server: Server, manifest: Manifest) -> None:
     )
     try:
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, draft = tempfile.mkstemp(dir=place.parent, suffix=".new")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(draft).replace(place)
+        write_whole(place, text.encode())
     except (OSError, RuntimeError):
         return
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gleitzeit_mcp.catalog.tools import TOOL_METHOD
 from gleitzeit_mcp.config import Server
+from gleitzeit_mcp.methods import TOOL_METHOD
 
 _MOST_KNOWN = 10_000
 

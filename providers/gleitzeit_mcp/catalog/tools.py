@@ -9,8 +9,7 @@ from typing import Any
 from gleitzeit.core.data import is_object, kind_of
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit_mcp.config import Server
-
-TOOL_METHOD = "mcp/tool."
+from gleitzeit_mcp.methods import TOOL_METHOD
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?|")
 
 
-def headers_of(server: Server) -> Mapping[str, str]:
+def fixed_headers(server: Server) -> Mapping[str, str]:
     """Its headers, and its token as `Authorization` where they have none of their own.
 
     Raises `ConfigurationError` naming the header, and not its value, where it could not be sent as it is.

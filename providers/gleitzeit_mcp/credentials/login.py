@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 
 import anyio
-from mcp_types.version import LATEST_HANDSHAKE_VERSION
 
 from gleitzeit.core import errors
 from gleitzeit.core.errors import ConfigurationError, GleitzeitError, ProviderError
 from gleitzeit_mcp.config import Server
-from gleitzeit_mcp.credentials.headers import headers_of
+from gleitzeit_mcp.credentials.headers import fixed_headers
 from gleitzeit_mcp.credentials.loopback import Loopback, listening
 from gleitzeit_mcp.credentials.oauth import Person, ShowUrl, Tokens
 from gleitzeit_mcp.credentials.redaction import redactor
 from gleitzeit_mcp.credentials.tokens import TokenFile
 from gleitzeit_mcp.environment import fill_server
 from gleitzeit_mcp.transports.client import answer, open_client, refusal_of, translated
-from gleitzeit_mcp.transports.exchange import encoded
+from gleitzeit_mcp.transports.messages import encoded
 from gleitzeit_mcp.transports.refusals import refused
 from gleitzeit_mcp.transports.remote import Remote
+from gleitzeit_mcp.versions import HANDSHAKE
 
 LOGIN_LIMIT = 300.0
 """Seconds that a person has to log in."""
@@ -65,11 +65,11 @@ async def _come_back_with_tokens(server: Server, loopback: Loopback, show_url: S
     headers = {
         "accept": "application/json, text/event-stream",
         "content-type": "application/json",
-        "mcp-protocol-version": LATEST_HANDSHAKE_VERSION,
+        "mcp-protocol-version": HANDSHAKE,
     }
     # Any request makes the server ask for a token; this one changes nothing, whichever way it is answered.
     ping = encoded({"jsonrpc": "2.0", "id": "login", "method": "ping"})
-    async with open_client(headers_of(server), tokens) as client:
+    async with open_client(fixed_headers(server), tokens) as client:
         with translated(remote):
             async with answer(client, "POST", remote.url, headers, ping) as response:
                 if response.status_code in (401, 403):

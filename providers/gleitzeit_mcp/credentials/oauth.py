@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
@@ -22,7 +21,6 @@ from gleitzeit_mcp.config import OAuth, Server
 from gleitzeit_mcp.credentials.redaction import hiding
 from gleitzeit_mcp.credentials.storage import GrantStorage, is_document
 from gleitzeit_mcp.credentials.tokens import TokenFile
-from gleitzeit_mcp.transports.refusals import login
 from gleitzeit_mcp.transports.remote import Remote
 
 _TOKEN_LIMIT = 30.0
@@ -151,7 +149,7 @@ class Tokens(httpx2.Auth):
     def _login_needed(self, reason: str) -> ProviderUnavailableError:
         return ProviderUnavailableError(
             f"it needs a login: {reason}",
-            hint=f"run `{login(shlex.quote(self._remote.name))}`",
+            hint=f"run `{self._remote.login_command}`",
             retryable=False,
             details={"server": self._remote.name, "login": True},
         )

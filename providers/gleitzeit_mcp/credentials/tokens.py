@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +15,8 @@ from mcp.shared.auth import OAuthClientInformationFull, OAuthMetadata, OAuthToke
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gleitzeit.core.errors import ConfigurationError
-from gleitzeit_mcp.transports.refusals import login
+from gleitzeit_mcp.home import home_folder, write_whole
+from gleitzeit_mcp.transports.remote import Remote
 
 _LOCK_LIMIT = 30.0
 _LOCK_PAUSE = 0.05
@@ -38,15 +38,14 @@ class Grant(BaseModel):
 
 def oauth_folder() -> Path:
     """The folder of these files: `oauth` under `GLEITZEIT_HOME`, else under `~/.gleitzeit`."""
-    return Path(os.environ.get("GLEITZEIT_HOME") or "~/.gleitzeit").expanduser() / "oauth"
+    return home_folder() / "oauth"
 
 
 class TokenFile:
     """The grant of one server. Nobody else on this machine may read it, or it is not used."""
 
     def __init__(self, name: str, url: str, folder: Path | None = None) -> None:
-        self._name = name
-        self._url = url
+        self._remote = Remote(name, url)
         self._folder = oauth_folder() if folder is None else folder
         self.path = self._folder / f"{quote(name, safe=' ')}.json"
 
@@ -60,27 +59,20 @@ class TokenFile:
             self._refuse_open(self.path)
             grant = Grant.model_validate_json(self.path.read_bytes())
         except FileNotFoundError:
-            return Grant(url=self._url)
+            return Grant(url=self._remote.url)
         except ValidationError as error:
-            raise self._unusable("is not what a login wrote", f"delete it, then `{login(self._name)}`") from error
+            raise self._unusable(
+                "is not what a login wrote", f"delete it, then `{self._remote.login_command}`"
+            ) from error
         except OSError as error:
             raise self._unusable(f"cannot be read: {error.strerror}", None) from error
-        return grant if grant.url == self._url else Grant(url=self._url)
+        return grant if grant.url == self._remote.url else Grant(url=self._remote.url)
 
     def write(self, grant: Grant) -> None:
         """Keep a grant; at no moment is there half of it, or one that others can read."""
         try:
             self._make_folder()
-            handle, name = tempfile.mkstemp(dir=self._folder, prefix=".")  # with mode 0600
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(grant.model_dump_json(exclude_none=True).encode())
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(name).replace(self.path)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
+            write_whole(self.path, grant.model_dump_json(exclude_none=True).encode())
         except OSError as error:
             raise self._unusable(f"cannot be written: {error.strerror}", None) from error
 
@@ -106,16 +98,16 @@ class TokenFile:
         if sys.platform == "win32":  # the folders of a user are nobody else's there
             return
         if stat.S_IMODE(state.st_mode) & 0o077:
-            mode = "700" if path == self._folder else "600"
+            mode, login = "700" if path == self._folder else "600", self._remote.login_command
             raise ConfigurationError(
-                f'server "{self._name}": others can reach {path}, which holds tokens; it is not used',
-                hint=f"chmod {mode} '{path}'; if somebody may have read it, `{login(self._name)}` for new tokens",
+                f"{self._remote.subject}: others can reach {path}, which holds tokens; it is not used",
+                hint=f"chmod {mode} '{path}'; if somebody may have read it, `{login}` for new tokens",
             )
         if state.st_uid != os.geteuid():
-            raise ConfigurationError(f'server "{self._name}": {path} belongs to another user; it is not used')
+            raise ConfigurationError(f"{self._remote.subject}: {path} belongs to another user; it is not used")
 
     def _unusable(self, problem: str, hint: str | None) -> ConfigurationError:
-        return ConfigurationError(f'server "{self._name}": {self.path} {problem}', hint=hint)
+        return ConfigurationError(f"{self._remote.subject}: {self.path} {problem}", hint=hint)
 
 
 if sys.platform == "win32":

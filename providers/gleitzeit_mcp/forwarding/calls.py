@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +10,7 @@ import anyio
 
 from gleitzeit.core import errors
 from gleitzeit.core.errors import ConnectionLostError, GleitzeitError, ProviderUnavailableError
+from gleitzeit.core.nesting import PATH_KEY
 from gleitzeit.providers.base import TaskContext
 from gleitzeit_mcp.catalog.tools import Tool
 from gleitzeit_mcp.failures import call_failure
@@ -20,7 +20,7 @@ from gleitzeit_mcp.forwarding.conversation import converse
 from gleitzeit_mcp.forwarding.tracing import trace_of
 from gleitzeit_mcp.servers.connection import Connection
 from gleitzeit_mcp.servers.line import Line
-from gleitzeit_mcp.servers.nesting import META_KEY, Place
+from gleitzeit_mcp.servers.nesting import Place
 from gleitzeit_mcp.session.errors import RemoteError
 from gleitzeit_mcp.session.exchange import Listener, suspended
 from gleitzeit_mcp.session.session import Session
@@ -69,28 +69,20 @@ class Caller:
         tool: Tool | None = None,
     ) -> dict[str, Any]:
         """The result of any request for a task, its failures translated."""
-        line = connection.line()
-        subject = f'server "{connection.server.name}"' + (f', tool "{tool.name}"' if tool else f": {method}")
         timeout = _shorter(connection.server.timeout, task.remaining)
-        listener = self._listener(connection, task)
-        turn: AbstractAsyncContextManager[Any] = connection.turn if connection.one_at_a_time else nullcontext()
-        connection.calls += 1
-        try:
-            async with turn:
-                return await _carried_out(
-                    line, method, self._addressed(connection, params, task), listener, timeout, tool
-                )
-        except (RemoteError, GleitzeitError) as error:
-            if isinstance(error, errors.TimeoutError):
-                line.pulse.doubt()
-            raise call_failure(subject, error, connection.redacted) from error
-        finally:
-            connection.calls -= 1
-            connection.learn()
+        listener, addressed = self._listener(connection, task), self._addressed(connection, params, task)
+        async with connection.carrying() as line:
+            try:
+                return await _carried_out(line, method, addressed, listener, timeout, tool)
+            except (RemoteError, GleitzeitError) as error:
+                if isinstance(error, errors.TimeoutError):
+                    line.pulse.doubt()
+                subject = f'server "{connection.server.name}"' + (f', tool "{tool.name}"' if tool else f": {method}")
+                raise call_failure(subject, error, connection.redacted) from error
 
     def _addressed(self, connection: Connection, params: Mapping[str, Any], task: TaskContext) -> dict[str, Any]:
-        path = self._place.through(connection.server.name, task.meta.get(META_KEY))
-        return {**params, "_meta": {**trace_of(task), META_KEY: path}}
+        path = self._place.through(connection.server.name, task.meta.get(PATH_KEY))
+        return {**params, "_meta": {**trace_of(task), PATH_KEY: path}}
 
     def _listener(self, connection: Connection, task: TaskContext) -> Listener:
         answers = TaskAnswers(

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import anyio
 from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 
-from gleitzeit.core.errors import ConnectionLostError
+from gleitzeit.core.errors import ConnectionLostError, ProviderUnavailableError
 from gleitzeit_mcp.processes.command import Command
 from gleitzeit_mcp.processes.group import end_group
 from gleitzeit_mcp.processes.guard import Guard
 from gleitzeit_mcp.processes.jobs import hold_in_job
+from gleitzeit_mcp.processes.starting import let_go, started
 from gleitzeit_mcp.transports.base import Message, Receiver, Transport
-from gleitzeit_mcp.transports.lines import LONGEST_LINE, Line, LineBuffer, Overlong
-from gleitzeit_mcp.transports.messages import deliver, give_up
+from gleitzeit_mcp.transports.lines import Line, LineBuffer, Overlong
+from gleitzeit_mcp.transports.messages import LARGEST, deliver, give_up
 
 _KEPT_STDERR = 8 * 1024
 _SHOWN_LINES = 10
@@ -25,6 +27,10 @@ _SHOWN_STRAY = 200
 _EXIT_GRACE = 0.5
 _DRAIN = 0.2
 _PIECE = 256 * 1024
+
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
+_EXHAUSTED_HINT = "the system has no room for it now: end other programs, or raise the limits (`ulimit -a` shows them)"
+_PROGRAM_HINT = "check whether it is a program for this machine; a script names its interpreter after `#!`"
 
 
 class Child(Transport):
@@ -59,6 +65,8 @@ class Child(Transport):
 
     def diagnosis(self) -> str:
         """How it ended and the last lines it wrote to stderr, as far as known."""
+        if self._process is None:
+            return ""
         lines = self.last_words
         stderr = "; its stderr ends:\n  " + "\n  ".join(lines) if lines else "; it wrote nothing to stderr"
         stray = f"; {self.junk} lines on its stdout were no messages, the last: {self._stray}" if self.junk else ""
@@ -77,9 +85,7 @@ class Child(Transport):
     async def connect(self, receiver: Receiver) -> AsyncGenerator[Child]:
         """Start the process and exchange messages with it; at the end it and its whole process group are gone."""
         self._receiver = receiver
-        mark = await self._guard.expect()
-        process = self._process = await _started(self.command, mark)
-        self._guard.hold(process.pid, mark)
+        process = self._process = await self._started()
         # No await may stand between the start and the shielded stop below, or a cancelled start would leak it.
         assert process.stdin is not None
         assert process.stdout is not None
@@ -101,7 +107,21 @@ class Child(Transport):
                     tasks.cancel_scope.cancel()
         finally:
             self._guard.release(process.pid)
-            _let_go(process)
+            let_go(process)
+
+    async def _started(self) -> Process:
+        command = self.command
+        try:
+            mark = await self._guard.expect()
+            process = await started(command.argv, environment={**command.environment, **mark}, folder=command.folder)
+        except OSError as error:
+            reason = os.strerror(error.errno).lower() if error.errno else str(error)
+            raise ProviderUnavailableError(
+                f"{command.argv[0]} cannot be started: {reason}",
+                hint=_EXHAUSTED_HINT if error.errno in _EXHAUSTED else _PROGRAM_HINT,
+            ) from error
+        self._guard.hold(process.pid, mark)
+        return process
 
     async def send(self, message: Message, headers: Mapping[str, str] | None = None) -> None:
         """Write one message to its stdin."""
@@ -116,13 +136,13 @@ class Child(Transport):
             raise ConnectionLostError("the server has closed its stdin", ambiguous=False) from error
 
     async def _receive(self, stdout: ByteReceiveStream, receiver: Receiver) -> None:
-        buffer = LineBuffer()
+        buffer = LineBuffer(LARGEST)
         with suppress(anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
             while self._fault is None:
                 for line in buffer.take(await stdout.receive(_PIECE)):
                     self._deliver(line, receiver)
-                if len(buffer) > 2 * LONGEST_LINE:
-                    self._fault = f"it sent a message of more than {2 * LONGEST_LINE // 2**20} MiB"
+                if len(buffer) > 2 * LARGEST:
+                    self._fault = f"it sent a message of more than {2 * LARGEST // 2**20} MiB"
         self._lose()
 
     async def _notice_exit(self, process: Process) -> None:
@@ -139,8 +159,8 @@ class Child(Transport):
 
     def _deliver(self, line: Line, receiver: Receiver) -> None:
         if isinstance(line, Overlong):
-            if not give_up(line, receiver, LONGEST_LINE):
-                self._fault = f"it sent a message of more than {LONGEST_LINE // 2**20} MiB"
+            if not give_up(line, receiver, LARGEST):
+                self._fault = f"it sent a message of more than {LARGEST // 2**20} MiB"
         elif line.strip() and not deliver(line, receiver):
             self.junk += 1
             self._stray = line[:_SHOWN_STRAY].decode("utf-8", "replace").strip()
@@ -161,22 +181,3 @@ class Child(Transport):
         await end_group(process)
         with anyio.move_on_after(_DRAIN):
             await self._stderr_closed.wait()
-
-
-async def _started(command: Command, mark: Mapping[str, str]) -> Process:
-    process: Process | None = None
-    with anyio.CancelScope(shield=True):  # asyncio leaks a process whose start is cancelled half-way
-        process = await anyio.open_process(
-            command.argv, cwd=command.folder, env={**command.environment, **mark}, start_new_session=True
-        )
-    assert process is not None
-    return process
-
-
-def _let_go(process: Process) -> None:
-    """Close the pipes that a descendant outside of the group may hold open; asyncio has no public way to do so."""
-    transport: Any = getattr(getattr(process, "_process", None), "_transport", None)
-    close = getattr(transport, "close", None)
-    if callable(close):
-        with suppress(PermissionError, ProcessLookupError):
-            close()

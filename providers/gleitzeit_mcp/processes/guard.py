@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import anyio
 
 from gleitzeit_mcp.processes import warden
+from gleitzeit_mcp.processes.starting import started
 
 _LEAVING = 1.0
 _WARDENS = hasattr(os, "fork") and hasattr(os, "killpg")
@@ -71,8 +72,7 @@ class Guard:
 async def _start() -> int:
     theirs, ours = os.pipe()
     try:
-        with anyio.CancelScope(shield=True):  # asyncio leaks a process whose start is cancelled half-way
-            await _handed_over(theirs)
+        await _handed_over(theirs)
     except BaseException:
         os.close(ours)
         raise
@@ -84,8 +84,6 @@ async def _start() -> int:
 async def _handed_over(stdin: int) -> None:
     """Start it, and wait until the process that was started has left behind the one that is nobody's child."""
     command = [sys.executable or "python3", "-I", "-S", warden.__file__]
-    process = await anyio.open_process(
-        command, stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    with anyio.move_on_after(_LEAVING):
+    process = await started(command, stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with anyio.move_on_after(_LEAVING, shield=True):
         await process.wait()

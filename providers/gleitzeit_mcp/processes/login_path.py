@@ -16,6 +16,8 @@ import anyio
 from anyio.abc import Process
 from anyio.lowlevel import RunVar
 
+from gleitzeit_mcp.processes.starting import let_go, started
+
 ANSWER_LIMIT = 3.0
 """Seconds that the login shell has to say its PATH, its startup files included."""
 
@@ -95,7 +97,13 @@ async def _answer(shell: str, way: tuple[str, ...], environment: Mapping[str, st
     mark = f"gleitzeit-{secrets.token_hex(8)}"
     # A mark in one piece would also be found where the shell prints the commands that it carries out.
     question = f"""printf '\\n%s%s%s%s%s\\n' '{mark}' ':' "$PATH" ':' '{mark}'"""
-    process = await _started([shell, *way, "-c", question], environment)
+    process = await started(
+        [shell, *way, "-c", question],
+        environment={**environment, "TERM": "dumb", "DISABLE_AUTO_UPDATE": "true"},
+        # In a session of its own it has no terminal either: it can't be stopped by ours, and asks nothing there.
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         answer = await _between(process, f"{mark}:".encode(), f":{mark}".encode())
         with anyio.move_on_after(_EXIT_GRACE):
@@ -105,22 +113,7 @@ async def _answer(shell: str, way: tuple[str, ...], environment: Mapping[str, st
         _end(process)
         with anyio.move_on_after(_EXIT_GRACE, shield=True):
             await process.wait()
-        _release(process)
-
-
-async def _started(argv: list[str], environment: Mapping[str, str]) -> Process:
-    process: Process | None = None
-    with anyio.CancelScope(shield=True):  # asyncio leaks a process whose start is cancelled half-way
-        process = await anyio.open_process(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={**environment, "TERM": "dumb", "DISABLE_AUTO_UPDATE": "true"},
-            # Without a terminal of its own it can neither be stopped by ours nor ask anything there.
-            start_new_session=True,
-        )
-    assert process is not None
-    return process
+        let_go(process)
 
 
 async def _between(process: Process, begin: bytes, end: bytes) -> str | None:
@@ -142,12 +135,3 @@ def _end(process: Process) -> None:
     if process.returncode is None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-
-
-def _release(process: Process) -> None:
-    """Close the pipe that something in the background may hold open; asyncio has no public way to do so."""
-    transport = getattr(getattr(process, "_process", None), "_transport", None)
-    close = getattr(transport, "close", None)
-    if callable(close):
-        with suppress(PermissionError, ProcessLookupError):
-            close()

@@ -69,7 +69,7 @@ def _told(group: int, ending: signal.Signals) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:  # as macOS says of a group that is dead but not buried
-        return True
+        return False
     return True
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any, Literal
 
 import anyio
@@ -13,7 +14,6 @@ from anyio.abc import TaskGroup
 from gleitzeit.core import errors
 from gleitzeit.core.errors import GleitzeitError, ProviderUnavailableError
 from gleitzeit.core.groups import unwrapped
-from gleitzeit.core.models import Failure
 from gleitzeit_mcp.catalog.tools import Tool
 from gleitzeit_mcp.config import Server
 from gleitzeit_mcp.credentials.redaction import redactor
@@ -28,10 +28,11 @@ from gleitzeit_mcp.servers.nesting import VARIABLE, Place
 from gleitzeit_mcp.servers.reach import transport_to
 from gleitzeit_mcp.servers.restarts import RestartPolicy, jittered
 from gleitzeit_mcp.servers.roots import OfferedRoots
+from gleitzeit_mcp.session.answering import Handler
 from gleitzeit_mcp.session.capabilities import client_capabilities
 from gleitzeit_mcp.session.eras import Agreement, ProbeLostError, agree, stamped
 from gleitzeit_mcp.session.errors import RemoteError
-from gleitzeit_mcp.session.session import Handler, Session
+from gleitzeit_mcp.session.session import Session
 from gleitzeit_mcp.transports.base import Transport
 
 State = Literal["starting", "ready", "degraded", "restarting", "stopped", "failed"]
@@ -52,8 +53,8 @@ class Connection:
         self.error: GleitzeitError | None = None
         self.restarts = 0
         self.calls = 0
-        self.turn = anyio.Lock()
         self.roots = OfferedRoots(server.roots) if server.roots else None
+        self._turn = anyio.Lock()
         self._memory = Memory(server)
         self._place = place
         self._guard = guard
@@ -79,11 +80,6 @@ class Connection:
         """Whether it has listed its tools in this life of the hub."""
         return self._memory.listed
 
-    @property
-    def one_at_a_time(self) -> bool:
-        """Whether its questions could not be told apart if it had several calls at once."""
-        return self._memory.asks and self._line is not None and not self._line.agreement.modern
-
     def is_up(self) -> bool:
         """Whether a call would be sent at once."""
         return self._line is not None and not self._line.session.lost.is_set()
@@ -94,10 +90,22 @@ class Connection:
             raise self.unavailable()
         return self._line
 
-    def learn(self) -> None:
-        """Remember of the connection what the next one should know."""
-        if self._line is not None and self._line.session.asks:
-            self._memory.note_asking()
+    @asynccontextmanager
+    async def carrying(self) -> AsyncGenerator[Line]:
+        """The connection as it stands, for one request of a task.
+
+        A server of the older era that asks for things gets one request at a time, for nothing would say which of
+        several it asks for. Raises `ProviderUnavailableError` where it is not connected.
+        """
+        line = self.line()
+        self.calls += 1
+        try:
+            async with self._turn if self._memory.asks and not line.agreement.modern else nullcontext():
+                yield line
+        finally:
+            self.calls -= 1
+            if line.session.asks:
+                self._memory.note_asking()
 
     def redacted(self, text: str) -> str:
         """The text without the secrets of this server's settings."""
@@ -118,8 +126,8 @@ class Connection:
             "tools": len(self.tools),
             "hidden": list(self._memory.hidden),
             "restarts": self.restarts,
-            "last_error": self._redact(str(Failure.of(self.error))) if self.error else None,
-            "hint": self.error.hint if self.error else None,
+            "last_error": self._redact(self.error.message) if self.error else None,
+            "hint": self._redact(self.error.hint) if self.error and self.error.hint else None,
             "address": self._redact(self.server.address),
             "pid": process.pid if process and line else None,
             "calls": self.calls,

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from gleitzeit.core.errors import ConfigurationError
 from gleitzeit_mcp.config import Server
-from gleitzeit_mcp.credentials.headers import headers_of
+from gleitzeit_mcp.credentials.headers import fixed_headers
 from gleitzeit_mcp.credentials.redaction import redactor
 from gleitzeit_mcp.transports.base import Transport
 from gleitzeit_mcp.transports.http import HttpTransport
@@ -25,7 +25,7 @@ def far_transport(server: Server, configured: Server | None = None) -> Transport
     """The transport, with headers, and tokens where it has `oauth`."""
     url = server.url or ""
     _check(server, url)
-    headers, redact = headers_of(server), redactor(server, configured)
+    headers, redact = fixed_headers(server), redactor(server, configured)
     if server.connection_type == "websocket":
         from gleitzeit_mcp.transports.websocket import WebSocketTransport  # few servers need it
 

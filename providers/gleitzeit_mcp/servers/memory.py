@@ -65,5 +65,7 @@ class Memory:
         return self._catalog.dropped
 
     def _keep(self, manifest: Manifest) -> None:
+        # At once, and not in a thread: it is noted where a call ends, perhaps by being cancelled, and nothing may be
+        # waited for there. That happens once in the life of a server, and not with each of its connections.
         self._manifest = manifest
         write_manifest(self._server, manifest)

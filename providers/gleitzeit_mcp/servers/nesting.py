@@ -12,10 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gleitzeit.core.errors import LimitError
-from gleitzeit_mcp.catalog.manifest import home_folder
 from gleitzeit_mcp.config import Server
+from gleitzeit_mcp.home import home_folder
 
-META_KEY = "io.gleitzeit/path"
 VARIABLE = "IO_GLEITZEIT_PATH"  # one that begins with GLEITZEIT_ would be read as a key of the configuration
 DEEPEST = 8
 

@@ -18,17 +18,13 @@ from gleitzeit.core.errors import ConnectionLostError, ForbiddenError, ProviderE
 from gleitzeit.version import __version__
 from gleitzeit_mcp.session.errors import UNSUPPORTED_PROTOCOL_VERSION, RemoteError
 from gleitzeit_mcp.session.session import Session
-
-MODERN = "2026-07-28"
-HANDSHAKE = "2025-11-25"
-HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", HANDSHAKE)
+from gleitzeit_mcp.versions import HANDSHAKE, HANDSHAKE_VERSIONS, MODERN, PREFIX, is_modern
 
 DISCOVER_LIMIT = 5.0
 """Seconds for the first answer of a server that may not know the question, and some of those just keep silent."""
 
 Mode = Literal["auto", "legacy"]
 
-_PREFIX = "io.modelcontextprotocol/"
 _CLIENT = {"name": "gleitzeit", "version": __version__}
 
 
@@ -43,7 +39,7 @@ class Agreement:
     @property
     def modern(self) -> bool:
         """Whether each request stands for itself."""
-        return self.version not in HANDSHAKE_VERSIONS
+        return is_modern(self.version)
 
     def offers(self, capability: str) -> bool:
         """Whether the server says that it has such a feature: tools, resources, prompts."""
@@ -80,10 +76,10 @@ async def agree(session: Session, mode: Mode, capabilities: Mapping[str, Any]) -
 def stamped(params: dict[str, Any], capabilities: Mapping[str, Any], version: str = MODERN) -> dict[str, Any]:
     """The parameters of a request of the modern era."""
     envelope = {
-        _PREFIX + "protocolVersion": version,
-        _PREFIX + "clientInfo": _CLIENT,
-        _PREFIX + "clientCapabilities": capabilities,
-        _PREFIX + "logLevel": "info",
+        PREFIX + "protocolVersion": version,
+        PREFIX + "clientInfo": _CLIENT,
+        PREFIX + "clientCapabilities": capabilities,
+        PREFIX + "logLevel": "info",
     }
     return {**params, "_meta": {**params.get("_meta", {}), **envelope}}
 
@@ -107,7 +103,7 @@ async def _discover(session: Session, capabilities: Mapping[str, Any]) -> Agreem
         session.stamp = None
         return None
     meta = found.get("_meta")
-    server = meta.get(_PREFIX + "serverInfo") if is_object(meta) else None
+    server = meta.get(PREFIX + "serverInfo") if is_object(meta) else None
     return Agreement(MODERN, _object(found.get("capabilities")), _object(server))
 
 

@@ -15,13 +15,12 @@ from gleitzeit.core.errors import GleitzeitError
 from gleitzeit_mcp.session.errors import RemoteError
 
 _KEPT_REPORTS = 64
-_KEPT_LOGS = 50
 
 Report = tuple[float, float | None, str | None]
 Answerer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Listener:
     """What whoever sent a request does with what comes before its answer.
 

@@ -6,8 +6,7 @@ server sends can break more than the request it belongs to.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
 import anyio
@@ -16,20 +15,20 @@ from anyio.abc import TaskGroup
 from gleitzeit.core import errors
 from gleitzeit.core.data import is_mapping, is_object
 from gleitzeit.core.errors import ConnectionLostError, GleitzeitError, ProviderError
+from gleitzeit_mcp.session.answering import Answering, Handler
+from gleitzeit_mcp.session.attribution import Attribution
 from gleitzeit_mcp.session.errors import INTERNAL_ERROR, METHOD_NOT_FOUND, RefusedError, RemoteError
 from gleitzeit_mcp.session.exchange import Exchange, Listener
 from gleitzeit_mcp.transports.base import Message, RequestId, Wire
 
 _CANCEL_LIMIT = 1.0
-_MOST_ASKED = 64
-_DOUBT_LIMIT = 2.0
+_OF_A_CALL = ("elicitation/create", "sampling/createMessage")
 
-Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 Headers = Callable[[str, Mapping[str, Any]], Mapping[str, str]]
 
 
 class Session:
-    """Sends requests and matches what comes in; `run` has to be running for what the server asks by itself.
+    """Sends requests and matches what comes in; `open` has to be called before anything else.
 
     `handlers` answer requests of the server that need nobody's call; `notified` is told of its notifications, in order
     and without waiting; `lost` is set once nothing more comes.
@@ -42,24 +41,26 @@ class Session:
     ) -> None:
         self.lost = anyio.Event()
         self.heard = 0.0
-        self.strays = 0
-        self.asks = False
         self.stamp: Callable[[str, dict[str, Any]], dict[str, Any]] | None = None
         self.headers: Headers | None = None
         self._handlers = handlers or {}
         self._notified = notified
         self._wire: Wire | None = None
-        self._tasks: TaskGroup | None = None
         self._next_id = 0
         self._open: dict[RequestId, Exchange] = {}
-        self._answering = 0
         self._first: RequestId | None = None
-        self._held: deque[dict[str, Any]] = deque()
-        self._cancelled: dict[RequestId, anyio.CancelScope] = {}
+        self._answering = Answering(self._send)
+        self._attribution = Attribution(self._open, self._answering)
 
     def open(self, wire: Wire, tasks: TaskGroup) -> None:
         """From now on send by `wire`, and answer what the server asks in `tasks`."""
-        self._wire, self._tasks = wire, tasks
+        self._wire = wire
+        self._answering.open(tasks)
+
+    @property
+    def asks(self) -> bool:
+        """Whether the server has asked for something while calls were under way."""
+        return self._attribution.asks
 
     @property
     def occupied(self) -> bool:
@@ -92,7 +93,7 @@ class Session:
             del self._open[identity]
             if not exchange.over and exchange.written and cancellable:
                 await self._cancel(identity)
-            self._reconsider()
+            self._attribution.reconsider()
 
     async def notify(self, method: str, params: Mapping[str, Any] | None = None) -> None:
         """Send a notification; where nobody is there any more it is dropped."""
@@ -125,8 +126,7 @@ class Session:
         self.lost.set()
         for exchange in self._open.values():
             exchange.settle(ConnectionLostError("the connection broke during the call"))
-        for scope in self._cancelled.values():
-            scope.cancel()
+        self._answering.cancel_all()
 
     def _identity(self, given: RequestId | None) -> RequestId:
         if given is not None:
@@ -171,7 +171,7 @@ class Session:
             await listener.report(*exchange.reports.popleft())
         while exchange.asked and listener is not None and listener.answer is not None:
             with exchange.suspended():  # how long a person thinks is not the server's fault
-                await self._answered(exchange.asked.popleft(), listener.answer)
+                await self._answering.now(exchange.asked.popleft(), listener.answer)
         if exchange.over:
             exchange.changed.set()
 
@@ -189,8 +189,8 @@ class Session:
         identity = message.get("id")
         exchange = self._open.get(_plain(identity)) if isinstance(identity, int | str) else None
         if exchange is None or exchange.over:
-            self.strays += 1
-        elif message.get("error") is not None or "result" not in message:
+            return  # it answers nothing, or too late
+        if message.get("error") is not None or "result" not in message:
             exchange.settle(_remote(message.get("error")))
         else:
             exchange.settle(message.get("result"))
@@ -199,10 +199,7 @@ class Session:
         if method == "notifications/progress":
             self._progress(params)
         elif method == "notifications/cancelled":
-            cancelled = params.get("requestId")
-            scope = self._cancelled.get(cancelled) if isinstance(cancelled, int | str) else None
-            if scope is not None:
-                scope.cancel()
+            self._answering.cancel(params.get("requestId"))
         elif method == "notifications/message":
             self._logged(params)
         elif self._notified is not None:
@@ -225,84 +222,14 @@ class Session:
     def _asked(self, request: dict[str, Any]) -> None:
         """Find who answers: nobody's call, or the one call that it can only belong to."""
         method = request["method"]
-        if method in self._handlers:
-            self._answer_soon(request, self._handlers[method])
-        elif method in ("elicitation/create", "sampling/createMessage"):
-            self.asks = True
-            self._held.append(request)
-            self._reconsider()
-            if self._held and self._tasks is not None:
-                self._tasks.start_soon(self._doubt)
+        if method in _OF_A_CALL:
+            self._attribution.take(request)
         else:
-            self._answer_soon(request, _unknown)
-
-    def _reconsider(self) -> None:
-        """Give what the server asks to the call that it belongs to, as soon as that is beyond doubt.
-
-        Nothing on the wire says so: it is the only call, or one of several of the same owner.
-        """
-        if not self._held:
-            return
-        candidates = [each for each in self._open.values() if each.listener is not None and each.listener.answer]
-        if len({each.listener.owner for each in candidates if each.listener}) == 1:
-            while self._held:
-                candidates[0].ask(self._held.popleft())
-        elif not candidates or len(self._held) >= len(candidates):
-            # All of them wait for an answer, so that doubt will not go away by itself.
-            while self._held:
-                self._answer_soon(self._held.popleft(), _unattributed)
-
-    async def _doubt(self) -> None:
-        """Give up after a while: a server that does one thing at a time ends no other call before this one."""
-        held = tuple(self._held)
-        await anyio.sleep(_DOUBT_LIMIT)
-        for request in held:
-            if request in self._held:
-                self._held.remove(request)
-                self._answer_soon(request, _unattributed)
-
-    def _answer_soon(self, request: dict[str, Any], handler: Handler) -> None:
-        if self._tasks is None or self._answering >= _MOST_ASKED:
-            return
-        self._answering += 1
-        self._tasks.start_soon(self._answer_aside, request, handler)
-
-    async def _answer_aside(self, request: dict[str, Any], handler: Handler) -> None:
-        try:
-            await self._answered(request, handler)
-        finally:
-            self._answering -= 1
-
-    async def _answered(self, request: dict[str, Any], handler: Handler) -> None:
-        identity = request["id"]
-        answer: dict[str, Any] | None = None
-        with anyio.CancelScope() as scope:
-            if isinstance(identity, int | str):
-                self._cancelled[identity] = scope
-            try:
-                answer = {"result": await handler(request)}
-            except RefusedError as refusal:
-                answer = {"error": {"code": refusal.code, "message": refusal.message}}
-            except GleitzeitError as error:
-                answer = {"error": {"code": INTERNAL_ERROR, "message": error.message}}
-            finally:
-                self._cancelled.pop(identity, None) if isinstance(identity, int | str) else None
-        if answer is not None:
-            try:
-                await self._send({"jsonrpc": "2.0", "id": identity, **answer})
-            except ConnectionLostError:
-                return
+            self._answering.soon(request, self._handlers.get(method, _unknown))
 
 
 async def _unknown(request: dict[str, Any]) -> dict[str, Any]:
     raise RefusedError(f"this client has no method {request['method']}", METHOD_NOT_FOUND)
-
-
-async def _unattributed(request: dict[str, Any]) -> dict[str, Any]:
-    raise RefusedError(
-        f"{request['method']}: several calls are under way, and nothing says which of them this is for; "
-        "from now on this client makes one call at a time"
-    )
 
 
 def _plain(identity: RequestId) -> RequestId:

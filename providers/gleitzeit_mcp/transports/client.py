@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 from collections.abc import AsyncGenerator, Generator, Mapping
@@ -12,12 +13,11 @@ import anyio
 import httpx2
 
 from gleitzeit.core.data import is_object
-from gleitzeit.core.errors import LimitError
 from gleitzeit_mcp.transports.breaks import lost, unreachable
+from gleitzeit_mcp.transports.messages import LARGEST, too_large
 from gleitzeit_mcp.transports.refusals import Refusal, seconds_of
 from gleitzeit_mcp.transports.remote import Remote, shown_url
 
-LARGEST = 64 * 1024 * 1024
 CONNECT_LIMIT = 15.0
 _WRITE_LIMIT = 60.0
 _MOST_REDIRECTS = 5
@@ -105,17 +105,8 @@ async def body_of(remote: Remote, response: httpx2.Response) -> bytes:
     async for piece in response.aiter_bytes():
         body += piece
         if len(body) > LARGEST:
-            raise too_large(remote)
+            raise too_large(server=remote.name)
     return bytes(body)
-
-
-def too_large(remote: Remote) -> LimitError:
-    """The error of an answer that is larger than a message may be."""
-    return LimitError(
-        f"the answer has more than the {LARGEST // 2**20} MiB that a message may have",
-        hint="ask for a smaller part of it, if the tool has a parameter for that",
-        details={"server": remote.name},
-    )
 
 
 async def refusal_of(remote: Remote, response: httpx2.Response, body: bytes | None = None) -> Refusal:
@@ -147,16 +138,25 @@ def media_type(response: httpx2.Response) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
+def json_in(body: bytes) -> Any:
+    """The value that a body holds as JSON; nothing where it holds none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+    """Whom a URL leads to, whatever is asked for there."""
+    return url.scheme, url.host, url.port
+
+
 def _words(response: httpx2.Response, body: bytes) -> str:
     if media_type(response) == "text/plain":
         return body.decode("utf-8", "replace")
     if media_type(response) not in ("application/json", "application/problem+json"):
         return ""
-    try:
-        value = httpx2.Response(200, content=body).json()
-    except (ValueError, RecursionError):
-        return ""
-    return _first_text(value)
+    return _first_text(json_in(body))
 
 
 def _first_text(value: Any) -> str:
@@ -171,13 +171,9 @@ def _onward(response: httpx2.Response) -> httpx2.Request | None:
     """The same request again, where a redirect asks for it without leaving its origin or dropping its body."""
     onward = response.next_request
     sent = response.request
-    if onward is None or onward.method != sent.method or _origin(onward.url) != _origin(sent.url):
+    if onward is None or onward.method != sent.method or origin(onward.url) != origin(sent.url):
         return None
     return onward if onward.url.userinfo in (b"", sent.url.userinfo) else None
-
-
-def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port
 
 
 def _went_elsewhere(remote: Remote, error: BaseException) -> bool:
@@ -185,7 +181,7 @@ def _went_elsewhere(remote: Remote, error: BaseException) -> bool:
     if not isinstance(error, httpx2.RequestError):
         return False
     try:
-        return _origin(error.request.url) != _origin(httpx2.URL(remote.url))
+        return origin(error.request.url) != origin(httpx2.URL(remote.url))
     except RuntimeError:  # an error that knows of no request
         return False
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 
 import httpx2
 
-from gleitzeit_mcp.transports.client import LARGEST, too_large
+from gleitzeit_mcp.transports.messages import LARGEST, too_large
 from gleitzeit_mcp.transports.remote import Remote
 
 _SHORTEST_PAUSE = 0.1
@@ -33,7 +33,7 @@ class Feed:
                 yield event
         except httpx2.SSEError as error:
             self.last_id = ""  # the same event would only come again
-            raise too_large(self._remote) from error
+            raise too_large(server=self._remote.name) from error
 
     def pause(self, failures: int) -> float:
         """Seconds until the next connection, more after each failure in a row."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
@@ -14,22 +14,24 @@ from mcp_types import METHOD_NOT_FOUND
 
 from gleitzeit.core.data import is_object
 from gleitzeit.core.errors import ConnectionLostError, GleitzeitError, ProviderError, ProviderUnavailableError
-from gleitzeit_mcp.transports.base import Message, Receiver, RequestId, Transport
+from gleitzeit_mcp.transports.base import Message, Receiver, RequestId
 from gleitzeit_mcp.transports.client import (
     BROKEN,
     answer,
+    json_in,
     media_type,
     open_client,
     refusal_of,
     start_of,
     translated,
 )
-from gleitzeit_mcp.transports.exchange import Exchange, encoded
 from gleitzeit_mcp.transports.feed import Feed
 from gleitzeit_mcp.transports.marks import Marks
-from gleitzeit_mcp.transports.messages import deliver
+from gleitzeit_mcp.transports.messages import deliver, encoded
+from gleitzeit_mcp.transports.post import Post
 from gleitzeit_mcp.transports.refusals import TOO_MANY, UNAVAILABLE, refused
 from gleitzeit_mcp.transports.remote import Remote
+from gleitzeit_mcp.transports.url import UrlTransport
 
 logger = logging.getLogger(__name__)
 
@@ -42,24 +44,16 @@ _FORGOTTEN = "it no longer knows the session"
 _NOT_THE_SERVER = frozenset({401, 403, TOO_MANY, 502, UNAVAILABLE, 504})
 
 
-class HttpTransport(Transport):
+class HttpTransport(UrlTransport):
     """A server that is reached by streamable HTTP."""
 
     sends_headers: ClassVar[bool] = True
-
-    def __init__(
-        self, remote: Remote, headers: Mapping[str, str] | None = None, auth: httpx2.Auth | None = None
-    ) -> None:
-        self._remote = remote
-        self._headers = headers or {}
-        self._auth = auth
-        self._fault = ""
 
     @asynccontextmanager
     async def connect(self, receiver: Receiver) -> AsyncGenerator[HttpWire]:
         """Be ready to send; whether there is a server shows with the first request."""
         async with open_client(self._headers, self._auth) as client, anyio.create_task_group() as tasks:
-            wire = HttpWire(self._remote, client, tasks, receiver)
+            wire = HttpWire(self._remote, client, tasks, receiver, self._count_junk)
             try:
                 yield wire
             finally:
@@ -67,22 +61,26 @@ class HttpTransport(Transport):
                 await wire.close()
                 self._fault = wire.fault
 
-    def diagnosis(self) -> str:
-        """Where it is, and why it is gone."""
-        return f"its url is {self._remote.place}" + (f"; {self._fault}" if self._fault else "")
-
 
 class HttpWire:
     """The requests in flight to one server, its stream of messages of its own, and its session if it has one."""
 
-    def __init__(self, remote: Remote, client: httpx2.AsyncClient, tasks: TaskGroup, receiver: Receiver) -> None:
+    def __init__(
+        self,
+        remote: Remote,
+        client: httpx2.AsyncClient,
+        tasks: TaskGroup,
+        receiver: Receiver,
+        junk: Callable[[], None],
+    ) -> None:
         self.fault = ""
         self._remote = remote
         self._client = client
         self._tasks = tasks
         self._receiver = receiver
+        self._junk = junk
         self._marks = Marks()
-        self._exchanges: dict[RequestId, Exchange] = {}
+        self._posts: dict[RequestId, Post] = {}
 
     async def send(self, message: Message, headers: Mapping[str, str] | None = None) -> None:
         """Start a request, or see a notification or an answer to its end.
@@ -95,15 +93,15 @@ class HttpWire:
         cancelled = self._cancelled(message) if method == "notifications/cancelled" else None
         if method == "notifications/cancelled" and self._marks.modern:
             # Closing the stream is what cancels in this era; there are no notifications to the server.
-            return self._end_exchange(cancelled)
+            return self._end_post(cancelled)
         stamped = self._marks.of(message, headers)
         if method is not None and "id" in message:
-            exchange = Exchange(message, self._remote, self._marks, self._receiver)
-            self._exchanges[exchange.id] = exchange
-            self._tasks.start_soon(self._carry, exchange, stamped)
+            post = Post(message, self._remote, self._marks, self._receiver, self._junk)
+            self._posts[post.id] = post
+            self._tasks.start_soon(self._carry, post, stamped)
             return None
         await self._notify(message, stamped)
-        self._end_exchange(cancelled)
+        self._end_post(cancelled)
         if method == "notifications/initialized" and self._marks.session:
             self._tasks.start_soon(self._listen)
         return None
@@ -119,72 +117,72 @@ class HttpWire:
             except (*BROKEN, GleitzeitError) as error:
                 logger.debug("%s: the end of the session could not be told: %s", self._remote.subject, error)
 
-    def _cancelled(self, message: Message) -> Exchange | None:
+    def _cancelled(self, message: Message) -> Post | None:
         params = message.get("params")
         cancelled = params.get("requestId") if is_object(params) else None
-        return self._exchanges.get(cancelled) if cancelled is not None else None
+        return self._posts.get(cancelled) if cancelled is not None else None
 
-    def _end_exchange(self, exchange: Exchange | None) -> None:
-        if exchange is not None:
-            exchange.answered = True
-            exchange.scope.cancel()
+    def _end_post(self, post: Post | None) -> None:
+        if post is not None:
+            post.answered = True
+            post.scope.cancel()
 
-    async def _carry(self, exchange: Exchange, headers: httpx2.Headers) -> None:
+    async def _carry(self, post: Post, headers: httpx2.Headers) -> None:
         try:
-            with exchange.scope, translated(self._remote):
-                await self._post(exchange, headers)
-                if not exchange.answered:
+            with post.scope, translated(self._remote):
+                await self._exchange(post, headers)
+                if not post.answered:
                     raise self._no_answer()
         except GleitzeitError as error:
-            exchange.failed(exchange.id, error)
+            post.failed(post.id, error)
         finally:
-            if self._exchanges.get(exchange.id) is exchange:
-                del self._exchanges[exchange.id]
+            if self._posts.get(post.id) is post:
+                del self._posts[post.id]
 
-    async def _post(self, exchange: Exchange, headers: httpx2.Headers) -> None:
-        async with answer(self._client, "POST", self._remote.url, headers, exchange.body) as response:
+    async def _exchange(self, post: Post, headers: httpx2.Headers) -> None:
+        async with answer(self._client, "POST", self._remote.url, headers, post.body) as response:
             if response.status_code >= 300:
-                return await self._take_refusal(exchange, response, headers)
-            self._marks.learn(exchange.method, response)
+                return await self._take_refusal(post, response, headers)
+            self._marks.learn(post.method, response)
             if media_type(response) == "application/json":
-                return await exchange.read_body(response)
+                return await post.read_body(response)
             if media_type(response) != _EVENTS:
                 raise self._no_message(response)
             try:
-                await exchange.read_events(response)
+                await post.read_events(response)
             except BROKEN:
-                if not exchange.resumable:
+                if not post.resumable:
                     raise
-        if exchange.resumable:
-            await self._resume(exchange)
+        if post.resumable:
+            await self._resume(post)
         return None
 
-    async def _resume(self, exchange: Exchange) -> None:
+    async def _resume(self, post: Post) -> None:
         """Take up a stream that ended before the answer, as servers of the older era allow."""
         failures = 0
-        while exchange.resumable:
-            await anyio.sleep(exchange.feed.pause(failures))
-            headers = self._marks.of_stream(exchange.feed.last_id)
+        while post.resumable:
+            await anyio.sleep(post.feed.pause(failures))
+            headers = self._marks.of_stream(post.feed.last_id)
             try:
                 async with answer(self._client, "GET", self._remote.url, headers) as response:
                     if response.status_code != 200 or media_type(response) != _EVENTS:
                         raise self._no_answer()
                     failures = 0
-                    await exchange.read_events(response)
+                    await post.read_events(response)
             except BROKEN:
                 failures += 1
                 if failures == _MOST_FAILURES:
                     raise
 
-    async def _take_refusal(self, exchange: Exchange, response: httpx2.Response, headers: httpx2.Headers) -> None:
+    async def _take_refusal(self, post: Post, response: httpx2.Response, headers: httpx2.Headers) -> None:
         body = await start_of(response)
         error = _error_in(response, body)
         if _is_forgotten(response, headers) and not (error and error.get("code") == METHOD_NOT_FOUND):
-            exchange.failed(exchange.id, ProviderUnavailableError(_FORGOTTEN, details={"server": self._remote.name}))
+            post.failed(post.id, ProviderUnavailableError(_FORGOTTEN, details={"server": self._remote.name}))
             return self._end()
         if error is not None and response.status_code not in _NOT_THE_SERVER:
-            return exchange.received({"jsonrpc": "2.0", "error": error})
-        raise refused(self._remote, await refusal_of(self._remote, response, body), exchange.method)
+            return post.received({"jsonrpc": "2.0", "error": error})
+        raise refused(self._remote, await refusal_of(self._remote, response, body), post.method)
 
     async def _notify(self, message: Message, headers: httpx2.Headers) -> None:
         try:
@@ -228,8 +226,8 @@ class HttpWire:
 
     async def _read_own(self, feed: Feed, response: httpx2.Response) -> None:
         async for event in feed.events(response):
-            if event.event == "message" and event.data:
-                deliver(event.data.encode(), self._receiver)
+            if event.event == "message" and event.data and not deliver(event.data.encode(), self._receiver):
+                self._junk()
 
     def _end(self) -> None:
         """Say that the server no longer knows the session, once."""
@@ -258,9 +256,6 @@ def _error_in(response: httpx2.Response, body: bytes) -> dict[str, object] | Non
     """The error of JSON-RPC that a refusal holds, if it holds one."""
     if media_type(response) != "application/json":
         return None
-    try:
-        value = httpx2.Response(200, content=body).json()
-    except (ValueError, RecursionError):
-        return None
+    value = json_in(body)
     error = value.get("error") if is_object(value) and value.get("jsonrpc") == "2.0" else None
     return error if is_object(error) else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-LONGEST_LINE = 64 * 1024 * 1024
 _KEPT_END = 4 * 1024
 
 
@@ -24,7 +23,7 @@ Line = bytes | Overlong
 class LineBuffer:
     """Keeps what is no whole line yet; however many pieces a line comes in, each byte is looked at once."""
 
-    def __init__(self, longest: int = LONGEST_LINE) -> None:
+    def __init__(self, longest: int) -> None:
         self._longest = longest
         self._rest = bytearray()
         self._start = b""

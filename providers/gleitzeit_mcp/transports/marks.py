@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import httpx2
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from gleitzeit.core.data import is_object
 from gleitzeit_mcp.transports.base import Message
+from gleitzeit_mcp.versions import PREFIX, is_modern
 
 _SESSION, _VERSION, _METHOD, _LAST_EVENT = "mcp-session-id", "mcp-protocol-version", "mcp-method", "last-event-id"
 
@@ -23,7 +23,7 @@ class Marks:
     @property
     def modern(self) -> bool:
         """Whether the requests are those of the era without sessions."""
-        return self.version in MODERN_PROTOCOL_VERSIONS
+        return is_modern(self.version)
 
     def of(self, message: Message, given: Mapping[str, str] | None) -> httpx2.Headers:
         """The headers of a message, with those that its sender gives it."""
@@ -67,5 +67,5 @@ def _enveloped(message: Message) -> str | None:
     """The version that a request of the modern era names in its body."""
     params = message.get("params")
     meta = params.get("_meta") if is_object(params) else None
-    version = meta.get("io.modelcontextprotocol/protocolVersion") if is_object(meta) else None
+    version = meta.get(PREFIX + "protocolVersion") if is_object(meta) else None
     return version if isinstance(version, str) else None

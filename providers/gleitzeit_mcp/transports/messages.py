@@ -9,8 +9,11 @@ from typing import Any
 
 from gleitzeit.core.data import is_list, is_object
 from gleitzeit.core.errors import LimitError, ProviderError
-from gleitzeit_mcp.transports.base import Receiver, RequestId
+from gleitzeit_mcp.transports.base import Message, Receiver, RequestId
 from gleitzeit_mcp.transports.lines import Overlong
+
+LARGEST = 64 * 1024 * 1024
+"""The bytes that a message may have."""
 
 _LOOKED_THROUGH = 1024 * 1024
 """How far into a line that is no message its id is looked for, so that a long one holds up nobody."""
@@ -44,12 +47,23 @@ def give_up(line: Overlong, receiver: Receiver, longest: int) -> bool:
         answered = _read_id(at_end[1])
     if answered is None:
         return False
-    error = LimitError(
-        f"the answer has {line.size // 2**20} MiB, more than the {longest // 2**20} MiB that a message may have",
-        hint="ask for a smaller part of it, if the tool has a parameter for that",
-    )
-    receiver.failed(answered, error)
+    receiver.failed(answered, too_large(longest, size=line.size))
     return True
+
+
+def too_large(longest: int = LARGEST, *, size: int | None = None, server: str | None = None) -> LimitError:
+    """The error of an answer that is larger than a message may be."""
+    much = "" if size is None else f"{size // 2**20} MiB, "
+    return LimitError(
+        f"the answer has {much}more than the {longest // 2**20} MiB that a message may have",
+        hint="ask for a smaller part of it, if the tool has a parameter for that",
+        details=None if server is None else {"server": server},
+    )
+
+
+def encoded(message: Message) -> bytes:
+    """A message as it is sent. Escapes make it ASCII, so that nothing in it can fail to be encoded."""
+    return json.dumps(message, separators=(",", ":")).encode()
 
 
 def _loaded(line: bytes) -> Any:

@@ -82,7 +82,9 @@ def _hint(remote: Remote, refusal: Refusal) -> str | None:
     entry = f'"{remote.name}" under mcp.servers'
     match refusal.status:
         case 401:
-            return f"give {entry} an auth_token or headers; if it has OAuth: `oauth: true`, then `{login(remote.name)}`"
+            return (
+                f"give {entry} an auth_token or headers; if it has OAuth: `oauth: true`, then `{remote.login_command}`"
+            )
         case 403:
             return f"check what the credentials of {entry} may do"
         case 404 | 405:
@@ -91,8 +93,3 @@ def _hint(remote: Remote, refusal: Refusal) -> str | None:
             return f"if that is the server you mean, write it as the url of {entry}"
         case _:
             return None
-
-
-def login(name: str) -> str:
-    """The command that logs in to a server."""
-    return f"gleitzeit servers login {name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
@@ -34,6 +35,11 @@ class Remote:
     def subject(self) -> str:
         """How a message about it begins."""
         return f'server "{self.name}"'
+
+    @property
+    def login_command(self) -> str:
+        """The command that logs in to it, as a shell takes it."""
+        return f"gleitzeit servers login {shlex.quote(self.name)}"
 
     def quoted(self, words: str) -> str:
         """What it said, as one line that is not long and holds no secret."""

@@ -10,33 +10,29 @@ import httpx2
 from anyio.abc import TaskGroup
 
 from gleitzeit.core.errors import ConnectionLostError, GleitzeitError, ProviderUnavailableError
-from gleitzeit_mcp.transports.base import Message, Receiver, Transport
-from gleitzeit_mcp.transports.client import CONNECT_LIMIT, answer, media_type, open_client, refusal_of, translated
-from gleitzeit_mcp.transports.exchange import encoded
+from gleitzeit_mcp.transports.base import Message, Receiver
+from gleitzeit_mcp.transports.client import (
+    CONNECT_LIMIT,
+    answer,
+    media_type,
+    open_client,
+    origin,
+    refusal_of,
+    translated,
+)
 from gleitzeit_mcp.transports.feed import Feed
-from gleitzeit_mcp.transports.messages import deliver
+from gleitzeit_mcp.transports.messages import deliver, encoded
 from gleitzeit_mcp.transports.refusals import not_let_in, refused
 from gleitzeit_mcp.transports.remote import Remote
+from gleitzeit_mcp.transports.url import UrlTransport
 
 _NOTICE_LIMIT = 30.0
 
 Events = AsyncGenerator[httpx2.ServerSentEvent]
 
 
-class SseTransport(Transport):
+class SseTransport(UrlTransport):
     """A server that is reached by the older HTTP with SSE."""
-
-    def __init__(
-        self, remote: Remote, headers: Mapping[str, str] | None = None, auth: httpx2.Auth | None = None
-    ) -> None:
-        self._remote = remote
-        self._headers = headers or {}
-        self._auth = auth
-        self._fault = ""
-
-    def diagnosis(self) -> str:
-        """Where it is, and why it is gone."""
-        return f"its url is {self._remote.place}" + (f"; {self._fault}" if self._fault else "")
 
     @asynccontextmanager
     async def connect(self, receiver: Receiver) -> AsyncGenerator[SseWire]:
@@ -82,7 +78,7 @@ class SseTransport(Transport):
     def _within_origin(self, named: str) -> str:
         own = httpx2.URL(self._remote.url)
         endpoint = own.join(named)
-        if (endpoint.scheme, endpoint.host, endpoint.port) != (own.scheme, own.host, own.port):
+        if origin(endpoint) != origin(own):
             raise self._no_stream("it names an endpoint on another host, which was not used")
         return str(endpoint)
 
@@ -98,8 +94,8 @@ class SseTransport(Transport):
         try:
             with translated(self._remote):
                 async for event in events:
-                    if event.event == "message" and event.data:
-                        deliver(event.data.encode(), wire.receiver)
+                    if event.event == "message" and event.data and not deliver(event.data.encode(), wire.receiver):
+                        self._count_junk()
             self._fault = "it ended the event stream"
         except GleitzeitError as error:
             self._fault = error.message

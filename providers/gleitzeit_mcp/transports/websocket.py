@@ -23,9 +23,8 @@ from websockets.typing import Subprotocol
 from gleitzeit.core.errors import ConfigurationError, ConnectionLostError
 from gleitzeit_mcp.transports.base import Message, Receiver, Transport
 from gleitzeit_mcp.transports.breaks import unreachable
-from gleitzeit_mcp.transports.client import CONNECT_LIMIT, LARGEST
-from gleitzeit_mcp.transports.exchange import encoded
-from gleitzeit_mcp.transports.messages import deliver
+from gleitzeit_mcp.transports.client import CONNECT_LIMIT
+from gleitzeit_mcp.transports.messages import LARGEST, deliver, encoded
 from gleitzeit_mcp.transports.refusals import Refusal, not_let_in, seconds_of
 from gleitzeit_mcp.transports.remote import Remote, shown_url
 

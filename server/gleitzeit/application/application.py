@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gleitzeit.application.bystander import Bystander
 from gleitzeit.application.changes import carried_inputs, changed_document
 from gleitzeit.application.checking import Checked, Source, carried_out, check_source, describe
 from gleitzeit.application.discovery import unasked
@@ -26,11 +27,13 @@ from gleitzeit.core.models import Run, Workflow
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.core.schema import check_parameters
 from gleitzeit.engine.base import Engine, Resumption, Submission
+from gleitzeit.providers.base import TaskContext, enter_task
 from gleitzeit.registry import ProtocolProviderRegistry, ProviderOverview
 from gleitzeit.store.base import Store
 
 _SERVERS = "mcp/servers"
 _SERVER_TOOLS = "mcp/tools/list"
+_LOGIN = "mcp/login"
 
 
 class Application:
@@ -231,6 +234,18 @@ class Application:
         After a few seconds without those that are not up by then.
         """
         return await self._of_servers(_SERVER_TOOLS, "tools", {"server": server} if server is not None else {})
+
+    async def log_in(self, server: str, tell: Callable[[str], None]) -> None:
+        """Log in to a downstream server with the browser of a person, who is told by `tell` what to do.
+
+        Raises `ForbiddenError` where `mcp/login` may not be used, and what goes wrong with the login itself.
+        """
+        self._permission.require(_LOGIN)
+        leave = enter_task(TaskContext(support=Bystander(tell)))
+        try:
+            await self.registry.execute(_LOGIN, {"server": server})
+        finally:
+            leave()
 
     async def _of_servers(self, method: str, key: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         try:

@@ -6,9 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import anyio
-
-from gleitzeit.application.answering import closed
+from gleitzeit.application.answering import until_closed
 from gleitzeit.cli.output import say
 from gleitzeit.cli.terminal import EndOfInputError, Terminal
 from gleitzeit.core.errors import ConflictError, ValidationError
@@ -26,16 +24,9 @@ async def ask(engine: Engine, run: Run, question: Question, terminal: Terminal |
         say("there is no terminal to answer at, so the question is dismissed; a server lets its host answer")
         await _give(engine, run, question, Reply("cancel"))
         return
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_cancel_when_closed, engine, run, question, tasks.cancel_scope)
+    async with until_closed(engine, run, question):
         while not await _give(engine, run, question, await _reply(question, terminal)):
             pass
-        tasks.cancel_scope.cancel()
-
-
-async def _cancel_when_closed(engine: Engine, run: Run, question: Question, asking: anyio.CancelScope) -> None:
-    await closed(engine, run, question)
-    asking.cancel()
 
 
 async def _give(engine: Engine, run: Run, question: Question, reply: Reply) -> bool:

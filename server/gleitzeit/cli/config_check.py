@@ -17,7 +17,7 @@ from gleitzeit.cli import exits
 from gleitzeit.cli.chosen_configuration import configured
 from gleitzeit.cli.options import ConfigOption, JsonOption
 from gleitzeit.cli.output import kept_for_results, print_json, print_result, say
-from gleitzeit.cli.problems import say_error
+from gleitzeit.cli.problems import say_error, say_hint
 from gleitzeit.config import Configuration
 from gleitzeit.registry import ProtocolProviderRegistry, ProviderOverview
 from gleitzeit.store.memory import MemoryStore
@@ -82,6 +82,7 @@ def _verdict(
         say(("error", "bold red"), f": provider {provider.provider_id} is {provider.state}: {provider.error or ''}")
     for server in down:
         say(("error", "bold red"), f": server {server['name']} is {server['state']}: {server.get('last_error') or ''}")
+        say_hint(server.get("hint"))
     database = database_problem(configuration)
     if database is not None:
         say_error(database)

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from gleitzeit.cli.host_config import Change, plan_change, write_change
+from gleitzeit.cli.hosts.host import Host, Scope, config_file
 from gleitzeit.cli.launcher import server_entry
 from gleitzeit.cli.options import ConfigOption, JsonOption
 from gleitzeit.cli.output import json_text, print_json, print_result, say
-from gleitzeit.core.errors import ConfigurationError, NotFoundError
-
-
-class Host(StrEnum):
-    """A host whose configuration file is known."""
-
-    CLAUDE_DESKTOP = "claude-desktop"
-    CLAUDE_CODE = "claude-code"
-
-
-class Scope(StrEnum):
-    """Where Claude Code is to know the server: in this project, or everywhere."""
-
-    PROJECT = "project"
-    USER = "user"
-
+from gleitzeit.core.errors import NotFoundError
 
 HostArgument = Annotated[Host, typer.Argument(help="The host to enter Gleitzeit in.")]
 PrintOption = Annotated[bool, typer.Option("--print", help="Only print the entry; change nothing.")]
@@ -59,27 +43,6 @@ def install(
         print_json(_facts(change, backup, entry))
     else:
         _tell(change, backup, host)
-
-
-def config_file(host: Host, scope: Scope) -> Path:
-    """The file in which `host` looks for servers on this machine."""
-    home = Path.home()
-    if host is Host.CLAUDE_CODE:
-        return Path.cwd() / ".mcp.json" if scope is Scope.PROJECT else home / ".claude.json"
-    if sys.platform == "darwin":
-        folder = home / "Library" / "Application Support" / "Claude"
-    elif sys.platform == "win32":
-        folder = _application_data() / "Claude"
-    else:
-        folder = home / ".config" / "Claude"
-    return folder / "claude_desktop_config.json"
-
-
-def _application_data() -> Path:
-    folder = os.environ.get("APPDATA")
-    if not folder:
-        raise ConfigurationError("APPDATA is not set", hint="set it to the folder that holds the folder Claude")
-    return Path(folder)
 
 
 def _entry(host: Host, config: Path | None) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import anyio
 from gleitzeit.application import open_application
 from gleitzeit.cli.output import kept_for_results, print_json, say
 from gleitzeit.config import Configuration
-from gleitzeit.providers.base import Detached, TaskContext, enter_task
 from gleitzeit.store.memory import MemoryStore
 
 
@@ -21,18 +20,6 @@ def log_in(configuration: Configuration, name: str, as_json: bool) -> None:
         say(("logged in", "bold green"), f" to {name}")
 
 
-class _Terminal(Detached):
-    """Shows what a provider reports to whoever sits at the terminal."""
-
-    async def progress(self, done: float | None, total: float | None, message: str | None) -> None:
-        if message:
-            say(message)
-
-
 async def _log_in(configuration: Configuration, name: str) -> None:
     async with open_application(configuration, store=MemoryStore(), recover=False) as application:
-        leave = enter_task(TaskContext(support=_Terminal()))
-        try:
-            await application.registry.execute("mcp/login", {"server": name})
-        finally:
-            leave()
+        await application.log_in(name, say)

@@ -13,6 +13,7 @@ from gleitzeit.application import open_application
 from gleitzeit.cli.chosen_configuration import configured
 from gleitzeit.cli.options import ConfigOption, JsonOption
 from gleitzeit.cli.output import json_text, kept_for_results, print_json, print_result, say
+from gleitzeit.cli.problems import say_hint
 from gleitzeit.config import Configuration
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import MethodNotFoundError
@@ -73,6 +74,7 @@ def _say_failures(overview: Iterable[ProviderOverview], servers: Iterable[dict[s
         if server.get("last_error"):
             words = f": server {server['name']} is {server['state']}: {server['last_error']}"
             say(("warning", "bold yellow"), words)
+            say_hint(server.get("hint"))
     for provider in overview:
         if provider.error:
             say(("warning", "bold yellow"), f": provider {provider.provider_id} is {provider.state}: {provider.error}")

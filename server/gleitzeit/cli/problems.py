@@ -66,7 +66,13 @@ def say_error(error: BaseException) -> None:
 def say_failure(failure: Failure, subject: str | None = None) -> None:
     """Write why something failed and how to mend it to standard error."""
     say((f"error[{failure.code}]", _STYLES["error"]), f" {subject}: " if subject else ": ", failure.message)
-    _say_hint(failure.hint)
+    say_hint(failure.hint)
+
+
+def say_hint(hint: str | None) -> None:
+    """Write how to mend something to standard error, where that is known."""
+    if hint:
+        say(("  hint", "bold cyan"), ": ", hint)
 
 
 def say_traceback(error: BaseException) -> None:
@@ -91,7 +97,7 @@ def _say_diagnostic(diagnostic: Diagnostic, name: str, content: str | None) -> N
     say(label, f" {':'.join(where)}" if where else "", ": ", place, diagnostic.message)
     if diagnostic.line is not None and content is not None:
         _say_excerpt(diagnostic.line, diagnostic.column, content)
-    _say_hint(diagnostic.hint)
+    say_hint(diagnostic.hint)
 
 
 def _say_excerpt(line: int, column: int | None, content: str) -> None:
@@ -101,11 +107,6 @@ def _say_excerpt(line: int, column: int | None, content: str) -> None:
     number = f"{line:>5}"
     say((f"{number} | ", "dim"), shown.text)
     say((f"{'':>{len(number)}} | ", "dim"), " " * shown.offset, ("^", "bold red"))
-
-
-def _say_hint(hint: str | None) -> None:
-    if hint:
-        say(("  hint", "bold cyan"), ": ", hint)
 
 
 def _os_words(error: OSError) -> str:

@@ -69,16 +69,7 @@ def show(run_id: RunArgument, config: ConfigOption = None, as_json: JsonOption =
     if as_json:
         print_json({**run.to_dict(), "abandoned": abandoned})
     else:
-        print_result("\n".join(_told(run, undecided, abandoned)))
-
-
-def _told(run: Run, undecided: Undecided, abandoned: bool) -> list[str]:
-    lines = [*told_run(run, undecided, abandoned=abandoned)]
-    if not run.questions or abandoned:
-        return lines
-    asked = [f"question {one.id} of {one.task_id}: {one.message}" for one in run.questions]
-    following = "next: answer through the server, or at the terminal, that carries it out"
-    return [*lines[:-1], *asked, following]  # the last line is about decisions on tasks
+        print_result("\n".join(told_run(run, undecided, abandoned=abandoned)))
 
 
 @application.command()

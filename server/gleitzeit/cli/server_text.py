@@ -60,8 +60,7 @@ def told_trouble(row: Row) -> Iterator[str]:
 
 
 def _error(row: Row) -> str:
-    """The last error, without the hint that follows it."""
-    return str(row.get("last_error") or "").removesuffix(f" ({row.get('hint')})")
+    return str(row.get("last_error") or "")
 
 
 def told_in_detail(row: Row, tools: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -363,16 +363,21 @@ async def test_an_event_over_the_limit_fails_its_request_alone() -> None:
         assert (await recorder.answer(8))["id"] == 8
 
 
-async def test_junk_among_events_is_skipped() -> None:
+async def test_junk_among_events_is_skipped_and_counted() -> None:
     async def handler(request: Request) -> None:
         await request.open_events()
         await request.stream.send(b"event: ping\ndata: 1\n\n: comment\n\ndata: no JSON\n\ndata: [1]\n\n")
         await request.event(ANSWER)
         await request.stream.aclose()
 
-    async with serving(handler) as far, connected(far.url) as (wire, recorder):
-        await wire.send(CALL)
-        assert await recorder.answer() == ANSWER
+    recorder = Recorder()
+    async with serving(handler) as far:
+        transport = far_transport(Server.model_validate({"name": "far", "url": far.url}))
+        with anyio.fail_after(20):
+            async with transport.connect(recorder) as wire:
+                await wire.send(CALL)
+                assert await recorder.answer() == ANSWER
+    assert transport.junk == 2
 
 
 @pytest.mark.parametrize("streamed", [False, True])

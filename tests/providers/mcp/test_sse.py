@@ -73,11 +73,12 @@ async def refusal(url: str) -> GleitzeitError:
 
 async def test_messages_are_posted_to_the_endpoint_and_answered_on_the_stream() -> None:
     older = Older()
-    async with serving(older) as far, connected(far.url, headers={"X-Team": "blue"}) as (wire, recorder, _):
+    async with serving(older) as far, connected(far.url, headers={"X-Team": "blue"}) as (wire, recorder, transport):
         await wire.send(NOTICE)
         await wire.send(CALL)
         assert await recorder.answer() == ANSWER
         assert not recorder.over.is_set()
+    assert transport.junk == 1
     assert [request.target for request in older.posted] == ["/messages?session=1"] * 2
     assert all(request.headers["x-team"] == "blue" for request in far.seen)
 

@@ -66,6 +66,17 @@ async def test_a_missing_command_names_the_fix(open_hub: OpenHub) -> None:
     assert "install Node.js" in shown
 
 
+async def test_a_file_that_is_no_program_is_told_with_the_way_out(open_hub: OpenHub, tmp_path: Path) -> None:
+    garbage = tmp_path / "garbage"
+    garbage.write_bytes(b"\0garbage")
+    garbage.chmod(0o700)
+    with anyio.fail_after(20):
+        async with open_hub({"name": "own", "command": [str(garbage)]}) as hub:
+            error = await refusal(hub, "mcp/tool.own.x")
+    assert error.message == f'server "own" did not start: {garbage} cannot be started: exec format error'
+    assert "for this machine" in str(error.hint)
+
+
 async def test_an_unset_variable_fails_that_server_alone(
     open_hub: OpenHub, own_server: OwnServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,17 +15,8 @@ from gleitzeit.cli.hosts.files import HostServer
 from gleitzeit.cli.launcher import COMMAND, DISTRIBUTION
 from gleitzeit.config.redaction import HIDDEN, redacted
 from gleitzeit.core.data import is_list, is_object
+from gleitzeit.core.transports import TRANSPORTS
 
-_TYPES = {
-    "stdio": "stdio",
-    "http": "http",
-    "streamable-http": "http",
-    "streamableHttp": "http",
-    "streamable_http": "http",
-    "sse": "sse",
-    "ws": "websocket",
-    "websocket": "websocket",
-}
 _ADDRESSES = ("url", "serverUrl", "httpUrl")
 _UNDERSTOOD = frozenset({"command", "args", "env", "headers", "cwd", "type", "transport", "disabled", *_ADDRESSES})
 _OF_THE_HOST = frozenset({"autoApprove", "alwaysAllow", "gallery", "version", "dev", "description", "name"})
@@ -160,9 +151,9 @@ class _Reading:
         named = self._entry.get("type") or self._entry.get("transport")
         if named is None:
             return None
-        if named not in _TYPES:
+        if named not in TRANSPORTS:
             raise _Unfit(f"Gleitzeit knows no servers of type {named}")
-        return _TYPES[named]
+        return TRANSPORTS[named]
 
     def _named(self, key: str) -> Iterator[tuple[str, str]]:
         values: Any = self._entry.get(key) or {}

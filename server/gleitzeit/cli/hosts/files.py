@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gleitzeit.cli.hosts.dialects import ANY, CLAUDE_CODE, CURSOR, LITERAL, VS_CODE, Dialect
-from gleitzeit.cli.install import Host, Scope, config_file
+from gleitzeit.cli.hosts.host import Host, Scope, config_file
 from gleitzeit.core.data import is_object
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import ConfigurationError, NotFoundError

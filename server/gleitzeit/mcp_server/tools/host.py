@@ -6,12 +6,11 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import anyio
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError as MalformedResultError
 
-from gleitzeit.application.answering import closed
+from gleitzeit.application.answering import until_closed
 from gleitzeit.core.errors import ConflictError, NotFoundError, RunNotFoundError, ValidationError
 from gleitzeit.core.forms import form_of
 from gleitzeit.core.models import Question, Run
@@ -94,23 +93,15 @@ class Host:
     ) -> Reply | None:
         """What the person says; nothing where the question is closed before, or the host could not ask."""
         replies: list[Reply] = []
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_cancel_when_closed, engine, run, question, tasks.cancel_scope)
+        async with until_closed(engine, run, question):
             try:
                 replies.append(reply_of(await push(self._words(question), form)))
             except (MCPError, MalformedResultError) as error:
                 logger.warning("the host could not ask its person: %s", error)
                 self._left.add(question.id)
-            tasks.cancel_scope.cancel()
         return replies[0] if replies else None
 
 
 def reply_of(result: types.ElicitResult) -> Reply:
     """What the person at the host says."""
     return Reply(result.action, result.content or {}, answered_by="person")
-
-
-async def _cancel_when_closed(engine: Engine, run: Run, question: Question, asking: anyio.CancelScope) -> None:
-    """Take a question back from the person that somebody else has answered, or that nobody waits for any more."""
-    await closed(engine, run, question)
-    asking.cancel()

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from gleitzeit.core.data import is_mapping
+from gleitzeit.core.nesting import PATH_KEY
 
 _TRACE = ("traceparent", "tracestate")
-_PATH = "io.gleitzeit/path"
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _LONGEST = 1024
 
@@ -19,7 +19,7 @@ def origin_of(params: Mapping[str, Any] | None) -> Mapping[str, str]:
     meta = (params or {}).get("_meta")
     if not is_mapping(meta):
         return {}
-    given = {key: meta.get(key) for key in (*_TRACE, _PATH)}
+    given = {key: meta.get(key) for key in (*_TRACE, PATH_KEY)}
     found = {key: value for key, value in given.items() if isinstance(value, str) and len(value) <= _LONGEST}
     if not _TRACEPARENT.fullmatch(found.get("traceparent", "")):
         return {key: value for key, value in found.items() if key not in _TRACE}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -15,20 +15,23 @@ from gleitzeit_mcp.transports.base import Message, Receiver, RequestId
 from gleitzeit_mcp.transports.client import BROKEN, body_of
 from gleitzeit_mcp.transports.feed import Feed
 from gleitzeit_mcp.transports.marks import Marks
-from gleitzeit_mcp.transports.messages import deliver
+from gleitzeit_mcp.transports.messages import deliver, encoded
 from gleitzeit_mcp.transports.remote import Remote
 
 _END_OF_STREAM = 0.5
 """Seconds for a stream to end after the answer, so that its connection can be used again."""
 
 
-class Exchange:
+class Post:
     """A request that was posted. What comes back passes through it to the receiver, and `scope` ends it.
 
-    Whatever is an answer in the response to a request is the answer to that request.
+    Whatever is an answer in the response to a request is the answer to that request. `junk` is called for each event
+    that is no message.
     """
 
-    def __init__(self, message: Message, remote: Remote, marks: Marks, receiver: Receiver) -> None:
+    def __init__(
+        self, message: Message, remote: Remote, marks: Marks, receiver: Receiver, junk: Callable[[], None]
+    ) -> None:
         self.id: RequestId = message["id"]
         self.method: str = message["method"]
         self.body = encoded(message)
@@ -39,6 +42,7 @@ class Exchange:
         self._remote = remote
         self._marks = marks
         self._receiver = receiver
+        self._junk = junk
 
     @property
     def resumable(self) -> bool:
@@ -58,8 +62,8 @@ class Exchange:
         """Take messages from an event stream until the answer, or until the stream ends."""
         async with aclosing(self.feed.events(response)) as events:
             async for event in events:
-                if event.event == "message" and event.data:
-                    deliver(event.data.encode(), self)
+                if event.event == "message" and event.data and not deliver(event.data.encode(), self):
+                    self._junk()
                 if self.answered:
                     break
             with anyio.move_on_after(_END_OF_STREAM), suppress(*BROKEN, GleitzeitError):
@@ -83,14 +87,9 @@ class Exchange:
             self._receiver.failed(self.id, error)
 
     def ended(self) -> None:
-        """An exchange ends with its answer; only a connection has an end of its own."""
+        """A post ends with its answer; only a connection has an end of its own."""
 
     def _learn(self, result: Any) -> None:
         """Keep the version that a handshake settled on, for the messages that follow."""
         if self.method == "initialize" and is_object(result) and isinstance(result.get("protocolVersion"), str):
             self._marks.version = result["protocolVersion"]
-
-
-def encoded(message: Message) -> bytes:
-    """A message as it is sent. Escapes make it ASCII, so that nothing in it can fail to be encoded."""
-    return json.dumps(message, separators=(",", ":")).encode()
