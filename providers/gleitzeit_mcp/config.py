@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
-from itertools import combinations
+from itertools import combinations, product
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from gleitzeit.core.data import is_mapping
-from gleitzeit.core.transports import TRANSPORTS
+from gleitzeit.core.environment import shell_word
+from gleitzeit.core.transports import SCHEMES, TRANSPORTS, transport_of_url
 
 ConnectionType = Literal["stdio", "http", "sse", "websocket"]
 Mode = Literal["auto", "legacy"]
 
 # What hosts write beside command, args, env, url and headers, and what it is called here.
 _HOST_KEYS = {"type": "connection_type", "transport": "connection_type", "cwd": "working_dir"}
-_HOST_ONLY = frozenset({"disabled", "autoApprove", "alwaysAllow"})
+_HOST_ONLY = frozenset({"disabled", "enabled", "autoApprove", "alwaysAllow"})
+_PATTERNS = ("enabled_tools", "idempotent_tools", "disabled_tools")
 
 
 def _as_text(value: Any) -> Any:
@@ -96,15 +99,33 @@ class Server(_Section):
     def _infer_connection_type(cls, values: Any) -> Any:
         if not is_mapping(values):
             return values
-        inferred = {"connection_type": "http"} if "url" in values and not values.get("command") else {}
-        return {**inferred, **values}
+        url = values.get("url")
+        if url is None or values.get("command"):
+            return values
+        return {"connection_type": transport_of_url(url) if isinstance(url, str) else "http", **values}
 
     @model_validator(mode="after")
     def _check_address(self) -> Self:
+        if self.command and self.url:
+            raise ValueError(f'server "{self.name}" has a command and a url; keep the one that leads to it')
+        if self.connection_type == "stdio" and self.url:
+            raise ValueError(
+                f'server "{self.name}" has a url, which connection_type stdio does not take; write its command instead, '
+                f"or connection_type {transport_of_url(self.url)}"
+            )
         if self.connection_type == "stdio" and not self.command:
             raise ValueError(f'server "{self.name}" has no command; say how it is started, or give a url')
         if self.connection_type != "stdio" and not self.url:
             raise ValueError(f'server "{self.name}" has no url, which connection_type {self.connection_type} needs')
+        return self
+
+    @model_validator(mode="after")
+    def _check_headers(self) -> Self:
+        given = [key for key in ("headers", "auth_token") if getattr(self, key)]
+        if self.connection_type == "stdio" and given:
+            raise ValueError(
+                f'server "{self.name}": {" and ".join(given)} are sent to a url; what it is started by gets its secrets in env'
+            )
         return self
 
     @model_validator(mode="after")
@@ -119,12 +140,27 @@ class Server(_Section):
 
     @property
     def address(self) -> str:
-        """Where it is, as it is written: its command line, or its URL."""
+        """Where it is: its URL as it is written, or the command line that starts it in a shell."""
         if self.connection_type != "stdio":
             return self.url or ""
-        if isinstance(self.command, str):
-            return shlex.join((self.command, *self.args)) if self.args else self.command
-        return shlex.join((*self.command, *self.args))
+        if isinstance(self.command, str) and not self.args:
+            return self.command.replace("$$", "\\$")  # it is a line of a shell already
+        words = (self.command,) if isinstance(self.command, str) else self.command
+        return " ".join(map(shell_word, (*words, *self.args)))
+
+    def is_address(self, url: str) -> bool:
+        """Whether a URL, with its variables filled in, is one of its `connection_type`."""
+        try:
+            parts = urlsplit(url)
+            fits = parts.port is None or parts.port > 0
+        except ValueError:
+            return False
+        return fits and parts.scheme.lower() in SCHEMES[self.connection_type] and bool(parts.hostname)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """What the names of its tools begin with as methods: its prefix, and its name."""
+        return tuple(dict.fromkeys(address for address in (self.tool_prefix, self.name + ".") if address))
 
     def offers(self, tool: str) -> bool:
         """Whether the configuration lets the tool be called."""
@@ -134,6 +170,13 @@ class Server(_Section):
     def declares_idempotent(self, tool: str) -> bool:
         """Whether the configuration says that the tool may be called twice."""
         return self._matches(self.idempotent_tools, tool)
+
+    def idle_patterns(self, tools: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """The patterns that fit none of all its tools, each with its key: most likely they are misspelt."""
+        known = tuple(tools)
+        for key in _PATTERNS if known else ():
+            patterns: Globs = getattr(self, key) or ()
+            yield from ((key, pattern) for pattern in patterns if not any(self._matches((pattern,), tool) for tool in known))
 
     def _matches(self, patterns: Globs, tool: str) -> bool:
         names = {tool, self.tool_prefix + tool}
@@ -175,7 +218,7 @@ def _from_hosts(servers: Any) -> list[Any]:
 
 
 def _is_disabled(entry: Any) -> bool:
-    return is_mapping(entry) and entry.get("disabled") is True
+    return is_mapping(entry) and (entry.get("disabled") is True or entry.get("enabled") is False)
 
 
 def _from_host(name: str, entry: Any) -> Any:
@@ -197,9 +240,22 @@ def _check_pair(one: Server, other: Server) -> None:
         raise ValueError(
             f'servers "{one.name}" and "{other.name}" share the tool_prefix "{one.tool_prefix}"; give each its own'
         )
-    for left, right in ((one, other), (other, one)):
+    pairs = ((one, other), (other, one))
+    for left, right in pairs:
         if left.tool_prefix == right.name + ".":
             raise ValueError(
                 f'the tool_prefix "{left.tool_prefix}" of server "{left.name}" is the name of server "{right.name}"; '
                 "change one of them"
+            )
+    for left, right in pairs:
+        _check_addresses(left, right)
+
+
+def _check_addresses(left: Server, right: Server) -> None:
+    """A tool of the one must not be able to have the very name of a tool of the other."""
+    for shorter, longer in product(left.addresses, right.addresses):
+        if longer.startswith(shorter):
+            raise ValueError(
+                f'tools of server "{right.name}" are called as "{longer}…", and those of server "{left.name}" as '
+                f'"{shorter}…", so that one could pass for another; change a name or tool_prefix, best to end in a dot'
             )

@@ -28,15 +28,15 @@ def cause_of(error: BaseException) -> BaseException:
 
 
 def call_failure(
-    subject: str, error: RemoteError | GleitzeitError, redacted: Callable[[str], str] = str
+    subject: str, error: RemoteError | GleitzeitError, redact: Callable[[str], str] = str
 ) -> GleitzeitError:
     """Why a request did not bring a result: the same kind of error, which says whose it is."""
     if isinstance(error, GleitzeitError):
-        told = copy.copy(error)
-        told.message = f"{subject}: {redacted(error.message)}"
+        told = redacted(error, redact)
+        told.message = f"{subject}: {told.message}"
         told.args = (told.message,)
         return told
-    words = f"{subject}: {redacted(error.message)}"
+    words = f"{subject}: {redact(error.message)}"
     if error.code == INVALID_PARAMS:
         return ValidationError(words)
     if error.code == METHOD_NOT_FOUND:
@@ -44,6 +44,15 @@ def call_failure(
     # What cannot be read was carried out, or will not be read the next time either.
     retryable = None if error.code != PARSE_ERROR else False
     return ProviderError(words, retryable=retryable, details={"mcp_code": error.code})
+
+
+def redacted(error: GleitzeitError, redact: Callable[[str], str]) -> GleitzeitError:
+    """The same error without what `redact` takes out."""
+    told = copy.copy(error)
+    told.message = redact(error.message)
+    told.hint = None if error.hint is None else redact(error.hint)
+    told.args = (told.message,)
+    return told
 
 
 def list_failure(server: str, error: RemoteError | GleitzeitError) -> GleitzeitError:

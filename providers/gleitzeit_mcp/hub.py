@@ -9,7 +9,6 @@ import anyio
 
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import (
-    ConfigurationError,
     MethodNotFoundError,
     NotFoundError,
     ProviderUnavailableError,
@@ -91,7 +90,7 @@ class Hub:
 
         `fresh` waits for a server to list its tools again before what it had another time is believed. Raises
         `ProviderUnavailableError` where the server that it must be on is not up, `MethodNotFoundError` where none of
-        the servers has it, `ConfigurationError` where several do by the same name.
+        the servers has it, or several do and the name is none of theirs alone.
         """
         pointed = [(self.connections[route.server], route) for route in self._map.routes(method)]
         for connection, route in pointed:
@@ -102,6 +101,8 @@ class Hub:
         for wait in (0.0, first, limit - first):
             if wait:
                 await self.settle([connection for connection, _ in pointed if not connection.is_up()], wait)
+            if pointed and pointed[0][1].bare and not all(self._known(connection, fresh) for connection, _ in pointed):
+                continue  # whoever is up first must not get what another one has
             found = [
                 (connection, route, connection.tools[route.tool])
                 for connection, route in pointed
@@ -114,16 +115,15 @@ class Hub:
             raise down[0].unavailable()
         raise self._unknown(method, down)
 
+    def _known(self, connection: Connection, fresh: bool) -> bool:
+        """Whether it is known which tools a server has, or that it has none now."""
+        return connection.listed or connection.state in ("failed", "stopped") or (not fresh and bool(connection.tools))
+
     def _only(self, method: str, found: Sequence[tuple[Connection, Route, Tool]]) -> tuple[Connection, Tool]:
-        connection, route, tool = found[0]
-        if len(found) > 1:
-            names = " or ".join(other.method for _, _, other in found)
-            if route.bare:
-                raise MethodNotFoundError(f'several servers have a tool for "{method}"', hint=f"write {names}")
-            servers = " and ".join(f'"{other.server}"' for _, _, other in found)
-            raise ConfigurationError(
-                f"{method} is a tool of the servers {servers}", hint="give one of them another tool_prefix or name"
-            )
+        if len(found) > 1:  # only bare names can mean several tools: the configuration sees to that
+            names = " or ".join(tool.method for _, _, tool in found)
+            raise MethodNotFoundError(f'several servers have a tool for "{method}"', hint=f"write {names}")
+        connection, _, tool = found[0]
         return connection, tool
 
     def _unknown(self, method: str, down: Sequence[Connection]) -> MethodNotFoundError:

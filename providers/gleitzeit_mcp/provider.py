@@ -15,6 +15,7 @@ from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.core.schema import check_parameters
 from gleitzeit.core.sections import read_section
 from gleitzeit.providers.base import ProtocolProvider, Readiness, current_task
+from gleitzeit_mcp.catalog.routes import RouteMap
 from gleitzeit_mcp.catalog.tools import arguments_of
 from gleitzeit_mcp.config import HubConfig
 from gleitzeit_mcp.methods import FIXED, PROTOCOL, SAMPLING_METHOD, TOOL_METHOD, unknown_method
@@ -38,6 +39,7 @@ class MCPHubProvider(ProtocolProvider):
             for server in section.servers
         )
         self._section = section.model_copy(update={"servers": self.servers})
+        self._map = RouteMap(self.servers)
         self._desk: Desk | None = None
 
     @classmethod
@@ -67,6 +69,10 @@ class MCPHubProvider(ProtocolProvider):
     async def handle_request(self, method: str, parameters: dict[str, Any]) -> Any:
         """Call a tool, or ask the servers for something else."""
         return await self._running().carry_out(method, parameters, current_task())
+
+    def names_of(self, method: str) -> Sequence[str]:
+        """A tool is called by its server's prefix as well as by its server's name."""
+        return self._map.names(method) if method.startswith(TOOL_METHOD) else (method,)
 
     async def describe(self, method: str) -> MethodSpec | None:
         """The tool's own schema and hints; without them where its server is not up within a few seconds."""

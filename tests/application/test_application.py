@@ -20,6 +20,7 @@ from gleitzeit.core.errors import (
     ValidationError,
 )
 from gleitzeit.core.models import Run
+from gleitzeit.providers.base import ProtocolProvider, current_task
 from gleitzeit.registry import ProtocolProviderRegistry
 
 pytestmark = pytest.mark.anyio
@@ -227,3 +228,38 @@ async def test_a_heavy_document_leaves_the_event_loop_alone(application: Applica
             assert (await application.check(document)).valid
             group.cancel_scope.cancel()
     assert turns > 100
+
+
+class Guarded(ProtocolProvider):
+    """Lets people log in to servers."""
+
+    def __init__(self) -> None:
+        super().__init__("guarded", "guarded/v1")
+        self.logged_in: list[str] = []
+
+    async def handle_request(self, method: str, parameters: dict[str, Any]) -> Any:
+        await current_task().report_progress(1, 2)
+        await current_task().report_progress(message="open the page")
+        self.logged_in.append(parameters["server"])
+        return {}
+
+
+async def test_whoever_logs_in_is_told_what_to_do(registry: ProtocolProviderRegistry, home: Path) -> None:
+    guarded = Guarded()
+    registry.register_provider("guarded/v1", guarded)
+    registry.register_method_handler("mcp/login", guarded)
+    told: list[str] = []
+    async with open_application(load_configuration(None, {"GLEITZEIT_HOME": str(home)}), registry=registry) as opened:
+        await opened.log_in("far", told.append)
+    assert (guarded.logged_in, told) == (["far"], ["open the page"])
+
+
+async def test_the_policy_holds_for_logging_in_too(registry: ProtocolProviderRegistry, home: Path) -> None:
+    guarded = Guarded()
+    registry.register_provider("guarded/v1", guarded)
+    registry.register_method_handler("mcp/login", guarded)
+    config = load_configuration(None, {"GLEITZEIT_HOME": str(home)}, {"policy.deny": ["mcp/login"]})
+    async with open_application(config, registry=registry) as opened:
+        with pytest.raises(ForbiddenError, match=r"policy\.deny"):
+            await opened.log_in("far", pytest.fail)
+    assert guarded.logged_in == []

@@ -62,6 +62,47 @@ def test_events_of_the_run_change_no_row() -> None:
     assert board.apply(event("task.invented", "a")) is None
 
 
+def test_a_task_waits_while_a_question_of_it_is_open() -> None:
+    board = Board(pending("a"))
+    board.apply(event("task.started", "a", 1.0))
+    board.apply(event("question.asked", "a", 2.0, question_id="q1", message="How old?\nIn years."))
+    board.apply(event("question.asked", "a", 2.0, question_id="q2", message="How tall?"))
+    board.apply(event("task.progress", "a", 3.0))
+    assert (board.rows["a"].state, board.rows["a"].words) == ("waiting", "How tall?")
+    board.apply(event("question.answered", "a", 4.0, question_id="q1", action="accept"))
+    assert (board.rows["a"].state, board.rows["a"].words) == ("waiting", "question answered")
+    board.apply(event("question.withdrawn", "a", 5.0, question_id="q2"))
+    assert (board.rows["a"].state, board.rows["a"].words) == ("running", "question withdrawn")
+    board.apply(event("question.asked", "a", 6.0, question_id="q3", message="Sure?\nReally?"))
+    assert board.rows["a"].words == "Sure?"
+    board.apply(event("task.failed", "a", 7.0, error={"message": "no luck"}))
+    assert board.rows["a"].state == "failed"
+
+
+def test_a_question_of_an_item_shows_on_the_row_of_its_foreach() -> None:
+    board = Board(pending("each"))
+    for index in range(2):
+        board.apply(event("task.started", f"each[{index}]"))
+    board.apply(event("question.asked", "each[1]", question_id="q", message="Sure?"))
+    assert (list(board.rows), board.rows["each"].state, board.rows["each"].words) == (["each"], "waiting", "0/2 Sure?")
+    board.apply(event("question.answered", "each[1]", question_id="q", action="decline"))
+    assert (board.rows["each"].state, board.rows["each"].words) == ("running", "0/2 question declined")
+
+
+def test_a_watcher_who_comes_to_an_open_question_sees_it_answered() -> None:
+    board = Board([TaskResult("a", "waiting", started_at=1.0)])
+    board.apply(event("question.answered", "a", 2.0, question_id="q", action="accept"))
+    assert board.rows["a"].state == "running"
+
+
+def test_without_a_terminal_what_became_of_a_question_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with shown_progress(pending("a")) as show:
+        show(event("task.started", "a", 5.0))
+        show(event("question.asked", "a", 5.5, question_id="q", message="How old?"))
+        show(event("question.answered", "a", 6.0, question_id="q", action="cancel"))
+    assert capsys.readouterr().err.splitlines() == ["   0.00s a: started", "   1.00s a: question dismissed"]
+
+
 def test_without_a_terminal_each_event_is_a_plain_line(capsys: pytest.CaptureFixture[str]) -> None:
     with shown_progress(pending("a")) as show:
         show(event("task.started", "a", 5.0))

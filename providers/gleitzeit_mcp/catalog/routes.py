@@ -39,16 +39,24 @@ class RouteMap:
             found = self._known[method] = routes(method, self._servers)
         return found
 
+    def names(self, method: str) -> Sequence[str]:
+        """All names of the tools that a method's name may mean."""
+        named = {server.name: server for server in self._servers}
+        names = [name for route in self.routes(method) for name in names_of(named[route.server], route.tool)]
+        return tuple(dict.fromkeys((method, *names)))
+
+
+def names_of(server: Server, tool: str) -> Sequence[str]:
+    """The names of a tool as a method: by prefix, by its server, and bare where its server has no prefix."""
+    bare = () if server.tool_prefix else ("",)
+    return tuple(TOOL_METHOD + address + tool for address in (*server.addresses, *bare))
+
 
 def routes(method: str, servers: Iterable[Server]) -> Sequence[Route]:
     """The same, for servers that are asked about once."""
     name = method.removeprefix(TOOL_METHOD)
     known = tuple(servers)
-    matches = [(address, server) for server in known for address in _addresses(server) if name.startswith(address)]
+    matches = [(address, server) for server in known for address in server.addresses if name.startswith(address)]
     matches.sort(key=lambda match: len(match[0]), reverse=True)
     pointed = [Route(server.name, name[len(address) :]) for address, server in matches]
     return pointed or [Route(server.name, name, bare=True) for server in known if not server.tool_prefix]
-
-
-def _addresses(server: Server) -> list[str]:
-    return list(dict.fromkeys(address for address in (server.tool_prefix, server.name + ".") if address))

@@ -37,7 +37,7 @@ class Tool:
             name=method or self.method,
             description=self.description,
             parameters=self.input_schema,
-            returns=self.output_schema,
+            returns=None if self.output_schema is None else _with_text(self.output_schema),
             read_only=self.read_only,
             idempotent=self.idempotent,
         )
@@ -82,6 +82,14 @@ def read_catalog(server: Server, entries: Sequence[Any]) -> Catalog:
         else:
             hidden.append(name)
     return Catalog(tools, dropped, hidden)
+
+
+def _with_text(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of a task's result: what the tool declares, and beside it `text` and `content`."""
+    properties = schema.get("properties", {})
+    if schema.get("type") != "object" or not is_object(properties):
+        return {"type": "object"}
+    return {**schema, "properties": {"text": {"type": "string"}, "content": {"type": "array"}, **properties}}
 
 
 def method_of(server: Server, tool: str) -> str:

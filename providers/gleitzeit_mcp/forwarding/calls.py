@@ -58,7 +58,10 @@ class Caller:
                     raise
                 await _back(connection, task, error)
                 task.record(resent=repeats + 1)
-        return await self.request(connection, "tools/call", params, task, tool)
+        try:
+            return await self.request(connection, "tools/call", params, task, tool)
+        except ConnectionLostError as error:
+            raise ConnectionLostError(f"{error.message} (it was sent {MOST_REPEATS + 1} times)") from error
 
     async def request(
         self,
@@ -71,7 +74,7 @@ class Caller:
         """The result of any request for a task, its failures translated."""
         timeout = _shorter(connection.server.timeout, task.remaining)
         listener, addressed = self._listener(connection, task), self._addressed(connection, params, task)
-        async with connection.carrying() as line:
+        async with connection.carrying(remaining(task)) as line:
             try:
                 return await _carried_out(line, method, addressed, listener, timeout, tool)
             except (RemoteError, GleitzeitError) as error:

@@ -44,7 +44,7 @@ class Desk:
             case "mcp/prompts/list":
                 return await self._content.list_prompts(server, task)
             case "mcp/prompt.get":
-                arguments = parameters.get("arguments") or {}
+                arguments: Mapping[str, Any] = parameters.get("arguments", {})
                 return await self._content.get_prompt(parameters["name"], arguments, server, task)
             case "mcp/ping":
                 return await self._ping(parameters["server"], task)

@@ -18,6 +18,7 @@ from gleitzeit.core.groups import unwrapped
 from gleitzeit_mcp.forwarding.conversation import answers_to
 from gleitzeit_mcp.session.errors import INTERNAL_ERROR, RemoteError
 from gleitzeit_mcp.session.exchange import Listener
+from gleitzeit_mcp.session.numbers import is_finite
 from gleitzeit_mcp.session.session import Session
 
 _SHORTEST_PAUSE = 0.05
@@ -128,5 +129,5 @@ def _task_id(state: Mapping[str, Any]) -> str:
 
 def _pause(state: Mapping[str, Any], key: str) -> float:
     asked = state.get(key)
-    seconds = asked / 1000 if isinstance(asked, int | float) and not isinstance(asked, bool) else _USUAL_PAUSE
+    seconds = asked / 1000 if is_finite(asked) else _USUAL_PAUSE
     return min(max(seconds, _SHORTEST_PAUSE), _LONGEST_PAUSE)

@@ -50,6 +50,7 @@ class Child(Transport):
         self._stderr = bytearray()
         self._stderr_closed = anyio.Event()
         self._fault: str | None = None
+        self._own_code: int | None = None
         self._gone = False
         self._leaving = False
 
@@ -73,13 +74,11 @@ class Child(Transport):
         return self._fate() + stray + stderr
 
     def _fate(self) -> str:
-        if self._fault:
-            return self._fault
-        code = self._process.returncode if self._process else None
-        # A code that came after we asked it to leave says nothing about why.
-        if code is None or (self._leaving and not self._gone):
-            return "it is still running"
-        return f"it was killed by signal {-code}" if code < 0 else f"it exited with code {code}"
+        code = self._own_code
+        if code is None:
+            return self._fault or "it is still running"
+        ended = f"it was killed by signal {-code}" if code < 0 else f"it exited with code {code}"
+        return f"{self._fault}, and {ended}" if self._fault else ended
 
     @asynccontextmanager
     async def connect(self, receiver: Receiver) -> AsyncGenerator[Child]:
@@ -147,7 +146,7 @@ class Child(Transport):
 
     async def _notice_exit(self, process: Process) -> None:
         """It may be gone although its stdout is open: what it has started holds on to that."""
-        await process.wait()
+        self._own_code = await process.wait()
         await anyio.sleep(_DRAIN)
         self._lose()
 
@@ -177,7 +176,9 @@ class Child(Transport):
         with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
             await stdin.aclose()
         with anyio.move_on_after(_EXIT_GRACE):
-            await process.wait()
+            code = await process.wait()
+            if self._gone:  # nobody asked it to leave
+                self._own_code = code
         await end_group(process)
         with anyio.move_on_after(_DRAIN):
             await self._stderr_closed.wait()

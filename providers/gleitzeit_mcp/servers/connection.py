@@ -18,7 +18,7 @@ from gleitzeit_mcp.catalog.tools import Tool
 from gleitzeit_mcp.config import Server
 from gleitzeit_mcp.credentials.redaction import redactor
 from gleitzeit_mcp.environment import fill_server
-from gleitzeit_mcp.failures import cause_of, loss, start_failure
+from gleitzeit_mcp.failures import cause_of, loss, redacted, start_failure
 from gleitzeit_mcp.processes.guard import Guard
 from gleitzeit_mcp.servers.line import Line
 from gleitzeit_mcp.servers.listing import take_in_tools
@@ -40,6 +40,9 @@ State = Literal["starting", "ready", "degraded", "restarting", "stopped", "faile
 START_LIMIT = 60.0
 """Seconds a server without a `timeout` of its own has to become ready; the first `npx -y` downloads a package."""
 
+LIST_PAUSE = 1.0
+"""Seconds between two lists of tools that a server wants to be asked for."""
+
 RETRY_AFTER = 1.0
 """Seconds that must lie between a failed start and the next one that a call may bring about."""
 
@@ -50,7 +53,7 @@ class Connection:
     def __init__(self, server: Server, place: Place, guard: Guard, *, sampling: bool = False) -> None:
         self.server = server
         self.state: State = "starting" if server.auto_start else "stopped"
-        self.error: GleitzeitError | None = None
+        self._error: GleitzeitError | None = None
         self.restarts = 0
         self.calls = 0
         self.roots = OfferedRoots(server.roots) if server.roots else None
@@ -69,6 +72,15 @@ class Connection:
         self._changed = anyio.Event()
         self._wanted = anyio.Event()
         self._outdated = anyio.Event()
+
+    @property
+    def error(self) -> GleitzeitError | None:
+        """What is wrong with it, without the secrets of its settings."""
+        return self._error
+
+    @error.setter
+    def error(self, error: GleitzeitError | None) -> None:
+        self._error = None if error is None else redacted(error, self._redact)
 
     @property
     def tools(self) -> Mapping[str, Tool]:
@@ -91,8 +103,8 @@ class Connection:
         return self._line
 
     @asynccontextmanager
-    async def carrying(self) -> AsyncGenerator[Line]:
-        """The connection as it stands, for one request of a task.
+    async def carrying(self, limit: float) -> AsyncGenerator[Line]:
+        """The connection as it stands, for one request of a task that can wait `limit` seconds for its turn.
 
         A server of the older era that asks for things gets one request at a time, for nothing would say which of
         several it asks for. Raises `ProviderUnavailableError` where it is not connected.
@@ -100,12 +112,26 @@ class Connection:
         line = self.line()
         self.calls += 1
         try:
-            async with self._turn if self._memory.asks and not line.agreement.modern else nullcontext():
+            async with self._in_turn(limit) if self._memory.asks and not line.agreement.modern else nullcontext():
                 yield line
         finally:
             self.calls -= 1
             if line.session.asks:
                 self._memory.note_asking()
+
+    @asynccontextmanager
+    async def _in_turn(self, limit: float) -> AsyncGenerator[None]:
+        with anyio.move_on_after(limit) as scope:
+            await self._turn.acquire()
+        if scope.cancelled_caught:
+            raise ProviderUnavailableError(
+                f'server "{self.server.name}" is busy with a call, and gets one at a time, for it asks questions',
+                hint="perhaps the call waits for an answer of its person; inspect_run shows the questions of a run",
+            )
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def redacted(self, text: str) -> str:
         """The text without the secrets of this server's settings."""
@@ -126,8 +152,8 @@ class Connection:
             "tools": len(self.tools),
             "hidden": list(self._memory.hidden),
             "restarts": self.restarts,
-            "last_error": self._redact(self.error.message) if self.error else None,
-            "hint": self._redact(self.error.hint) if self.error and self.error.hint else None,
+            "last_error": self.error.message if self.error else None,
+            "hint": self.error.hint if self.error else None,
             "address": self._redact(self.server.address),
             "pid": process.pid if process and line else None,
             "calls": self.calls,
@@ -220,6 +246,7 @@ class Connection:
                 timer.cancel()
                 await self._stay(line, tasks)
             finally:
+                session.ended()  # whatever ended it, nobody waits for an answer any more
                 tasks.cancel_scope.cancel()
 
     async def _agreed(self, filled: Server, session: Session, transport: Transport) -> Line:
@@ -269,6 +296,7 @@ class Connection:
             self._outdated = anyio.Event()
             await self._list(line.session, line.agreement)
             self._enter("degraded" if self.error else "ready")
+            await anyio.sleep(LIST_PAUSE)
 
     def _notified(self, method: str, _params: Mapping[str, Any]) -> None:
         if method == "notifications/tools/list_changed":

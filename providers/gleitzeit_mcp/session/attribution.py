@@ -41,6 +41,11 @@ class Attribution:
         if request in self._held:
             self._answering.beside(self._doubt)
 
+    def forget(self, request_id: Any) -> None:
+        """The server does not want the answer any more."""
+        for request in [request for request in self._held if request["id"] == request_id]:
+            self._held.remove(request)
+
     def reconsider(self) -> None:
         """Look again at what is held back: a call has ended."""
         if not self._held:
@@ -48,7 +53,9 @@ class Attribution:
         candidates = [each for each in self._exchanges.values() if each.listener is not None and each.listener.answer]
         if len({each.listener.owner for each in candidates if each.listener}) == 1:
             while self._held:
-                candidates[0].ask(self._held.popleft())
+                request = self._held.popleft()
+                if not candidates[0].ask(request):
+                    self._answering.soon(request, _too_much)
         elif not candidates or len(self._held) >= len(candidates):
             # All of them wait for an answer, so that the doubt will not go away by itself.
             while self._held:
@@ -62,6 +69,10 @@ class Attribution:
             if request in self._held:
                 self._held.remove(request)
                 self._answering.soon(request, _unattributed)
+
+
+async def _too_much(request: dict[str, Any]) -> dict[str, Any]:
+    raise RefusedError(f"{request['method']}: the call has too many questions already")
 
 
 async def _unattributed(request: dict[str, Any]) -> dict[str, Any]:

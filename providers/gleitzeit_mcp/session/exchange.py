@@ -15,6 +15,7 @@ from gleitzeit.core.errors import GleitzeitError
 from gleitzeit_mcp.session.errors import RemoteError
 
 _KEPT_REPORTS = 64
+_MOST_ASKED = 64
 
 Report = tuple[float, float | None, str | None]
 Answerer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -40,7 +41,17 @@ class Exchange:
     Of progress that comes faster than it is taken, the oldest is dropped.
     """
 
-    __slots__ = ("_outcome", "_over", "asked", "changed", "limit", "listener", "reports", "written")
+    __slots__ = (
+        "_asking",
+        "_outcome",
+        "_over",
+        "asked",
+        "changed",
+        "limit",
+        "listener",
+        "reports",
+        "written",
+    )
 
     def __init__(self, listener: Listener | None) -> None:
         self.listener = listener
@@ -51,6 +62,7 @@ class Exchange:
         self.written = False
         self._over = False
         self._outcome: Any = None
+        self._asking: anyio.CancelScope | None = None
 
     @property
     def over(self) -> bool:
@@ -69,16 +81,31 @@ class Exchange:
             self.reports.append(report)
             self.changed.set()
 
-    def ask(self, request: dict[str, Any]) -> None:
-        """Take in what the server asks."""
+    def ask(self, request: dict[str, Any]) -> bool:
+        """Take in what the server asks; False where it asks too much at once."""
+        if len(self.asked) >= _MOST_ASKED:
+            return False
         self.asked.append(request)
         self.changed.set()
+        return True
+
+    def forget(self, request_id: Any) -> None:
+        """The server does not want an answer any more that nobody has begun to give."""
+        for request in [request for request in self.asked if request["id"] == request_id]:
+            self.asked.remove(request)
+
+    def answering(self) -> anyio.CancelScope:
+        """What an answer is given in: it ends with the exchange, for the server wants none any more."""
+        self._asking = anyio.CancelScope()
+        return self._asking
 
     def settle(self, outcome: Any) -> None:
         """Take in the result, or the error to be raised in its place; only the first counts."""
         if not self._over:
             self._over, self._outcome = True, outcome
             self.changed.set()
+            if self._asking is not None:
+                self._asking.cancel()
 
     def result(self) -> Any:
         """The result, or its error, once it is over."""

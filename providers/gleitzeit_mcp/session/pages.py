@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from gleitzeit.core.data import is_list
@@ -10,6 +11,7 @@ from gleitzeit_mcp.session.session import Session
 
 _MOST_PAGES = 1_000
 _MOST_ENTRIES = 100_000
+_MOST_BYTES = 16 * 1024 * 1024
 
 
 async def listed(session: Session, method: str, key: str, limit: float | None = None) -> list[Any]:
@@ -19,6 +21,7 @@ async def listed(session: Session, method: str, key: str, limit: float | None = 
     """
     entries: list[Any] = []
     cursors: set[str] = set()
+    size = 0
     cursor: str | None = None
     while True:
         page = await session.request(method, {} if cursor is None else {"cursor": cursor}, timeout=limit)
@@ -26,6 +29,13 @@ async def listed(session: Session, method: str, key: str, limit: float | None = 
         if not is_list(found):
             raise ProviderError(f"{method}: the answer has no list of {key}", retryable=False)
         entries += found
+        size += len(json.dumps(found))
+        if size > _MOST_BYTES:
+            raise ProviderError(
+                f"{method}: the list has more than {_MOST_BYTES // 2**20} MiB",
+                hint="that is too much to be of use",
+                retryable=False,
+            )
         following = page.get("nextCursor")
         if not isinstance(following, str) or not following:
             return entries

@@ -7,7 +7,7 @@ server sends can break more than the request it belongs to.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeGuard
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -19,6 +19,7 @@ from gleitzeit_mcp.session.answering import Answering, Handler
 from gleitzeit_mcp.session.attribution import Attribution
 from gleitzeit_mcp.session.errors import INTERNAL_ERROR, METHOD_NOT_FOUND, RefusedError, RemoteError
 from gleitzeit_mcp.session.exchange import Exchange, Listener
+from gleitzeit_mcp.session.numbers import is_finite
 from gleitzeit_mcp.transports.base import Message, RequestId, Wire
 
 _CANCEL_LIMIT = 1.0
@@ -169,8 +170,9 @@ class Session:
         exchange.changed = anyio.Event()
         while exchange.reports and listener is not None and listener.report is not None:
             await listener.report(*exchange.reports.popleft())
-        while exchange.asked and listener is not None and listener.answer is not None:
-            with exchange.suspended():  # how long a person thinks is not the server's fault
+        while exchange.asked and not exchange.over and listener is not None and listener.answer is not None:
+            # How long a person thinks is not the server's fault; once it has answered, it needs to know no more.
+            with exchange.suspended(), exchange.answering():
                 await self._answering.now(exchange.asked.popleft(), listener.answer)
         if exchange.over:
             exchange.changed.set()
@@ -199,11 +201,17 @@ class Session:
         if method == "notifications/progress":
             self._progress(params)
         elif method == "notifications/cancelled":
-            self._answering.cancel(params.get("requestId"))
+            self._forget(params.get("requestId"))
         elif method == "notifications/message":
             self._logged(params)
         elif self._notified is not None:
             self._notified(method, params)
+
+    def _forget(self, request_id: Any) -> None:
+        self._answering.cancel(request_id)
+        self._attribution.forget(request_id)
+        for exchange in self._open.values():
+            exchange.forget(request_id)
 
     def _logged(self, params: dict[str, Any]) -> None:
         """Give what the server logs to the one call that is under way; of several, nobody knows which it is about."""
@@ -214,9 +222,9 @@ class Session:
     def _progress(self, params: Mapping[str, Any]) -> None:
         token, progress, total, message = (params.get(key) for key in ("progressToken", "progress", "total", "message"))
         exchange = self._open.get(_plain(token)) if isinstance(token, int | str) else None
-        if exchange is not None and _is_number(progress):
+        if exchange is not None and is_finite(progress):
             exchange.report(
-                (progress, total if _is_number(total) else None, message if isinstance(message, str) else None)
+                (progress, total if is_finite(total) else None, message if isinstance(message, str) else None)
             )
 
     def _asked(self, request: dict[str, Any]) -> None:
@@ -248,7 +256,3 @@ def _remote(error: Any) -> RemoteError:
         message if isinstance(message, str) and message else "no reason given",
         error.get("data"),
     )
-
-
-def _is_number(value: Any) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)

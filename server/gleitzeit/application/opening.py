@@ -41,7 +41,8 @@ async def open_application(
     """
     chosen = ProtocolProviderRegistry.get_instance() if registry is None else registry
     folders = (*roots, *_existing(config.files.roots))
-    permission, kept = Permission(config.policy), store_of(config) if store is None else store
+    permission = Permission(config.policy, chosen.names_of)
+    kept = store_of(config) if store is None else store
     # Providers' modules take a while to import, which should hold up nobody else in this event loop.
     await anyio.to_thread.run_sync(load_providers, chosen, config)
     workflows = register_workflows(chosen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 
 from gleitzeit.config.settings import Policy
@@ -12,10 +13,14 @@ _HINT = "use another method, or ask whoever runs the server"
 
 
 class Permission:
-    """What the configuration's `policy` allows; `deny` wins."""
+    """What the configuration's `policy` allows; `deny` wins.
 
-    def __init__(self, policy: Policy) -> None:
+    `names_of` gives all names of a method: one that is denied denies them all, and one that is allowed allows them.
+    """
+
+    def __init__(self, policy: Policy, names_of: Callable[[str], Sequence[str]] | None = None) -> None:
         self._policy = policy
+        self._names_of = names_of or _itself
         self._allowed: set[str] = set()
 
     def require(self, method: str) -> None:
@@ -33,9 +38,18 @@ class Permission:
         return method in self._allowed or self._refusal(method) is None
 
     def _refusal(self, method: str) -> str | None:
-        denied = next((pattern for pattern in self._policy.deny if fnmatchcase(method, pattern)), None)
+        names: Sequence[str] = self._names_of(method) if self._policy.deny or self._policy.allow else ()
+        denied = next((pattern for pattern in self._policy.deny if _fits(names, pattern)), None)
         if denied is not None:
             return f'policy.deny has "{denied}"'
-        if self._policy.allow and not any(fnmatchcase(method, pattern) for pattern in self._policy.allow):
+        if self._policy.allow and not any(_fits(names, pattern) for pattern in self._policy.allow):
             return "policy.allow does not name it"
         return None
+
+
+def _itself(method: str) -> Sequence[str]:
+    return (method,)
+
+
+def _fits(names: Sequence[str], pattern: str) -> bool:
+    return any(fnmatchcase(name, pattern) for name in names)

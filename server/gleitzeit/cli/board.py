@@ -22,6 +22,10 @@ _STATES = {
     "task.unknown": "unknown",
 }
 
+QUESTIONS = frozenset({"question.asked", "question.answered", "question.withdrawn"})
+
+_REPLIES = {"accept": "question answered", "decline": "question declined", "cancel": "question dismissed"}
+
 ENDED = frozenset({"completed", "failed", "skipped", "cancelled", "unknown"})
 
 
@@ -36,6 +40,7 @@ class Row:
     note: str = ""
     items: set[str] = field(default_factory=set[str])
     items_done: set[str] = field(default_factory=set[str])
+    asked: set[str] = field(default_factory=set[str])
 
     def seconds(self, now: float) -> float | None:
         """How long it has taken so far."""
@@ -57,17 +62,21 @@ class Board:
     def apply(self, event: Event) -> Row | None:
         """Take in one event and return the row that it changed."""
         state = _STATES.get(event.kind)
-        if event.task_id is None or state is None:
+        if event.task_id is None or (state is None and event.kind not in QUESTIONS):
             return None
         key = event.task_id
         of_item = keys.is_item(keys.maker_of(key))
         row_id = keys.task_of(key) if of_item else key
         row = self.rows.setdefault(row_id, Row(row_id))
         row.note = _note(event) or row.note
-        if keys.is_item(key):
+        if state is None:
+            _apply_question(row, event)
+        elif keys.is_item(key):
             _apply_item(row, key, state, event.at)
         elif not of_item:  # what an item calls is no item
             _apply_task(row, state, event.at)
+        if row.asked and row.state not in ENDED:
+            row.state = "waiting"  # whatever else it does, it needs a person
         return row
 
 
@@ -81,6 +90,15 @@ def _apply_task(row: Row, state: str, at: float) -> None:
     if row.started is None and state != "skipped":
         row.started = at
     row.ended = at if state in ENDED else None
+
+
+def _apply_question(row: Row, event: Event) -> None:
+    question = str(event.data.get("question_id"))
+    if event.kind == "question.asked":
+        row.asked.add(question)
+    else:
+        row.asked.discard(question)
+        row.state = "running" if row.state == "waiting" else row.state
 
 
 def _begun(task: TaskResult) -> Row:
@@ -99,9 +117,13 @@ def _apply_item(row: Row, item: str, state: str, at: float) -> None:
 
 
 def _note(event: Event) -> str:
-    """A line of what the event says, short enough for a row: the first of an error, else the last."""
+    """A line of what the event says, short enough for a row: the first of an error or a question, else the last."""
+    if event.kind == "question.answered":
+        return _REPLIES.get(str(event.data.get("action")), "")
+    if event.kind == "question.withdrawn":
+        return "question withdrawn"
     error: Any = event.data.get("error")
     message = error.get("message") if is_object(error) else error
     said = event.data.get("message") or message or event.data.get("reason")
     lines = str(said or "").strip().splitlines() or [""]
-    return (lines[0] if error else lines[-1])[:80]
+    return (lines[0] if error or event.kind in QUESTIONS else lines[-1])[:80]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.live import Live
 from rich.table import Table
 
-from gleitzeit.cli.board import ENDED, Board, Row, is_item
+from gleitzeit.cli.board import ENDED, QUESTIONS, Board, Row, is_item
 from gleitzeit.cli.output import console, line, say
 from gleitzeit.core.models import Event, TaskResult
 
@@ -60,11 +60,11 @@ class _Lines:
             return
         if event.kind == "task.progress" and not self._due(row, event.at):
             return
+        if event.kind == "question.asked":
+            return  # whoever puts it to the person says it
         words = f": {row.words}" if row.words else ""
-        say(
-            (f"{max(0.0, event.at - self._begun):7.2f}s ", "dim"),
-            f"{event.task_id}: {event.kind.removeprefix('task.')}{words}",
-        )
+        said = row.note if event.kind in QUESTIONS else f"{event.kind.removeprefix('task.')}{words}"
+        say((f"{max(0.0, event.at - self._begun):7.2f}s ", "dim"), f"{event.task_id}: {said}")
 
     def _due(self, row: Row, at: float) -> bool:
         """Progress may come hundreds of times a second."""

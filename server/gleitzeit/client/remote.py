@@ -3,60 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
-
-from mcp import Client, StdioServerParameters
-from mcp.client.sse import sse_client
-from mcp.shared.exceptions import MCPError
 
 from gleitzeit.client import answers
+from gleitzeit.client.connection import Connection, open_connection
 from gleitzeit.client.session import Document, Resumption, Session, Validation
-from gleitzeit.core.errors import ConnectionLostError, LimitError, ProviderUnavailableError
-from gleitzeit.core.groups import only_error, unwrapped
+from gleitzeit.core.errors import LimitError
 from gleitzeit.core.models import OVER, Event, Run, Workflow
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.engine.base import RunList
 
 WAIT_SECONDS = 30
-READ_SECONDS = 90.0
 MOST_METHODS = 100
 
 
 @asynccontextmanager
 async def remote_session(url: str | None, command: Sequence[str] | None) -> AsyncGenerator[Session]:
-    """A connection to the server at `url`, or to one that `command` starts.
+    """A session with the server at `url`, or with one that `command` starts.
 
     Raises `ProviderUnavailableError` where there is none.
     """
-    name = url if url is not None else " ".join(command or ())
-    server: Any = StdioServerParameters(command=command[0], args=list(command[1:])) if command else url
-    if url is not None and urlsplit(url).path.endswith("/sse"):
-        server = sse_client(url)
-    async with AsyncExitStack() as stack:
-        try:
-            client = await stack.enter_async_context(
-                unwrapped(Client(server, read_timeout_seconds=READ_SECONDS, cache=None))
-            )
-        except Exception as error:
-            raise _unreachable(name, only_error(error)) from error
-        yield RemoteSession(client, name)
-
-
-def _unreachable(name: str, error: BaseException) -> ProviderUnavailableError:
-    return ProviderUnavailableError(
-        f"no Gleitzeit server answers at {name}: {type(error).__name__}: {error}",
-        hint="start one with `gleitzeit serve`, and give the address that it prints",
-    )
+    async with open_connection(url, command) as connection:
+        yield RemoteSession(connection)
 
 
 class RemoteSession(Session):
     """Works with the tools of a server."""
 
-    def __init__(self, client: Client, name: str) -> None:
-        self._client = client
-        self._name = name
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
     async def submit(
         self, document: Document | str, inputs: Mapping[str, Any], idempotency_key: str | None = None
@@ -155,10 +131,7 @@ class RemoteSession(Session):
         return [found[name] for name in sorted(found)]
 
     async def _call(self, tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            result = await self._client.call_tool(tool, dict(arguments))
-        except MCPError as error:
-            raise ConnectionLostError(f"{self._name}, {tool}: {error}") from error
+        result = await self._connection.call(tool, arguments)
         text = "\n".join(block.text for block in result.content if block.type == "text")
         return answers.checked(tool, result.structured_content, bool(result.is_error), text)
 

@@ -231,6 +231,10 @@ class ProtocolProvider(abc.ABC):
             return list(self.protocol.methods)
         return [prefix_of(self.protocol_id) + "*"]
 
+    def names_of(self, method: str) -> Sequence[str]:
+        """All names by which the same method is called: what a policy says of one of them holds for all."""
+        return (method,)
+
     async def describe(self, method: str) -> MethodSpec | None:
         """What `method` takes and returns, as far as it is known before it is called.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
@@ -129,6 +129,13 @@ class ProtocolProviderRegistry:
             return self.find(method).provider_id
         except MethodNotFoundError:
             return None
+
+    def names_of(self, method: str) -> Sequence[str]:
+        """All names of a method, by the providers that serve it; only itself where none does."""
+        try:
+            return self._roster.member(method).provider.names_of(method)
+        except MethodNotFoundError:
+            return (method,)
 
     def known_methods(self) -> list[str]:
         """The names of all methods that are known without asking the providers."""

@@ -143,7 +143,7 @@ def test_what_a_server_last_wrote_is_told_with_how_to_see_more() -> None:
     row = {
         **READY,
         "state": "failed",
-        "last_error": 'server "a" did not answer within 60 s (give it longer)',
+        "last_error": 'server "a" did not answer within 60 s',
         "hint": "give it longer",
         "stderr": ["downloading", "no network"],
         "address": "npx -y a",

@@ -32,6 +32,7 @@ from gleitzeit.core.errors import (
 from gleitzeit_mcp.config import Server
 from gleitzeit_mcp.servers.far import far_transport
 from gleitzeit_mcp.transports.base import Wire
+from gleitzeit_mcp.transports.remote import Remote
 
 pytestmark = pytest.mark.anyio
 
@@ -197,6 +198,10 @@ async def test_missing_credentials_are_named_with_the_ways_to_give_them() -> Non
     assert error.hint is not None
     assert "auth_token" in error.hint
     assert "gleitzeit servers login far" in error.hint
+
+
+def test_the_command_that_logs_in_can_be_pasted_into_a_shell() -> None:
+    assert Remote("far away", "http://far").login_command == "gleitzeit servers login 'far away'"
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 406, 415])

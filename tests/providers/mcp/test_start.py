@@ -59,7 +59,7 @@ async def test_a_missing_command_names_the_fix(open_hub: OpenHub) -> None:
     with anyio.fail_after(20):
         async with open_hub(*servers) as hub:
             npx, own = await refusal(hub, "mcp/tool.npm.x"), await refusal(hub, "mcp/tool.own.x")
-            shown = (await state_of(hub, "npm"))["last_error"]
+            shown = (await state_of(hub, "npm"))["hint"]
     assert "npx is not on PATH (/nowhere)" in npx.message
     assert "install Node.js" in str(npx.hint)
     assert "own-server is not on PATH" in own.message
