@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from itertools import combinations, product
@@ -110,7 +111,7 @@ class Server(_Section):
             raise ValueError(f'server "{self.name}" has a command and a url; keep the one that leads to it')
         if self.connection_type == "stdio" and self.url:
             raise ValueError(
-                f'server "{self.name}" has a url, which connection_type stdio does not take; write its command instead, '
+                f'server "{self.name}" has a url, and connection_type stdio takes a command; write that, '
                 f"or connection_type {transport_of_url(self.url)}"
             )
         if self.connection_type == "stdio" and not self.command:
@@ -124,7 +125,7 @@ class Server(_Section):
         given = [key for key in ("headers", "auth_token") if getattr(self, key)]
         if self.connection_type == "stdio" and given:
             raise ValueError(
-                f'server "{self.name}": {" and ".join(given)} are sent to a url; what it is started by gets its secrets in env'
+                f'server "{self.name}": {" and ".join(given)} need a url; secrets of a command belong in env'
             )
         return self
 
@@ -143,9 +144,11 @@ class Server(_Section):
         """Where it is: its URL as it is written, or the command line that starts it in a shell."""
         if self.connection_type != "stdio":
             return self.url or ""
-        if isinstance(self.command, str) and not self.args:
-            return self.command.replace("$$", "\\$")  # it is a line of a shell already
-        words = (self.command,) if isinstance(self.command, str) else self.command
+        if not isinstance(self.command, str):
+            return " ".join(map(shell_word, (*self.command, *self.args)))
+        if not self.args and "$" not in self.command:  # it is a line for a shell already
+            return self.command
+        words = [self.command] if self.args else shlex.split(self.command)
         return " ".join(map(shell_word, (*words, *self.args)))
 
     def is_address(self, url: str) -> bool:
@@ -176,7 +179,9 @@ class Server(_Section):
         known = tuple(tools)
         for key in _PATTERNS if known else ():
             patterns: Globs = getattr(self, key) or ()
-            yield from ((key, pattern) for pattern in patterns if not any(self._matches((pattern,), tool) for tool in known))
+            yield from (
+                (key, pattern) for pattern in patterns if not any(self._matches((pattern,), tool) for tool in known)
+            )
 
     def _matches(self, patterns: Globs, tool: str) -> bool:
         names = {tool, self.tool_prefix + tool}

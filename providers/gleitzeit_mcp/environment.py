@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from gleitzeit.core.environment import fill
+from gleitzeit.core.errors import ConfigurationError
+from gleitzeit.core.transports import SCHEMES
 from gleitzeit_mcp.config import Server
 
 
@@ -47,3 +49,13 @@ def fill_server(server: Server, environment: Mapping[str, str]) -> Server:
             "roots": None if server.roots is None else each("roots", server.roots),
         }
     )
+
+
+def check_address(server: Server) -> None:
+    """Raise `ConfigurationError` where the url of a server whose variables are filled in can lead nowhere."""
+    if not server.is_address(server.url or ""):
+        wanted = " or ".join(f"{scheme}://" for scheme in SCHEMES[server.connection_type])
+        raise ConfigurationError(
+            f'server "{server.name}": its url is not an address of connection_type {server.connection_type}',
+            hint=f"it begins with {wanted}, and goes on with the host",
+        )

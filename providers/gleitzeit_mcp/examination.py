@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import anyio
@@ -15,7 +14,7 @@ from gleitzeit.core.errors import ConfigurationError, GleitzeitError
 from gleitzeit.core.findings import Finding
 from gleitzeit_mcp.command_findings import command_findings
 from gleitzeit_mcp.config import Server
-from gleitzeit_mcp.environment import fill_server
+from gleitzeit_mcp.environment import check_address, fill_server
 from gleitzeit_mcp.servers.connection import START_LIMIT
 
 LONGEST_NAME = 64
@@ -57,13 +56,24 @@ async def examine(hub: Examined) -> list[Finding]:
     return findings
 
 
+async def examine_settings(servers: Iterable[Server]) -> list[Finding]:
+    """What the settings of each server say before any is started."""
+    return [finding for server in servers for finding in await setting_findings(server)]
+
+
 async def setting_findings(server: Server) -> list[Finding]:
-    """What the settings of one server say before it is started: its variables and its command."""
+    """What the settings of one server say before it is started: its variables, its command or its url."""
     unset = list(_unset(server))
     if unset:
         return [Finding.of(subject_of(server), error) for error in unset]
     filled = fill_server(server, os.environ)
-    return await command_findings(subject_of(server), filled) if filled.connection_type == "stdio" else []
+    if filled.connection_type == "stdio":
+        return await command_findings(subject_of(server), filled)
+    try:
+        check_address(filled)
+    except ConfigurationError as error:
+        return [Finding(subject_of(server), "error", _nameless(server, error.message), error.hint)]
+    return []
 
 
 def running_findings(
@@ -84,8 +94,7 @@ def running_findings(
         return [Finding(subject, "error", f"{row['state']}, but {silence.message}", silence.hint)]
     findings = [_state(server, row, elapsed)]
     if row.get("junk"):
-        message = f"{row['junk']} lines on its standard output were no messages, and were skipped"
-        findings.append(Finding(subject, "warning", message, "have it log to standard error"))
+        findings.append(Finding(subject, "warning", _noise(row["junk"]), "have it log to standard error"))
     hidden = row.get("hidden")
     known = [*tools, *map(str, hidden or ())]
     if known:
@@ -157,6 +166,12 @@ def _state(server: Server, row: Mapping[str, Any], elapsed: float) -> Finding:
     return Finding(subject_of(server), "ok", well)
 
 
+def _noise(lines: int) -> str:
+    if lines == 1:
+        return "1 line on its standard output was no message, and was skipped"
+    return f"{lines} lines on its standard output were no messages, and were skipped"
+
+
 def _failure(server: Server, row: Mapping[str, Any]) -> str:
     """Why a server is not up, with what it last wrote to standard error where the reason does not have it."""
     reason = _words(server, row) or f"it is {row['state']}"
@@ -166,7 +181,11 @@ def _failure(server: Server, row: Mapping[str, Any]) -> str:
 
 def _words(server: Server, row: Mapping[str, Any]) -> str:
     """The last error, without the name that the finding is about already."""
-    return str(row["last_error"] or "").removeprefix(f'server "{server.name}"').lstrip(": ")
+    return _nameless(server, str(row["last_error"] or ""))
+
+
+def _nameless(server: Server, words: str) -> str:
+    return words.removeprefix(f'server "{server.name}"').lstrip(": ")
 
 
 def _by_hand(server: Server, row: Mapping[str, Any]) -> str:
@@ -181,14 +200,11 @@ def _by_hand(server: Server, row: Mapping[str, Any]) -> str:
 
 def _idle_patterns(server: Server, names: Sequence[str], *, with_disabled: bool) -> Iterator[Finding]:
     """Patterns of the settings that fit no tool, and so are most likely misspelt."""
-    keys = ("enabled_tools", "idempotent_tools", *(("disabled_tools",) if with_disabled else ()))
-    for key in keys:
-        patterns: Sequence[str] = getattr(server, key) or ()
-        for pattern in patterns:
-            if not any(fnmatchcase(name, pattern) for tool in names for name in (tool, server.tool_prefix + tool)):
-                bare = pattern.removeprefix(server.tool_prefix).strip("*?")
-                fix = did_you_mean(bare, names) or f"its tools are {', '.join(names[:_SHOWN])}{_more(names)}"
-                yield Finding(subject_of(server), "warning", f'{key}: "{pattern}" fits none of its tools', fix)
+    for key, pattern in server.idle_patterns(names):
+        if key != "disabled_tools" or with_disabled:
+            bare = pattern.removeprefix(server.tool_prefix).strip("*?")
+            fix = did_you_mean(bare, names) or f"its tools are {', '.join(names[:_SHOWN])}{_more(names)}"
+            yield Finding(subject_of(server), "warning", f'{key}: "{pattern}" fits none of its tools', fix)
 
 
 def _long_names(subject: str, names: Sequence[str]) -> Iterator[Finding]:

@@ -108,6 +108,12 @@ class MCPHubProvider(ProtocolProvider):
 
         return await examine(self)
 
+    async def examine_settings(self) -> Sequence[Finding]:
+        """What the settings of each server say before it is started."""
+        from gleitzeit_mcp.examination import examine_settings  # as above
+
+        return await examine_settings(self.servers)
+
     def _running(self) -> Desk:
         if self._desk is None:
             raise ProviderUnavailableError("the MCP hub is not running", hint="open the registry first")

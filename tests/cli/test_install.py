@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gleitzeit.cli import install
+from gleitzeit.cli.hosts.host import Host, Scope, config_file
 from gleitzeit.cli.launcher import server_entry
 
 Command = Callable[..., Any]
@@ -114,7 +114,7 @@ def test_each_system_has_its_own_place(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("APPDATA", str(tmp_path / "AppData" / "Roaming"))
     monkeypatch.setattr(sys, "platform", platform)
-    found = install.config_file(install.Host.CLAUDE_DESKTOP, install.Scope.PROJECT)
+    found = config_file(Host.CLAUDE_DESKTOP, Scope.PROJECT)
     assert found == tmp_path / place
 
 

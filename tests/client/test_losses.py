@@ -80,9 +80,14 @@ class Late:
     async def _answer(self, request: Request, identity: Any, method: str) -> None:
         if method == "initialize":
             about = {"name": "late", "version": "1"}
-            result = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": about}
-            answer = {"jsonrpc": "2.0", "id": identity, "result": result}
-            await request.reply_json(answer, headers={"Mcp-Session-Id": "one"})
+            result: dict[str, Any] = {
+                "protocolVersion": "2025-06-18",
+                "capabilities": {"tools": {}},
+                "serverInfo": about,
+            }
+            await request.reply_json(
+                {"jsonrpc": "2.0", "id": identity, "result": result}, headers={"Mcp-Session-Id": "one"}
+            )
         elif method == "tools/call":
             self.called.set()
             await self._leaving.wait()

@@ -105,3 +105,13 @@ def test_the_schema_of_documents_is_a_schema_and_fits_them() -> None:
     wrong: dict[str, Any] = {"tasks": [{"id": "a", "method": "b", "paramters": {}}]}
     with pytest.raises(jsonschema.ValidationError, match=re.escape("'paramters'")):
         jsonschema.validate(wrong, schema)
+
+
+def test_what_is_written_in_place_of_a_missing_field_is_named() -> None:
+    schema = {"type": "object", "properties": {"timezone": {"type": "string"}}, "required": ["timezone"]}
+    (misfit,) = misfits(schema, {"timezon": "Asia/Tokyo"})
+    assert misfit.hint == '"timezon" is written: did you mean "timezone"?'
+    (other,) = misfits(schema, {"colour": "red"})
+    assert other.hint == 'write timezone: "text"'
+    strict = misfits({**schema, "additionalProperties": False}, {"timezon": "Asia/Tokyo"})
+    assert sum("did you mean" in str(misfit.hint) for misfit in strict) == 1

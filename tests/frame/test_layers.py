@@ -20,6 +20,7 @@ BREACHES = {
     "core": ("server/gleitzeit/core/graph.py", "import httpx2"),
     "server": ("server/gleitzeit/registry/roster.py", "import gleitzeit_ollama"),
     "plugs": ("providers/gleitzeit_mcp/__init__.py", "import gleitzeit.registry"),
+    "hub": ("providers/gleitzeit_mcp/config.py", "import gleitzeit_mcp.hub"),
     "strangers": ("providers/gleitzeit_mcp/__init__.py", "import gleitzeit_ollama"),
 }
 

@@ -15,6 +15,7 @@ from gleitzeit_mcp.config import Server
 from gleitzeit_mcp.home import home_folder, write_whole
 
 _FORMAT = 1
+_LARGEST = 4 * 1024 * 1024
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -33,7 +34,8 @@ class Manifest:
 def read_manifest(server: Server) -> Manifest | None:
     """What is remembered of a server; nothing where its settings are others than they were, or the file is no use."""
     try:
-        kept = json.loads(_place(server).read_bytes())
+        place = _place(server)
+        kept = json.loads(place.read_bytes()) if place.stat().st_size <= _LARGEST else None
     except (OSError, ValueError, RuntimeError):
         return None
     if not is_object(kept) or kept.get("format") != _FORMAT or kept.get("settings") != _digest(server):
@@ -45,7 +47,7 @@ def read_manifest(server: Server) -> Manifest | None:
 
 
 def write_manifest(server: Server, manifest: Manifest) -> None:
-    """Remember it, whole or not at all; a folder that can't be written to keeps nothing."""
+    """Remember it, whole or not at all; what is very large, or has no place to be written to, is not kept."""
     place = _place(server)
     text = json.dumps(
         {
@@ -57,6 +59,8 @@ def write_manifest(server: Server, manifest: Manifest) -> None:
             "tools": list(manifest.tools),
         }
     )
+    if len(text) > _LARGEST:
+        return
     try:
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_whole(place, text.encode())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gleitzeit.core.data import is_list, is_object
@@ -20,11 +20,20 @@ class TaskAnswers:
     The latter only where the configuration says so.
     """
 
-    def __init__(self, server: str, task: TaskContext, *, sampling: bool, roots: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self,
+        server: str,
+        task: TaskContext,
+        *,
+        sampling: bool,
+        roots: Mapping[str, Any] | None,
+        redact: Callable[[str], str] = str,
+    ) -> None:
         self._server = server
         self._task = task
         self._sampling = sampling
         self._roots = roots
+        self._redact = redact
 
     async def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
         """The result of one request. Raises `RefusedError` where it is refused."""
@@ -41,9 +50,11 @@ class TaskAnswers:
                 raise RefusedError(f"this client has no method {method}", METHOD_NOT_FOUND)
 
     async def _elicit(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        message = str(asked.get("message") or "The server asks for input.")
+        message = self._redact(str(asked.get("message") or "The server asks for input."))
         schema = asked.get("requestedSchema")
-        url = asked.get("url") if asked.get("mode") == "url" else None
+        url = str(asked.get("url")) if asked.get("mode") == "url" else None
+        if url is not None and not url.startswith(("https://", "http://")):
+            raise RefusedError(f"a person is sent to a page of the web only, and not to {url[:100]}")
         words = f"{self._server} asks: {message}" + (f"\nOpen {url} and say here when it is done." if url else "")
         try:
             content = await self._task.ask(words, schema if is_object(schema) and not url else None)

@@ -93,13 +93,25 @@ class Caller:
             task,
             sampling=self._sampling,
             roots=None if connection.roots is None else connection.roots.listing,
+            redact=connection.redacted,
         )
         return Listener(
-            report=task.report_progress,
+            report=_Report(task, connection),
             answer=answers,
             log=_Log(task, connection),
             owner=f"{task.caller}/{task.run_id}" if task.run_id else f"call {id(task)}",
         )
+
+
+class _Report:
+    """Passes on how far a server is, without the secrets of its settings."""
+
+    def __init__(self, task: TaskContext, connection: Connection) -> None:
+        self._task = task
+        self._connection = connection
+
+    async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
+        await self._task.report_progress(progress, total, message and self._connection.redacted(message))
 
 
 class _Log:

@@ -66,7 +66,7 @@ class Desk:
             task.record(warnings=list(warnings))
         if meta:
             task.record(meta=meta)
-        return result_of(tool.server, tool.name, answer)
+        return result_of(tool.server, tool.name, answer, connection.redacted)
 
     async def _list_tools(self, server: str | None) -> dict[str, Any]:
         tools = [tool.to_dict() for tool in await self.hub.tools(server=server)]

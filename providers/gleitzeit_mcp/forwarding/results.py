@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gleitzeit.core.data import is_list, is_mapping, is_object, kind_of
@@ -14,7 +14,7 @@ _SHOWN_WORDS = 4_000
 _SERVER_INFO = "io.modelcontextprotocol/serverInfo"
 
 
-def result_of(server: str, tool: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+def result_of(server: str, tool: str, answer: Mapping[str, Any], redact: Callable[[str], str] = str) -> dict[str, Any]:
     """The fields of the structured content at the top level, plus `text` and `content`.
 
     Text that is a JSON object is read so where there is no structured content. `answer` is a `tools/call` result in
@@ -25,7 +25,7 @@ def result_of(server: str, tool: str, answer: Mapping[str, Any]) -> dict[str, An
         str(block.get("text", "")) for block in content if is_object(block) and block.get("type") == "text"
     )
     if answer.get("isError"):
-        raise _failure(server, tool, text)
+        raise _failure(server, tool, redact(text))
     fields = _fields(answer, text)
     return {**fields, "text": fields.get("text", text), "content": fields.get("content", list(content))}
 

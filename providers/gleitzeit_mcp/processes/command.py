@@ -56,7 +56,7 @@ async def find_command(server: Server) -> Command:
         found = whereabouts.program if whereabouts is not None else None
         path = whereabouts.path if whereabouts is not None else path
     if found is None:
-        raise await _missing(server, program, path)
+        raise await _missing(server, program)
     return Command((found, *arguments), folder, {**environment, "PATH": path})
 
 
@@ -101,14 +101,14 @@ def _located(program: str, folder: str | None) -> str:
     return str(path if path.is_absolute() or folder is None else Path(folder) / path)
 
 
-async def _missing(server: Server, program: str, path: str) -> ConfigurationError:
+async def _missing(server: Server, program: str) -> ConfigurationError:
     if _is_path(program):
         return ConfigurationError(
             f'server "{server.name}": {program} is not there, or cannot be executed',
             hint="correct `command` in the configuration",
         )
     return ConfigurationError(
-        f'server "{server.name}": the command {program} is not on PATH ({path}){await _elsewhere(server)}',
+        f'server "{server.name}": the command {program} is not on {await _places(server)}',
         hint=fix_for(program),
     )
 
@@ -118,9 +118,9 @@ def fix_for(program: str) -> str:
     return _FIXES.get(program, f"install {program}, or give its full path in `command`")
 
 
-async def _elsewhere(server: Server) -> str:
+async def _places(server: Server) -> str:
     if "PATH" in server.env:
-        return ""
+        return "the PATH of its env"
     problem = (await login_path()).problem
     said = f" ({problem})" if problem else ""
-    return f", on that of the login shell{said}, or where programs usually are"
+    return f"PATH, on that of the login shell{said}, or where programs usually are"

@@ -151,6 +151,9 @@ class Connection:
             "protocol_version": line.agreement.version if line else None,
             "tools": len(self.tools),
             "hidden": list(self._memory.hidden),
+            "idle_patterns": [
+                f"{key}: {pattern}" for key, pattern in self.server.idle_patterns((*self.tools, *self._memory.hidden))
+            ],
             "restarts": self.restarts,
             "last_error": self.error.message if self.error else None,
             "hint": self.error.hint if self.error else None,

@@ -23,6 +23,10 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[{}\[\]]', re.DOTALL)  # a t
 _VALUE = re.compile(rb"\s*:\s*(-?\d+|" + _TEXT + rb")?")
 _ID_AT_END = re.compile(rb'[,{]\s*"id"\s*:\s*(-?\d+|' + _TEXT + rb")\s*(?:,\s*\"jsonrpc\"\s*:\s*\"2\.0\"\s*)?}\s*\Z")
 
+_HIGH, _LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_HALF_PAIR = re.compile(rf"{_HIGH}(?!{_LOW})|(?<!{_HIGH}){_LOW}")
+_ESCAPE = re.compile(rf"{_HIGH}{_LOW}|(?P<half>{_HIGH}|{_LOW})|\\.", re.DOTALL)
+
 
 def deliver(line: bytes, receiver: Receiver) -> bool:
     """Give a line's message to `receiver`, or the reason why the answer that it is cannot be read; False for junk."""
@@ -71,10 +75,14 @@ def _loaded(line: bytes) -> Any:
         text = line.decode()
     except UnicodeDecodeError:
         text = line.decode("utf-8", "replace")
-    value = json.loads(text, parse_constant=_nothing)
-    if "\\ud" in text or "\\uD" in text:  # perhaps half of a surrogate pair, which is no text
-        return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
-    return value
+    if _HALF_PAIR.search(text):
+        text = _ESCAPE.sub(_repaired, text)
+    return json.loads(text, parse_constant=_nothing)
+
+
+def _repaired(escape: re.Match[str]) -> str:
+    """An escape as it is, but for half of a surrogate pair, which is no text."""
+    return "?" if escape["half"] else escape[0]
 
 
 def _nothing(_constant: str) -> None:

@@ -88,7 +88,7 @@ def _hint(remote: Remote, refusal: Refusal) -> str | None:
         case 403:
             return f"check what the credentials of {entry} may do"
         case 404 | 405:
-            return f"check the url of {entry}; a server of the older HTTP with SSE needs connection_type sse"
+            return f"check the url of {entry}, and its connection_type: sse for the older HTTP with SSE, else http"
         case status if 300 <= status < 400 and refusal.location:
             return f"if that is the server you mean, write it as the url of {entry}"
         case _:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import anyio
@@ -94,7 +94,7 @@ async def open_connection(url: str | None, command: Sequence[str] | None) -> Asy
 def _is_loss(error: Exception) -> bool:
     """Whether it says only that the other end, or ours, is not there any more."""
     if isinstance(error, ExceptionGroup):
-        return error.split(_LOSSES)[1] is None
+        return cast("ExceptionGroup[Exception]", error).split(_LOSSES)[1] is None
     return isinstance(error, _LOSSES)
 
 

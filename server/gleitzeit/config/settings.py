@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from gleitzeit.config.redaction import redacted
+from gleitzeit.core.data import is_mapping
 
 Globs = tuple[str, ...]
 
@@ -106,6 +107,13 @@ class Mcp(_Section):
     servers: tuple[Mapping[str, Any], ...] = ()
     roots: tuple[Any, ...] = ()
     mcpServers: Mapping[str, Any] = Field(default_factory=dict[str, Any])  # noqa: N815 - the hosts' own spelling
+
+    @field_validator("servers", mode="before")
+    @classmethod
+    def _refuse_map(cls, servers: Any) -> Any:
+        if is_mapping(servers):
+            raise ValueError("must be a list; a map from names to servers, as hosts have it, belongs in mcp.mcpServers")
+        return servers
 
 
 class Configuration(_Section):

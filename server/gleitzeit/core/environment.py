@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import ConfigurationError
@@ -12,6 +12,7 @@ from gleitzeit.core.errors import ConfigurationError
 # Some hosts write `${env:VAR}` where others write `${VAR}`.
 _REFERENCE = re.compile(r"\$\$|\$\{(?:env:)?(?P<name>[^}:]*)(?::-(?P<default>[^}]*))?\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SPECIAL = re.compile(r'[\\"$`]')
 
 
 def fill(text: str, environment: Mapping[str, str], where: str) -> str:
@@ -44,3 +45,28 @@ def variable(name: str, environment: Mapping[str, str], where: str) -> str:
     raise ConfigurationError(
         f"{where}: the environment variable {name} is not set", hint=f"{hint}; {guess}" if guess else hint
     )
+
+
+def shell_word(text: str) -> str:
+    """`text` as one word of a POSIX shell, which fills in by itself what `fill` would."""
+    parts = list(_parts(text))
+    if not any(filled for _, filled in parts):
+        return shlex.quote("".join(part for part, _ in parts))
+    return f'"{"".join(part if filled else _SPECIAL.sub(_escaped, part) for part, filled in parts)}"'
+
+
+def _parts(text: str) -> Iterator[tuple[str, bool]]:
+    """The pieces of a text, and whether each is a reference, in the spelling of a shell."""
+    end = 0
+    for match in _REFERENCE.finditer(text):
+        yield text[end : match.start()], False
+        end = match.end()
+        if match.group() == "$$":
+            yield "$", False
+        else:
+            yield match.group().replace("${env:", "${", 1), _NAME.fullmatch(match["name"]) is not None
+    yield text[end:], False
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\{match.group()}"

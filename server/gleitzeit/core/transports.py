@@ -17,7 +17,11 @@ TRANSPORTS: Mapping[str, str] = {
 }
 """The `connection_type` that a host's name for a transport means."""
 
-SCHEMES: Mapping[str, tuple[str, ...]] = {"http": ("http", "https"), "sse": ("http", "https"), "websocket": ("ws", "wss")}
+SCHEMES: Mapping[str, tuple[str, ...]] = {
+    "http": ("http", "https"),
+    "sse": ("http", "https"),
+    "websocket": ("ws", "wss"),
+}
 """What the address of a server begins with, by its `connection_type`."""
 
 

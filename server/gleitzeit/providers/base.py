@@ -225,6 +225,10 @@ class ProtocolProvider(abc.ABC):
         """
         return [health_finding(self.provider_id, await self.health_check())]
 
+    async def examine_settings(self) -> Sequence[Finding]:
+        """What can be said of its settings before it is started, and without starting anything; by default nothing."""
+        return []
+
     def get_supported_methods(self) -> list[str]:
         """The names it serves, `*` standing for any ending; by default those of its protocol."""
         if self.protocol is not None:

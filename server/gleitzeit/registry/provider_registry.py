@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, cast
 
 import anyio
@@ -244,22 +245,21 @@ class ProtocolProviderRegistry:
         findings |= {name: [] for name in members}
         async with anyio.create_task_group() as group:
             for name, member in members.items():
-                group.start_soon(self._examine, name, member, findings[name])
+                group.start_soon(_enter_findings, name, partial(self._examined, member), findings[name])
         return findings
 
-    async def _examine(self, name: str, member: Member, findings: list[Finding]) -> None:
-        try:
-            with anyio.fail_after(EXAMINATION_SECONDS):
-                await member.start(self._group)
-                findings += await member.provider.examine()
-        except GleitzeitError as error:
-            findings.append(Finding.of(name, error))
-        except TimeoutError:
-            findings.append(Finding(name, "error", f"not examined within {EXAMINATION_SECONDS:g} s"))
-        except Exception as error:
-            _logger.exception("provider %s can't be examined", name)
-            fix = "this is a defect in the provider; the log has its traceback"
-            findings.append(Finding(name, "error", f"can't be examined: {described(error)}", fix))
+    async def examine_settings(self) -> dict[str, list[Finding]]:
+        """What each provider that could be loaded says of its settings; none is started for it."""
+        members = dict(self._roster.members)
+        findings: dict[str, list[Finding]] = {name: [] for name in members}
+        async with anyio.create_task_group() as group:
+            for name, member in members.items():
+                group.start_soon(_enter_findings, name, member.provider.examine_settings, findings[name])
+        return findings
+
+    async def _examined(self, member: Member) -> Sequence[Finding]:
+        await member.start(self._group)
+        return await member.provider.examine()
 
     def _group(self) -> TaskGroup:
         if not self._lives:
@@ -276,6 +276,21 @@ class ProtocolProviderRegistry:
         member.close()
         if member.alive:
             self._retired.append(member)
+
+
+async def _enter_findings(name: str, look: Callable[[], Awaitable[Sequence[Finding]]], findings: list[Finding]) -> None:
+    """Add what a look at a provider finds; what goes wrong with it is a finding too."""
+    try:
+        with anyio.fail_after(EXAMINATION_SECONDS):
+            findings += await look()
+    except GleitzeitError as error:
+        findings.append(Finding.of(name, error))
+    except TimeoutError:
+        findings.append(Finding(name, "error", f"not examined within {EXAMINATION_SECONDS:g} s"))
+    except Exception as error:
+        _logger.exception("provider %s can't be examined", name)
+        fix = "this is a defect in the provider; the log has its traceback"
+        findings.append(Finding(name, "error", f"can't be examined: {described(error)}", fix))
 
 
 def _broken(overview: ProviderOverview) -> Finding:

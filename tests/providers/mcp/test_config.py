@@ -57,7 +57,8 @@ def test_the_map_of_a_host_is_read_as_more_servers() -> None:
             "d": {"url": "http://127.0.0.1/mcp"},
             "e": {"type": "sse", "url": "http://127.0.0.1/sse"},
             "off": {"command": "off", "disabled": True},
-            "f": {"command": "f", "cwd": "/tmp", "tool_prefix": "f_"},
+            "out": {"command": "out", "enabled": False},
+            "f": {"command": "f", "cwd": "/tmp", "tool_prefix": "f_", "enabled": True},
         },
     }
     servers = {server.name: server for server in servers_of(section)}
@@ -82,6 +83,12 @@ def test_the_map_of_a_host_is_read_as_more_servers() -> None:
         ),
         ([{"name": "a"}], 'server "a" has no command'),
         ([{"name": "a", "connection_type": "http"}], 'server "a" has no url'),
+        ([{"name": "a", "connection_type": "stdio", "url": "http://x"}], "write that, or connection_type http"),
+        ([{"name": "a", "command": "a", "url": "http://x"}], 'server "a" has a command and a url'),
+        (
+            [{"name": "a", "command": "a", "headers": {"X": "1"}, "auth_token": "t"}],
+            "headers and auth_token need a url",
+        ),
         ([{"name": "a", "command": "a", "comand": "b"}], "mcp.servers[0].comand"),
         ([{"name": "a", "command": "a", "mode": "2026"}], "mcp.servers[0].mode"),
     ],
@@ -117,20 +124,46 @@ def test_an_unset_variable_is_named_with_its_key() -> None:
 
 
 def test_every_setting_is_filled() -> None:
-    server = Server(
+    started = Server(
         name="a",
         command=("${V}", "x"),
         args=("${V}",),
-        url="http://${V}",
         env={"A": "${V}"},
-        headers={"B": "${V}"},
-        auth_token="${V}",
         working_dir="${V}",
         roots=("${V}",),
     )
-    filled = fill_server(server, {"V": "v"})
-    assert "${V}" not in filled.model_dump_json()
-    assert filled.command == ("v", "x")
+    far = Server(name="b", url="http://${V}", headers={"B": "${V}"}, auth_token="${V}")
+    filled = [fill_server(server, {"V": "v"}) for server in (started, far)]
+    assert all("${V}" not in server.model_dump_json() for server in filled)
+    assert filled[0].command == ("v", "x")
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        (("server", "$${HOME}/docs"), "server '${HOME}/docs'"),
+        (("server", "${HOME}/my docs", "${env:A:-b}"), 'server "${HOME}/my docs" "${A:-b}"'),
+        (("server", 'say "$$5" ${A}'), 'server "say \\"\\$5\\" ${A}"'),
+        ("server '$${HOME}/docs' -y", "server '${HOME}/docs' -y"),
+        ("server 'my docs'", "server 'my docs'"),
+    ],
+)
+def test_the_address_of_a_command_is_what_a_shell_would_take(command: str | tuple[str, ...], line: str) -> None:
+    assert Server(name="a", command=command).address == line
+
+
+@pytest.mark.parametrize(
+    ("url", "connection_type"),
+    [("http://x/mcp", "http"), ("ws://x/ws", "websocket"), ("WSS://x", "websocket"), ("${URL}", "http"), ("[", "http")],
+)
+def test_the_scheme_of_a_url_says_how_it_is_reached(url: str, connection_type: str) -> None:
+    assert Server.model_validate({"name": "a", "url": url}).connection_type == connection_type
+
+
+def test_patterns_that_fit_no_tool_are_known() -> None:
+    server = Server(name="a", command="x", tool_prefix="p.", enabled_tools=("read_*", "p.raed"), disabled_tools=("x",))
+    assert list(server.idle_patterns(["read_file"])) == [("enabled_tools", "p.raed"), ("disabled_tools", "x")]
+    assert list(server.idle_patterns([])) == []
 
 
 def test_the_section_has_a_schema() -> None:

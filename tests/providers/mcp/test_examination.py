@@ -154,6 +154,25 @@ def test_what_a_server_last_wrote_is_told_with_how_to_see_more() -> None:
     assert found.fix == "give it longer; to see it start by hand: npx -y a"
 
 
+async def test_a_url_that_does_not_fit_its_connection_type_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLACE", "localhost:9/mcp")
+    for far in (
+        {"url": "localhost:9/mcp"},
+        {"url": "${PLACE}"},
+        {"url": "http://x/ws", "connection_type": "websocket"},
+    ):
+        (found,) = await setting_findings(Server.model_validate({"name": "a", **far}))
+        assert (found.level, found.subject) == ("error", "server a")
+        assert "its url is not an address" in found.message
+        assert "goes on with the host" in str(found.fix)
+    assert await setting_findings(Server(name="a", connection_type="sse", url="http://localhost:9/sse")) == []
+
+
+def test_one_line_of_noise_is_one_line() -> None:
+    (_, found) = running_findings(server(), {**READY, "junk": 1}, ["x"], 1.0)
+    assert found.message == "1 line on its standard output was no message, and was skipped"
+
+
 def test_noise_and_malformed_tools_and_long_names_are_warnings() -> None:
     row = {**READY, "state": "degraded", "last_error": 'server "a": tool "x" is malformed', "junk": 3}
     findings = running_findings(server(), row, ["y" * 65], 1.0)

@@ -113,15 +113,18 @@ async def test_a_question_that_is_declined_is_the_server_s_to_deal_with(open_wor
 
 
 async def test_how_long_a_person_thinks_is_not_the_task_s_time(open_workshop: OpenHub) -> None:
-    class Slow(Person):
-        async def ask(self, message: str, schema: Mapping[str, Any] | None) -> dict[str, Any]:
-            await anyio.sleep(1.2)
-            return by_words(message, schema)
+    limits: list[float] = []
+
+    def answer(words: str, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+        limits.append(anyio.current_effective_deadline())
+        return by_words(words, schema)
 
     async with open_workshop() as hub:
         await hub.connection("workshop").ready()
-        result = await called(hub, "workshop.commission", by=task(2.5, Slow()))
+        of_the_test = anyio.current_effective_deadline()
+        result = await called(hub, "workshop.commission", by=task(20, Person(answer)))
     assert result["words"] == "commissioned"
+    assert limits == [of_the_test] * 3
 
 
 @EACH_WAY

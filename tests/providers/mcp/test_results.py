@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from gleitzeit.application.permission import Permission
+from gleitzeit.config.settings import Policy
 from gleitzeit.core.errors import ToolFailedError
+from gleitzeit_mcp import MCPHubProvider
 from gleitzeit_mcp.catalog.routes import Route, routes
-from gleitzeit_mcp.catalog.tools import method_of
+from gleitzeit_mcp.catalog.tools import method_of, read_catalog
 from gleitzeit_mcp.config import Server
 from gleitzeit_mcp.forwarding.results import result_of
 
@@ -70,3 +73,25 @@ def test_a_name_points_to_servers_the_longest_match_first(method: str, expected:
 def test_the_first_name_of_a_tool_has_the_prefix_or_the_server() -> None:
     assert method_of(FILES, "read") == "mcp/tool.fs.read"
     assert method_of(PLAIN, "read") == "mcp/tool.plain.read"
+
+
+def test_what_a_policy_says_of_one_name_of_a_tool_holds_for_all() -> None:
+    hub = MCPHubProvider("mcp", {"servers": [FILES.model_dump(), PLAIN.model_dump()]})
+    named = {"mcp/tool.fs.write", "mcp/tool.filesystem.write"}
+    assert set(hub.names_of("mcp/tool.fs.write")) == set(hub.names_of("mcp/tool.filesystem.write")) == named
+    assert set(hub.names_of("mcp/tool.write")) == {"mcp/tool.write", "mcp/tool.plain.write"}
+    assert hub.names_of("mcp/servers") == ("mcp/servers",)
+    denying = Permission(Policy(deny=("mcp/tool.fs.w*",)), hub.names_of)
+    assert [denying.allows(name) for name in sorted(named)] == [False, False]
+    assert denying.allows("mcp/tool.filesystem.read")
+    allowing = Permission(Policy(allow=("mcp/tool.filesystem.*",)), hub.names_of)
+    assert allowing.allows("mcp/tool.fs.write")
+    assert not allowing.allows("mcp/tool.plain.write")
+
+
+def test_text_and_content_are_fields_of_each_tool_s_result() -> None:
+    closed = {"type": "object", "properties": {"sum": {"type": "number"}}, "additionalProperties": False}
+    entry = {"name": "add", "inputSchema": {"type": "object"}, "outputSchema": closed}
+    spec = read_catalog(PLAIN, [entry]).tools["add"].spec()
+    assert spec.returns is not None
+    assert set(spec.returns["properties"]) == {"sum", "text", "content"}

@@ -60,9 +60,9 @@ async def test_a_missing_command_names_the_fix(open_hub: OpenHub) -> None:
         async with open_hub(*servers) as hub:
             npx, own = await refusal(hub, "mcp/tool.npm.x"), await refusal(hub, "mcp/tool.own.x")
             shown = (await state_of(hub, "npm"))["hint"]
-    assert "npx is not on PATH (/nowhere)" in npx.message
+    assert "npx is not on the PATH of its env" in npx.message
     assert "install Node.js" in str(npx.hint)
-    assert "own-server is not on PATH" in own.message
+    assert "own-server is not on the PATH of its env" in own.message
     assert "install Node.js" in shown
 
 

@@ -60,7 +60,7 @@ def translated(text: str, dialect: Dialect, folder: Path | None) -> Translation:
 
 def _pieces(text: str, dialect: Dialect, folder: Path | None) -> Iterator[_Piece]:
     end = 0
-    for match in _REFERENCE.finditer(text):
+    for match in _REFERENCE.finditer(text, 0, text.rfind("}") + 1):  # nothing is looked for past the last end
         yield _Piece(text[end : match.start()])
         yield _meaning(match.group(), match.group(1), dialect, folder)
         end = match.end()

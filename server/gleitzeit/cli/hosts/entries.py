@@ -21,6 +21,7 @@ _ADDRESSES = ("url", "serverUrl", "httpUrl")
 _UNDERSTOOD = frozenset({"command", "args", "env", "headers", "cwd", "type", "transport", "disabled", *_ADDRESSES})
 _OF_THE_HOST = frozenset({"autoApprove", "alwaysAllow", "gallery", "version", "dev", "description", "name"})
 _NAME = re.compile(r"\S(.{0,62}\S)?")
+_UNUSABLE = re.compile(r"[\0\ud800-\udfff]")  # half of a surrogate pair can't be written; no command takes a NUL
 _OWN_PROGRAMS = frozenset({"gleitzeit", COMMAND})
 _OWN_WORDS = frozenset({("-m", "gleitzeit"), ("gleitzeit", "mcp")})
 _OPTION = re.compile(r"--?([\w-]+)(=.+)?")
@@ -87,9 +88,9 @@ def is_gleitzeit(name: str, entry: Any) -> bool:
         return True
     if not is_object(entry):
         return False
-    program = PurePath(str(entry.get("command", "")).replace("\\", "/")).name.removesuffix(".exe")
-    arguments = entry.get("args")
-    words = [str(word) for word in arguments] if is_list(arguments) else []
+    command, arguments = entry.get("command"), entry.get("args")
+    program = PurePath(command.replace("\\", "/")).name.removesuffix(".exe") if isinstance(command, str) else ""
+    words = [word for word in arguments if isinstance(word, str)] if is_list(arguments) else []
     return program in _OWN_PROGRAMS or COMMAND in words or not _OWN_WORDS.isdisjoint(pairwise(words))
 
 
@@ -99,8 +100,8 @@ def _taken(server: HostServer) -> Taken | Skipped:
         return Skipped(name, "it is Gleitzeit itself, which would start itself again")
     if not is_object(entry):
         return Skipped(name, "its entry is not an object")
-    if not _NAME.fullmatch(name):
-        return Skipped(name, "a name has 1 to 64 letters, and no space at its ends; give it another")
+    if not _NAME.fullmatch(name) or _UNUSABLE.search(name):
+        return Skipped(name, "a name has 1 to 64 characters of text, and no space at its ends; give it another")
     if entry.get("disabled") is True:
         return Skipped(name, "it is disabled there")
     try:
@@ -143,14 +144,17 @@ class _Reading:
         if key is None:
             raise _Unfit("it has neither a command nor a url")
         url = self._text(key, self._entry[key])
+        path = _path(key, url)
         if kind in (None, "stdio"):
-            kind = "sse" if urlsplit(url).path.rstrip("/").endswith("/sse") else "http"
+            kind = "sse" if path.rstrip("/").endswith("/sse") else "http"
         return {"connection_type": kind, "url": url}
 
     def _kind(self) -> str | None:
         named = self._entry.get("type") or self._entry.get("transport")
         if named is None:
             return None
+        if not isinstance(named, str):
+            raise _Unfit("its type is not a text")
         if named not in TRANSPORTS:
             raise _Unfit(f"Gleitzeit knows no servers of type {named}")
         return TRANSPORTS[named]
@@ -160,6 +164,8 @@ class _Reading:
         if not is_object(values):
             raise _Unfit(f"its {key} is not an object")
         for name, value in values.items():
+            if _UNUSABLE.search(name):
+                raise _Unfit(f"its {key} has a name that is not text")
             if value is None:
                 self._notes.append(f"{key}.{name} is null, and is left out")
             else:
@@ -170,11 +176,18 @@ class _Reading:
             return "true" if value else "false"
         if isinstance(value, int | float):
             return str(value)
-        if not isinstance(value, str):
+        if not isinstance(value, str) or _UNUSABLE.search(value):
             raise _Unfit(f"its {key} is not a text")
         translation = translated(value, self._server.file.dialect, self._server.file.folder)
         self._notes += [f"{key}: {note}" for note in translation.notes]
         return translation.text
+
+
+def _path(key: str, url: str) -> str:
+    try:
+        return urlsplit(url).path
+    except ValueError as error:
+        raise _Unfit(f"its {key} is none: {error}") from error
 
 
 def _plain_secrets(settings: Mapping[str, Any]) -> Iterator[str]:

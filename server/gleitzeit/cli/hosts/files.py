@@ -17,8 +17,12 @@ from gleitzeit.core.errors import ConfigurationError, NotFoundError
 
 HOSTS = ("claude-desktop", "claude-code", "cursor", "vscode")
 
-# Hosts read comments and commas before a bracket; a text in quotes may look like either.
-_PARTS = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])', re.DOTALL)
+# Hosts read comments and commas before a bracket; a text in quotes may look like either. What is not closed is read to
+# its end too: where each of many such parts was looked for again, a small file would take hours.
+_TEXT = r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"?'
+_COMMENTS = re.compile(rf"{_TEXT}|(?P<spare>//[^\n]*|/\*.*?\*/)|/\*.*", re.DOTALL)
+_COMMAS = re.compile(rf"{_TEXT}|(?P<spare>,)(?=\s*[}}\]])", re.DOTALL)
+_INK = re.compile(r"[^\n]")
 _ANYWHERE = (("mcpServers",), ("servers",), ("mcp", "servers"), ("mcp", "mcpServers"))
 
 
@@ -127,7 +131,7 @@ def _document(path: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise ConfigurationError(f"{path}: {place} is not valid JSON: {error.msg}", hint="mend it there") from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not in UTF-8, an endless number, nested too deep
         raise ConfigurationError(f"{path} is not JSON: {error}", hint="name another file") from error
     except OSError as error:
         words = (error.strerror or str(error)).lower()
@@ -139,12 +143,12 @@ def _document(path: Path) -> dict[str, Any]:
 
 def _plain(text: str) -> str:
     """JSON without comments and spare commas; every line stays where it was."""
+    return _COMMAS.sub(_blanked, _COMMENTS.sub(_blanked, text)).strip()
 
-    def kept(match: re.Match[str]) -> str:
-        part = match.group()
-        return part if part.startswith('"') else re.sub(r"[^\n]", " ", part)
 
-    return _PARTS.sub(kept, text).strip()
+def _blanked(match: re.Match[str]) -> str:
+    spare = match["spare"]
+    return match.group() if spare is None else _INK.sub(" ", spare)
 
 
 def _at(document: Mapping[str, Any], section: Sequence[str]) -> Any:

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from gleitzeit.core.data import is_mapping, path_text
+from gleitzeit.core.diagnostics import nearest
 from gleitzeit.core.errors import ValidationError
 from gleitzeit.core.schema.budget import Budget, TooMuchToCheck
 from gleitzeit.core.schema.examples import example_hint
@@ -38,7 +39,7 @@ def misfits(schema: Mapping[str, Any], value: Any, *, whole: bool = False) -> li
     try:
         budget = Budget.for_value(value) if whole else Budget()
         misfits_in_order = Application(schema, budget).misfits(schema, value, ())
-        found.extend(_hinted(misfit, schema) for misfit in islice(misfits_in_order, _MOST))
+        found.extend(_hinted(misfit, schema, value) for misfit in islice(misfits_in_order, _MOST))
     except (TooMuchToCheck, RecursionError):
         found.extend([_TOO_MUCH] if whole and not found else [])
     except Exception:  # noqa: BLE001 - a foreign schema that breaks those who read it is unusable: it refuses nothing
@@ -73,10 +74,21 @@ def check_schema(schema: Any) -> list[tuple[str, str]]:
     return [(path_text(misfit.path), misfit.message) for misfit in schema_misfits(schema)]
 
 
-def _hinted(misfit: Misfit, schema: Mapping[str, Any]) -> Misfit:
+def _hinted(misfit: Misfit, schema: Mapping[str, Any], value: Any) -> Misfit:
     if misfit.hint is not None or misfit.kind == "unknown" or not misfit.path:
         return misfit
-    return replace(misfit, hint=example_hint(schema, misfit.path))
+    misspelt = _misspelt(misfit, schema, value) if misfit.kind == "missing" else None
+    return replace(misfit, hint=misspelt or example_hint(schema, misfit.path))
+
+
+def _misspelt(misfit: Misfit, schema: Mapping[str, Any], value: Any) -> str | None:
+    """What is written where a field at the top is missing, and was most likely meant for it."""
+    declared = schema.get("properties")
+    told = schema.get("additionalProperties") is False  # of the name that is written, which is unknown then
+    if told or len(misfit.path) > 1 or not (is_mapping(value) and is_mapping(declared)):
+        return None
+    written = nearest(str(misfit.path[0]), (name for name in value if name not in declared))
+    return None if written is None else f'"{written}" is written: did you mean "{misfit.path[0]}"?'
 
 
 def _sentence(misfit: Misfit) -> str:

@@ -33,9 +33,10 @@ class Asking:
             raise ConflictError(f"the run {run_id} is over and asks nothing more")
         asked = list(self._line(runner, key))
         work = runner.works.get(maker_of(key))
+        # First of all: what is refused must hold no time limit, or asking again and again would be a way past them.
+        inquiry.open([Place(one, maker_of(waiting)) for one, waiting in asked])
         with held(deadline for one, waiting in asked for deadline in _deadlines(one, waiting)):
             async with slot_lent(work, self._parts.slots):
-                inquiry.open([Place(one, maker_of(waiting)) for one, waiting in asked])
                 try:
                     return await inquiry.content()
                 finally:

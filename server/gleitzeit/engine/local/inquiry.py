@@ -18,6 +18,7 @@ from gleitzeit.core.errors import (
 from gleitzeit.core.models import Question
 from gleitzeit.core.schema import check_schema, misfits, refusal
 from gleitzeit.engine.base import Reply
+from gleitzeit.engine.local.allowance import Allowance
 from gleitzeit.engine.local.results import measured
 from gleitzeit.store.base import EventDraft
 
@@ -72,12 +73,13 @@ class Place:
 
 
 class Inquiry:
-    """One question, and what becomes of it. `now` is the clock of events."""
+    """One question, and what becomes of it. `now` is the clock of events; `allowance` is that of the attempt."""
 
-    __slots__ = ("_error", "_now", "_open", "_places", "_reply", "_settled", "question")
+    __slots__ = ("_allowance", "_error", "_now", "_open", "_places", "_reply", "_settled", "question")
 
-    def __init__(self, question: Question, now: Callable[[], float]) -> None:
+    def __init__(self, question: Question, allowance: Allowance, now: Callable[[], float]) -> None:
         self.question = question
+        self._allowance = allowance
         self._now = now
         self._places: Sequence[Place] = ()
         self._settled = anyio.Event()
@@ -86,9 +88,13 @@ class Inquiry:
         self._open = False
 
     def open(self, places: Sequence[Place]) -> None:
-        """Ask, at all `places` at once. Raises `LimitError` where too many questions are open at one of them."""
+        """Ask, at all `places` at once.
+
+        Raises `LimitError` where too many questions are open at one of them, or the attempt has asked too much.
+        """
         for place in places:
             place.asker.questions.check_room()
+        self._allowance.spend(self.question)
         self._places, self._open = places, True
         question = self.question
         data = {"question_id": question.id, "message": question.message, "schema": question.schema}
@@ -150,13 +156,17 @@ class Inquiry:
 
 
 def inquiry_of(
-    message: str, schema: Mapping[str, Any] | None, redact: Callable[[Any], Any], now: Callable[[], float]
+    message: str,
+    schema: Mapping[str, Any] | None,
+    allowance: Allowance,
+    redact: Callable[[Any], Any],
+    now: Callable[[], float],
 ) -> Inquiry:
     """The inquiry of a task. Raises `ValidationError` for a schema that no object can be checked by."""
     text = redact(str(message))
     if len(text) > _LONGEST_MESSAGE:
         text = f"{text[: _LONGEST_MESSAGE - 1]}…"
-    return Inquiry(Question(randomness.token_hex(8), "", text, redact(_sound(schema)), now()), now)
+    return Inquiry(Question(randomness.token_hex(8), "", text, redact(_sound(schema)), now()), allowance, now)
 
 
 def _sound(schema: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from gleitzeit.core.errors import ConflictError, GleitzeitError, LimitError, NotFoundError
 from gleitzeit.core.models import OVER, Question
 from gleitzeit.engine.local.inquiry import Inquiry
@@ -10,6 +12,9 @@ from gleitzeit.store.base import Snapshot
 
 MOST_QUESTIONS = 100
 """How many questions of one run, and of those that it has started, may be open at once."""
+
+_REMEMBERED = 1_000
+"""Of how many closed questions it is known that they were asked."""
 
 _SHOWN = "look at the run: it shows the questions that are open"
 
@@ -21,7 +26,7 @@ class OpenQuestions:
 
     def __init__(self) -> None:
         self._open: dict[str, tuple[Question, Inquiry]] = {}
-        self._closed: set[str] = set()
+        self._closed: deque[str] = deque(maxlen=_REMEMBERED)
 
     def add(self, question: Question, inquiry: Inquiry) -> None:
         """Open a question."""
@@ -30,7 +35,7 @@ class OpenQuestions:
     def close(self, question_id: str) -> None:
         """Close one."""
         del self._open[question_id]
-        self._closed.add(question_id)
+        self._closed.append(question_id)
 
     def of(self, task_id: str) -> list[Question]:
         """Those that a task, or an item, waits for."""

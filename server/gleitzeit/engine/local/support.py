@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any, Never
@@ -12,6 +13,7 @@ import anyio
 from gleitzeit.core.errors import ConflictError, ForbiddenError, GleitzeitError, LimitError
 from gleitzeit.core.models import Run, Task, Workflow
 from gleitzeit.engine.base import Submission
+from gleitzeit.engine.local.allowance import Allowance
 from gleitzeit.engine.local.children import (
     allow_call,
     allow_parameters,
@@ -40,6 +42,7 @@ class Support:
     """Progress, nested calls, child runs and questions of one attempt of the task `key`, which has until `deadline`."""
 
     __slots__ = (
+        "_allowance",
         "_attempt",
         "_bytes",
         "_calls",
@@ -67,6 +70,7 @@ class Support:
         self._company: anyio.Event | None = None
         self._calls: dict[str, Deadline] | None = None
         self._inquiries: list[Inquiry] | None = None
+        self._allowance: Allowance | None = None
 
     @property
     def time_left(self) -> float:
@@ -148,13 +152,20 @@ class Support:
         """Ask whoever is behind the run, and return the content of the answer."""
         self._check_open()
         context = self._context
-        inquiry = inquiry_of(message, schema, context.secrets.redact, context.parts.clock.now)
+        inquiry = inquiry_of(
+            message, schema, self.allowance(), context.secrets.redact, context.parts.clock.now
+        )
         inquiries = self._inquiries = self._inquiries or []
         inquiries.append(inquiry)
         try:
             return await context.parts.ask(context.run.id, self._key, inquiry)
         finally:
             inquiries.remove(inquiry)
+
+    def allowance(self) -> Allowance:
+        """How much the attempt may still ask."""
+        self._allowance = self._allowance or Allowance()
+        return self._allowance
 
     async def _call(self, method: str, parameters: Mapping[str, Any]) -> Any:
         context = self._context
@@ -223,7 +234,7 @@ class Support:
         asked = time_limit(task, parameters, None)
         calls = self._calls = self._calls or {}
         deadline = calls[entry.key] = Deadline(math.inf if asked is None else asked)
-        support = _CallSupport(entry.key, task, context, deadline, attempt=self._attempt, task_deadline=self.deadline)
+        support = _CallSupport(entry.key, task, context, deadline, attempt=self._attempt, maker=self)
         leave = enter_task(support.task_context(f"{self._key}/{entry.identity}", facts))
         try:
             result, size = await carried_out(context, call.method, parameters, asked, deadline)
@@ -263,9 +274,9 @@ class Support:
 
 
 class _CallSupport(Support):
-    """Stands behind a nested call, which makes no calls of its own, and has no longer than its task."""
+    """Stands behind a nested call, which makes no calls of its own, and has no more than its `maker` has."""
 
-    __slots__ = ("_task_deadline",)
+    __slots__ = ("_maker",)
 
     def __init__(
         self,
@@ -275,15 +286,19 @@ class _CallSupport(Support):
         deadline: Deadline,
         *,
         attempt: int,
-        task_deadline: Deadline,
+        maker: Support,
     ) -> None:
         super().__init__(key, task, context, deadline, attempt=attempt)
-        self._task_deadline = task_deadline
+        self._maker = maker
 
     @property
     def time_left(self) -> float:
         """Seconds until it, or its task, has to be over."""
-        return min(self.deadline.remaining, self._task_deadline.remaining)
+        return min(self.deadline.remaining, self._maker.deadline.remaining)
+
+    def allowance(self) -> Allowance:
+        """How much the attempt that makes the call may still ask."""
+        return self._maker.allowance()
 
     async def start_child(self, method: str, parameters: Mapping[str, Any]) -> Never:
         """Refuse: nothing names what a call may call."""
@@ -294,5 +309,6 @@ class _CallSupport(Support):
 
 
 def _number(value: Any) -> float | int | None:
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return value if fits else None
+    """A number that arithmetic can be done with: an integer may be too large for that, and has no `isfinite` then."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and -sys.float_info.max <= value <= sys.float_info.max else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -16,5 +17,5 @@ def time_limit(task: Task, parameters: Mapping[str, Any], default: Default) -> f
         return task.timeout
     asked = parameters.get("timeout")
     if isinstance(asked, int | float) and not isinstance(asked, bool) and asked > 0:
-        return float(asked)
+        return float(min(asked, sys.float_info.max))  # an integer may be too large for a float
     return default
