@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from ipaddress import ip_address
 from itertools import combinations, product
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -43,7 +44,7 @@ class OAuth(_Section):
     """How a server's tokens are got: by a person who logs in once, or for this machine by its own credentials.
 
     `client_id` may be the https URL of a client metadata document. `issuer` is the authorization server that
-    `client_secret` belongs to: it is sent nowhere else.
+    `client_secret` belongs to: it is sent nowhere else, for a server must not say where it goes.
     """
 
     grant: Literal["authorization_code", "client_credentials"] = "authorization_code"
@@ -59,7 +60,28 @@ class OAuth(_Section):
             raise ValueError("oauth: client_secret needs the client_id that it belongs to")
         if self.grant == "client_credentials" and (self.client_id is None or self.client_secret is None):
             raise ValueError("oauth: the grant client_credentials needs client_id and client_secret")
+        if self.client_secret is not None and self.issuer is None:
+            raise ValueError(
+                "oauth: client_secret needs the issuer that it belongs to; write the address of the authorization "
+                "server that gave it, as in issuer: https://login.example.com"
+            )
+        if self.issuer is not None and "${" not in self.issuer:
+            self.check_issuer()
         return self
+
+    def check_issuer(self) -> None:
+        """Raise `ValueError` where the issuer, its variables filled in, is no address that a secret may be sent to."""
+        parts = urlsplit(self.issuer or "")
+        secure = parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(parts.hostname or ""))
+        if not (secure and parts.hostname):
+            raise ValueError("oauth: issuer is not an https address; http is for an issuer on this machine alone")
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _as_oauth(value: Any) -> Any:

@@ -12,17 +12,47 @@ import yaml
 Command = Callable[..., Any]
 
 
-def test_without_a_file_the_defaults_are_shown(gleitzeit: Command) -> None:
+def test_without_a_file_the_defaults_are_shown_as_json_alone(gleitzeit: Command) -> None:
     outcome = gleitzeit("config", "check")
     assert outcome.code == 0
-    assert yaml.safe_load(outcome.stdout)["configuration"]["server"]["port"] == 8000
+    assert set(yaml.safe_load(outcome.stdout)["configuration"]) == {"home", "files", "engine"}
     assert "defaults" in outcome.stderr
+    assert gleitzeit("config", "check", "--json").json["configuration"]["server"]["port"] == 8000
+
+
+def test_what_is_no_default_is_shown(gleitzeit: Command, play: Path) -> None:
+    (play / "config.yaml").write_text("server: {port: 9000}\nlimits: {open_runs: 5}\n")
+    shown = yaml.safe_load(gleitzeit("config", "check").stdout)["configuration"]
+    assert (shown["server"], shown["limits"]) == ({"port": 9000}, {"open_runs": 5})
+
+
+def test_what_the_settings_of_a_server_lack_is_told_without_starting_it(gleitzeit: Command, play: Path) -> None:
+    servers = [
+        {"name": "unset", "command": ["${NO_SUCH_COMMAND}", "x"]},
+        {"name": "placeless", "url": "localhost:9/mcp"},
+        {"name": "gone", "command": "no-such-server --stdio"},
+        {"name": "well", "command": [sys.executable, "-c", "raise SystemExit(1)"]},
+    ]
+    (play / "config.yaml").write_text(yaml.safe_dump({"mcp": {"servers": servers}}))
+    outcome = gleitzeit("config", "check", "--json")
+    assert outcome.code == 4
+    assert [finding["subject"] for finding in outcome.json["findings"]] == [
+        "server unset",
+        "server placeless",
+        "server gone",
+    ]
+    assert "the environment variable NO_SUCH_COMMAND is not set" in outcome.stderr
+    assert "begins with http:// or https://" in outcome.stderr
+    assert "no-such-server is not on PATH" in outcome.stderr
+    assert "ok: " not in outcome.stderr
 
 
 def test_what_would_be_used_is_json_without_secrets(gleitzeit: Command, play: Path) -> None:
     (play / "config.yaml").write_text(
         "providers: {path: [.], modules: [play_provider]}\n"
-        'mcp: {servers: [{name: x, command: [x], env: {TOKEN: hunter2}, auth_token: "hunter2"}]}\n'
+        "mcp:\n  servers:\n"
+        f"    - {{name: x, command: [{sys.executable}], env: {{TOKEN: hunter2}}}}\n"
+        "    - {name: y, url: 'http://localhost/mcp', auth_token: hunter2}\n"
         "secrets: {KEY: {env: MY_KEY}}\n"
     )
     outcome = gleitzeit("config", "check", "--json", env={"MY_KEY": "hunter2"})
@@ -59,6 +89,13 @@ def test_two_servers_with_one_prefix_are_refused(gleitzeit: Command, play: Path)
     assert outcome.code == 4
     assert '"fs."' in outcome.stderr
     assert "one" in outcome.stderr
+
+
+def test_a_map_of_servers_in_place_of_a_list_is_shown_its_place(gleitzeit: Command, play: Path) -> None:
+    (play / "config.yaml").write_text("mcp: {servers: {time: {command: x}}}\n")
+    outcome = gleitzeit("config", "check")
+    assert outcome.code == 4
+    assert "mcp.mcpServers" in outcome.stderr
 
 
 def test_a_provider_that_does_not_load_makes_it_unusable(gleitzeit: Command, play: Path) -> None:

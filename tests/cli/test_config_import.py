@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,11 @@ import yaml
 
 from gleitzeit.cli.hosts import dialects
 from gleitzeit.cli.hosts.dialects import translated
-from gleitzeit.cli.hosts.entries import is_gleitzeit
+from gleitzeit.cli.hosts.entries import Skipped, is_gleitzeit, taken_over
+from gleitzeit.cli.hosts.files import HostFile, HostServer, servers_in
 from gleitzeit.cli.yaml_addition import UnextendableError, with_servers
 from gleitzeit.core.environment import fill
+from gleitzeit.core.errors import ConfigurationError
 
 Command = Callable[..., Any]
 
@@ -122,14 +126,82 @@ def test_secrets_in_plain_text_are_taken_over_hidden_in_the_diff_and_warned_of(
     assert "hunter2" not in outcome.stdout + outcome.stderr
     assert "hub: env.GITHUB_TOKEN is taken over in plain text; better write it as ${GITHUB_TOKEN}" in outcome.stderr
     assert "OTHER_TOKEN is taken over" not in outcome.stderr
-    assert "far: headers.Authorization" in outcome.stderr
-    assert "hub: args[1]" in outcome.stderr
+    assert "far: headers.Authorization is taken over in plain text; better write it as Bearer ${FAR_TOKEN}," in (
+        outcome.stderr
+    )
+    assert "hub: args[1] is taken over in plain text; better write it as ${API_KEY}," in outcome.stderr
+    assert "hub: args[2] is taken over in plain text; better write it as --token=${TOKEN}," in outcome.stderr
     assert servers_of(home)["hub"]["env"] == {
         "GITHUB_TOKEN": "hunter2",
         "OTHER_TOKEN": "${OTHER_TOKEN}",
         "MODE": "fast",
     }
     assert servers_of(home)["far"]["connection_type"] == "sse"
+
+
+def test_only_what_looks_like_a_secret_is_hidden_in_the_diff(gleitzeit: Command, workplace: Path) -> None:
+    host_file(
+        workplace / "mine.json",
+        {
+            "memory": {
+                "command": "x",
+                "env": {
+                    "MEMORY_FILE_PATH": "/tmp/memory.json",
+                    "DB": "postgres://me:hunter2@host/db",
+                    "PAT": "hunter2",
+                },
+            },
+            "web": {
+                "url": "https://example.com/mcp?key=${KEY}",
+                "headers": {"Authorization": "Bearer ${env:WEB_TOKEN}", "X-Api-Key": "hunter2", "X-Team": "red"},
+            },
+        },
+    )
+    outcome = gleitzeit("config", "import", "mine.json", "--dry-run")
+    assert outcome.code == 0
+    assert "hunter2" not in outcome.stdout + outcome.stderr
+    for line in (
+        "MEMORY_FILE_PATH: /tmp/memory.json",
+        "DB: postgres://***@host/db",
+        "url: https://example.com/mcp?key=${KEY}",
+        "Authorization: Bearer ${WEB_TOKEN}",
+        "X-Team: red",
+    ):
+        assert line in outcome.stdout
+    assert "better write it as ${X_API_KEY}," in outcome.stderr
+    assert "headers.Authorization" not in outcome.stderr
+
+
+def test_an_entry_becomes_one_that_can_be_used_or_is_left_out(gleitzeit: Command, home: Path, workplace: Path) -> None:
+    host_file(
+        workplace / "mine.json",
+        {
+            "socket": {"url": "wss://example.com/ws"},
+            "off": {"command": "x", "enabled": False},
+            "placeless": {"url": "example.com/mcp"},
+            "odd": {"type": "http", "url": "ws://example.com"},
+            "both": {"command": sys.executable, "url": "http://example.com", "headers": {"X": "y"}},
+        },
+    )
+    outcome = gleitzeit("config", "import", "mine.json")
+    assert outcome.code == 0
+    servers = servers_of(home)
+    assert list(servers) == ["socket", "both"]
+    assert servers["socket"]["connection_type"] == "websocket"
+    assert servers["both"] == {"name": "both", "command": sys.executable}
+    assert "skipped off: it is disabled there" in outcome.stderr
+    assert "skipped placeless: its url begins with neither http:// nor https://" in outcome.stderr
+    assert "both: headers are not taken over" in outcome.stderr
+    assert gleitzeit("config", "check").code == 0
+
+
+@LINUX
+def test_vs_code_has_a_file_of_its_user_which_may_be_named_too(gleitzeit: Command, home: Path) -> None:
+    path = host_file(home / ".config/Code/User/mcp.json", {"a": {"command": "x", "env": {"A": "${HOME}"}}}, "servers")
+    for source in ("vscode", path):
+        outcome = gleitzeit("config", "import", source, "--dry-run")
+        assert outcome.code == 0
+        assert "A: $${HOME}" in outcome.stdout
 
 
 def test_claude_code_has_servers_of_the_project_of_the_folder_and_of_the_user(
@@ -155,14 +227,22 @@ def test_claude_code_has_servers_of_the_project_of_the_folder_and_of_the_user(
 def test_cursor_writes_variables_in_its_own_way(gleitzeit: Command, home: Path) -> None:
     host_file(
         home / ".cursor/mcp.json",
-        {"a": {"command": "x", "args": ["${userHome}/notes"], "env": {"KEY": "${env:MY_KEY}", "PLAIN": "${MY_KEY}"}}},
+        {
+            "a": {
+                "command": "x",
+                "args": ["${userHome}/notes"],
+                "env": {"KEY": "${env:MY_KEY}", "PLAIN": "${MY_KEY}"},
+                "cwd": "${workspaceFolder}",
+            }
+        },
     )
     outcome = gleitzeit("config", "import", "cursor")
     assert outcome.code == 0
     server = servers_of(home)["a"]
     assert server["args"] == [f"{home}/notes"]
     assert server["env"] == {"KEY": "${MY_KEY}", "PLAIN": "$${MY_KEY}"}
-    assert "env.PLAIN: ${MY_KEY} is kept as the text that it is" in outcome.stderr
+    assert "env.PLAIN: ${MY_KEY} is kept as the text that it is: the host fills nothing in there" in outcome.stderr
+    assert "cwd: ${workspaceFolder} is kept as the text that it is: the file belongs to no workspace" in outcome.stderr
 
 
 def test_vs_code_asks_for_inputs_that_become_variables(gleitzeit: Command, home: Path, workplace: Path) -> None:
@@ -321,6 +401,65 @@ def test_a_text_of_a_host_that_fills_nothing_in_stays_what_it_is(text: str) -> N
 def test_variables_mean_what_they_meant_to_the_host(dialect: dialects.Dialect, text: str, filled: str) -> None:
     environment = {"X": "x", "MY_KEY": "k"}
     assert fill(translated(text, dialect, Path("/work")).text, environment, "here") == filled
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '"a": 1,' + "/**/" * 50_000 + '"b": 2}',
+        '"a": 1,' + "/* , */ // ,\n" * 20_000 + "}",
+        '"a": 1}' + "/*" * 100_000,
+        '"a": "' + '\\"' * 100_000,
+        '"a": 1' + ", " * 100_000,
+        '"a": 1,' + " " * 200_000 + "1",
+        '"a": ' + "[" * 100_000,
+        '"mcpServers": {"a": ' + "9" * 5_000 + "}}",
+    ],
+    ids=["comments", "commas", "open comments", "open text", "many commas", "spaces", "brackets", "digits"],
+)
+def test_no_file_takes_long_to_read(written: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text("{" + written)
+    began = time.monotonic()
+    with suppress(ConfigurationError):  # whatever it holds, nothing else is raised
+        servers_in(HostFile("mine", path))
+    assert time.monotonic() - began < 2
+
+
+def test_no_text_takes_long_to_translate() -> None:
+    began = time.monotonic()
+    assert translated("${" * 200_000, dialects.ANY, None).text == "$${" * 200_000
+    assert time.monotonic() - began < 2
+
+
+def test_comments_and_spare_commas_are_left_out_and_texts_kept(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(
+        '{/* , } */ "mcpServers": {"a": ["//x", "/*,]", "\\",]", 1, // 2]\n /* 3 */ ],\n'
+        '"b": {"c": 1,/**/},// }\n "/": [",]", 2 /* , */ , \n]},}'
+    )
+    servers = {server.name: server.entry for server in servers_in(HostFile("mine", path))}
+    assert servers == {"a": ["//x", "/*,]", '",]', 1], "b": {"c": 1}, "/": [",]", 2]}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"url": "http://["},
+        {"type": "http", "url": "http://["},
+        {"command": "x", "type": ["a"]},
+        {"command": "x", "type": {"a": 1}},
+        {"command": ["x"]},
+        {"command": "\ud800"},
+        {"command": "x\0"},
+        {"command": "x", "env": {"\ud800": "y"}},
+        {"command": "x", "args": [["gleitzeit"], "mcp"]},
+    ],
+)
+def test_an_entry_that_makes_no_sense_is_skipped_with_the_reason(entry: Any) -> None:
+    (result,) = taken_over([HostServer("odd", entry, HostFile("mine", Path("mine.json")))], frozenset())
+    assert isinstance(result, Skipped)
+    assert result.reason.startswith("its ")
 
 
 @pytest.mark.parametrize(

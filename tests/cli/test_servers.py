@@ -40,7 +40,7 @@ def test_each_server_has_an_aligned_line_and_a_broken_one_its_reason(
     assert good[heading.index("STATE") :].startswith("ready ")
     assert good[heading.index("TOOLS") :].startswith("2 ")
     assert bad[heading.index("STATE") :].startswith("failed ")
-    assert "did not start" in bad[heading.index("PROBLEM") :]
+    assert bad[heading.index("PROBLEM") :] == "fatal: no licence found"
     assert rest[1] == "bad is failed:"
     assert any("fatal: no licence found" in line for line in rest)
     assert "gleitzeit doctor" in outcome.stderr
@@ -65,6 +65,15 @@ def test_one_server_is_shown_with_its_tools(gleitzeit: Command, with_servers: Ca
     assert told["server"]["name"] == "good"
     assert [tool["name"] for tool in told["tools"]] == ["search", "read"]
     assert gleitzeit("servers", "bad").code == 6
+
+
+def test_hidden_tools_and_patterns_that_fit_none_are_shown(
+    gleitzeit: Command, with_servers: Callable[..., None]
+) -> None:
+    with_servers({**GOOD, "enabled_tools": ["search", "raed"]})
+    outcome = gleitzeit("servers", "good")
+    assert "  hidden by enabled_tools or disabled_tools: read\n" in outcome.stdout
+    assert "  fits none of its tools: enabled_tools: raed\n" in outcome.stdout
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(gleitzeit: Command, with_servers: Callable[..., None]) -> None:

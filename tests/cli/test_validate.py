@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 Command = Callable[..., Any]
 
@@ -56,6 +58,30 @@ def test_the_verdict_is_json(gleitzeit: Command, good: Path) -> None:
     assert first["plan"][0][0]["provider"] == "play"
     assert second["valid"] is False
     assert second["diagnostics"][0]["line"] == 1
+
+
+def test_a_server_that_is_not_up_is_told_with_the_tasks_that_went_unchecked(
+    gleitzeit: Command, workplace: Path, play: Path
+) -> None:
+    broken = {"name": "bad", "command": [sys.executable, "-c", "import sys; sys.exit('no licence')"], "max_restarts": 0}
+    idle = {"name": "other", "command": "no-such-server"}
+    good = {"name": "good", "command": [sys.executable, "-m", "gleitzeit.cli.demo.library"]}
+    servers = [{**broken, "tool_prefix": "b."}, idle, good]
+    (play / "config.yaml").write_text(yaml.safe_dump({"mcp": {"servers": servers}}))
+    (workplace / "far.yaml").write_text(
+        "tasks:\n"
+        "  - {id: one, method: mcp/tool.b.ask}\n"
+        "  - {id: two, method: mcp/tool.bad.ask}\n"
+        "  - {id: three, method: mcp/tool.good.search, parameters: {topic: sea}}\n"
+    )
+    outcome = gleitzeit("validate", "far.yaml", "--json")
+    assert outcome.code == 0
+    (warning,) = outcome.json["files"][0]["diagnostics"]
+    assert warning["severity"] == "warning"
+    assert warning["message"] == (
+        'server "bad" is failed (no licence): methods and parameters of one, two were not checked'
+    )
+    assert "warning" in outcome.stderr
 
 
 def test_inputs_are_checked_where_they_are_given(gleitzeit: Command, good: Path) -> None:

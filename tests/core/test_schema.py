@@ -10,7 +10,7 @@ import pytest
 
 from gleitzeit.core.document import read
 from gleitzeit.core.errors import ValidationError
-from gleitzeit.core.schema import check_parameters, check_schema, is_trivial, schema_problems, workflow_schema
+from gleitzeit.core.schema import check_parameters, check_schema, is_trivial, misfits, schema_problems, workflow_schema
 
 CHAT: dict[str, Any] = {
     "type": "object",

@@ -154,9 +154,10 @@ async def test_an_attempt_ends_at_the_limit_that_stands_nearest_to_it(bench: Any
     assert "0.02 s" in run.tasks["a"].error.message
 
 
-async def test_a_timeout_in_the_parameters_reaches_the_provider_too(bench: Any) -> None:
-    run = await bench.run([{"id": "a", "method": "test/echo", "parameters": {"timeout": 5}}])
-    assert run.outputs == {"a": {"timeout": 5}}
+@pytest.mark.parametrize("seconds", [5, 10**400], ids=["some", "more than a float holds"])
+async def test_a_timeout_in_the_parameters_reaches_the_provider_too(bench: Any, seconds: int) -> None:
+    run = await bench.run([{"id": "a", "method": "test/echo", "parameters": {"timeout": seconds}}])
+    assert run.outputs == {"a": {"timeout": seconds}}
 
 
 async def test_a_timeout_of_a_method_that_is_not_repeatable_leaves_its_fate_unknown(bench: Any) -> None:

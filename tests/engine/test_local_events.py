@@ -121,9 +121,12 @@ async def test_a_report_is_told_soon_even_when_none_follows(bench: Any) -> None:
     assert (await bench.engine.cancel(run.id)).status == "cancelled"
 
 
-async def test_progress_that_makes_no_sense_harms_nothing(bench: Any) -> None:
+@pytest.mark.parametrize(
+    "number", [float("nan"), float("inf"), 10**400, -(10**400)], ids=["nan", "inf", "large", "small"]
+)
+async def test_progress_that_makes_no_sense_harms_nothing(bench: Any, number: float) -> None:
     async def odd(parameters: dict[str, Any]) -> Any:
-        await current_task().report_progress(float("nan"), float("inf"), "x" * 100_000)
+        await current_task().report_progress(number, number, "x" * 100_000)
         return {}
 
     bench.method(odd)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -13,17 +14,21 @@ from gleitzeit.core.errors import (
     CancelledError,
     ConflictError,
     GleitzeitError,
+    LimitError,
     NotFoundError,
     QuestionDeclinedError,
     RunNotFoundError,
     UnsupportedError,
     ValidationError,
 )
-from gleitzeit.core.models import Run
+from gleitzeit.core.models import Question, Run
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.engine.base import Reply
 from gleitzeit.engine.local import LocalEngine
-from gleitzeit.engine.local.open_questions import MOST_QUESTIONS
+from gleitzeit.engine.local.allowance import MOST_ASKED, MOST_BYTES, Allowance
+from gleitzeit.engine.local.inquiry import Inquiry
+from gleitzeit.engine.local.open_questions import MOST_QUESTIONS, OpenQuestions
+from gleitzeit.engine.local.support import Support
 from gleitzeit.providers.base import TaskContext, current_task
 from gleitzeit.registry import ProtocolProviderRegistry
 from gleitzeit.store.base import Owner
@@ -401,16 +406,140 @@ async def test_a_schema_that_no_object_can_be_checked_by_fails_the_task(bench: A
 
 
 async def test_too_many_open_questions_are_refused(bench: Any) -> None:
+    refused: list[LimitError] = []
+    told = anyio.Event()
+
+    async def ask(number: int) -> None:
+        try:
+            await current_task().ask(f"{number}?")
+        except LimitError as error:
+            refused.append(error)
+            told.set()
+
     async def asking(_: dict[str, Any]) -> Any:
-        task = current_task()
         async with anyio.create_task_group() as tasks:
-            for number in range(MOST_QUESTIONS + 1):
-                tasks.start_soon(task.ask, f"{number}?")
+            for number in range(MOST_QUESTIONS // 4 + 1):
+                tasks.start_soon(ask, number)
 
     bench.method(asking)
-    accepted = await bench.submit(ONE)
-    assert len([kind for kind, _ in await kinds(bench, accepted) if kind == "question.asked"]) == MOST_QUESTIONS
-    assert (await bench.engine.get(accepted.id)).tasks["a"].error.code == "limit_exceeded"
+    accepted = await bench.submit([{**ONE[0], "foreach": [1, 2, 3, 4]}])
+    with anyio.fail_after(10):
+        await told.wait()
+    run = await bench.engine.cancel(accepted.id)
+    assert await asked_in(bench, run) == MOST_QUESTIONS
+    assert refused[0].message == f"{MOST_QUESTIONS} questions of this run are open, and no more may be"
+
+
+async def answered_throughout(bench: Any, document: Any) -> Run:
+    """The run, after whatever it asks is answered until it is over."""
+    run: Run = await bench.submit(document)
+    with anyio.fail_after(20):
+        while True:
+            run = await bench.engine.wait(run.id)
+            if not run.questions:
+                return run
+            for question in run.questions:
+                await bench.engine.answer(run.id, question.id, Reply("accept", {}))
+
+
+def serve_without_end(bench: Any, schema: Any = None) -> list[int]:
+    """Serve a method that asks again and again; which of its questions were answered."""
+    answered: list[int] = []
+
+    async def asking(_: dict[str, Any]) -> Any:
+        for number in range(10_000):
+            await current_task().ask("Again?", schema)
+            answered.append(number)
+
+    bench.method(asking)
+    return answered
+
+
+async def ended(bench: Any, document: Any) -> Run:
+    """The run once it is over, though nobody answers."""
+    accepted = await bench.submit(document)
+    await bench.events(accepted.id)
+    run: Run = await bench.engine.get(accepted.id)
+    return run
+
+
+async def asked_in(bench: Any, run: Run) -> int:
+    return [kind for kind, _ in await kinds(bench, run)].count("question.asked")
+
+
+async def test_an_attempt_that_asks_without_end_is_refused(bench: Any) -> None:
+    answered = serve_without_end(bench)
+    run = await answered_throughout(bench, ONE)
+    assert run.status == "failed"
+    assert run.tasks["a"].error is not None
+    assert run.tasks["a"].error.code == "limit_exceeded"
+    assert len(answered) == await asked_in(bench, run) == MOST_ASKED
+
+
+async def test_the_questions_of_an_attempt_are_not_larger_than_they_may_be_together(bench: Any) -> None:
+    answered = serve_without_end(bench, {"properties": {"a": {"description": "y" * 60_000}}})
+    run = await answered_throughout(bench, ONE)
+    assert len(answered) == MOST_BYTES // 60_000
+    assert "larger than" in str(run.tasks["a"].error)
+    assert len(str([event.data for event in await bench.events(run.id)])) < 1.1 * MOST_BYTES
+
+
+async def test_calls_ask_no_more_than_the_attempt_that_makes_them(bench: Any) -> None:
+    serve(bench, schema={"properties": {}})
+
+    async def caller(_: dict[str, Any]) -> Any:
+        for number in range(10_000):
+            await current_task().call("test/asking", {"message": f"{number}?"})
+
+    bench.method(caller)
+    run = await answered_throughout(bench, [{"id": "a", "method": "test/caller", "calls": ["test/*"]}])
+    assert "asked already" in str(run.tasks["a"].error)
+    assert await asked_in(bench, run) == MOST_ASKED
+
+
+async def test_who_asks_again_and_again_after_the_refusal_is_still_over_in_time(bench: Any) -> None:
+    async def asking(_: dict[str, Any]) -> Any:
+        task = current_task()
+        while True:
+            with suppress(LimitError), anyio.move_on_after(0):
+                await task.ask("Again?")
+            await anyio.lowlevel.checkpoint()
+
+    bench.method(asking)
+    run = await ended(bench, [{**ONE[0], "timeout": 0.3}])
+    assert str(run.tasks["a"].error).startswith("test/asking took longer than 0.3 s")
+    assert await asked_in(bench, run) == MOST_ASKED
+
+
+async def test_a_question_that_is_refused_holds_no_time_limit(bench: Any) -> None:
+    moved: list[bool] = []
+
+    async def asking(_: dict[str, Any]) -> Any:
+        task = current_task()
+        for number in range(MOST_ASKED):
+            with anyio.move_on_after(0):
+                await task.ask(f"{number}?")
+        assert isinstance(task.support, Support)
+        task.support.deadline.moved = lambda: moved.append(True)
+        with pytest.raises(LimitError):
+            await task.ask("Again?")
+        return {}
+
+    bench.method(asking)
+    assert (await ended(bench, ONE)).status == "completed"
+    assert moved == []
+
+
+def test_of_closed_questions_only_so_many_are_remembered() -> None:
+    questions, allowance = OpenQuestions(), Allowance()
+    for number in range(2_000):
+        question = Question(str(number), "a", "?", {}, 0.0)
+        questions.add(question, Inquiry(question, allowance, time.time))
+        questions.close(question.id)
+    with pytest.raises(ConflictError):
+        questions.find("1999")
+    with pytest.raises(NotFoundError):
+        questions.find("0")
 
 
 async def test_secrets_are_in_no_question(bench: Any) -> None:

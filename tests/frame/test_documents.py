@@ -104,6 +104,11 @@ async def test_a_configuration_of_the_documents_is_accepted(
     (home / "gleitzeit-files").mkdir(parents=True)
     (home / "my-providers").mkdir()
     (home / "my-providers" / "words.py").write_text("", encoding="utf-8")
+    for program in ("npx", "uvx"):
+        stand_in = home / ".local" / "bin" / program
+        stand_in.parent.mkdir(parents=True, exist_ok=True)
+        stand_in.write_text("#!/bin/sh\n", encoding="utf-8")
+        stand_in.chmod(0o755)
     monkeypatch.setenv("HOME", str(home))
     gleitzeit_home = home / ".gleitzeit"
     gleitzeit_home.mkdir()

@@ -18,7 +18,7 @@ from gleitzeit_mcp.environment import fill_server
 from gleitzeit_mcp.transports.client import answer, open_client, refusal_of, translated
 from gleitzeit_mcp.transports.messages import encoded
 from gleitzeit_mcp.transports.refusals import refused
-from gleitzeit_mcp.transports.remote import Remote
+from gleitzeit_mcp.transports.remote import Redact, Remote
 from gleitzeit_mcp.versions import HANDSHAKE
 
 LOGIN_LIMIT = 300.0
@@ -37,11 +37,12 @@ async def log_in(server: Server, show_url: ShowUrl, limit: float = LOGIN_LIMIT) 
             hint=f'set `oauth: true` for "{server.name}" under mcp.servers',
         )
     filled = fill_server(server, os.environ)
+    redact = redactor(filled, server)
     failure: GleitzeitError | None = None
     async with listening(server.oauth.redirect_port) as loopback:
         try:
             with anyio.fail_after(limit):
-                await _come_back_with_tokens(filled, loopback, show_url)
+                await _come_back_with_tokens(filled, redact, loopback, show_url)
         except GleitzeitError as error:
             failure = error  # raised below, outside of the task group that would wrap it
         except TimeoutError:
@@ -50,8 +51,8 @@ async def log_in(server: Server, show_url: ShowUrl, limit: float = LOGIN_LIMIT) 
         raise failure
 
 
-async def _come_back_with_tokens(server: Server, loopback: Loopback, show_url: ShowUrl) -> None:
-    remote = Remote(server.name, server.url or "", redactor(server))
+async def _come_back_with_tokens(server: Server, redact: Redact, loopback: Loopback, show_url: ShowUrl) -> None:
+    remote = Remote(server.name, server.url or "", redact)
 
     async def show(url: str) -> None:
         loopback.expect(url)
@@ -61,6 +62,7 @@ async def _come_back_with_tokens(server: Server, loopback: Loopback, show_url: S
         server,
         TokenFile(server.name, remote.url),
         Person(loopback.redirect_uri, show, loopback.code),
+        redact,
     )
     headers = {
         "accept": "application/json, text/event-stream",

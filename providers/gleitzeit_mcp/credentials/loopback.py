@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -13,6 +14,8 @@ from anyio.abc import ByteStream, SocketAttribute
 from mcp.shared.auth import AuthorizationCodeResult
 
 from gleitzeit.core.errors import ConfigurationError, ProviderError
+
+logger = logging.getLogger(__name__)
 
 _PATH = "/callback"
 _LARGEST_HEAD = 16 * 1024
@@ -65,11 +68,16 @@ class Loopback:
                     await stream.send(_rendered(reply))
                 except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
                     return  # the browser went away; it may come again
+                except Exception:  # whoever asks, the login goes on
+                    logger.warning("a request to the page of the login could not be answered", exc_info=True)
 
     def _reply(self, head: str) -> _Reply:
         lines = head.split("\r\n")
         method, _, rest = lines[0].partition(" ")
-        target = urlsplit(rest.partition(" ")[0])
+        try:
+            target = urlsplit(rest.partition(" ")[0])
+        except ValueError:
+            return _NOWHERE
         hosts = {
             value.strip() for name, _, value in (line.partition(":") for line in lines[1:]) if name.lower() == "host"
         }

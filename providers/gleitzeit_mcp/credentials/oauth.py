@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
@@ -13,15 +12,15 @@ from mcp.client.auth import OAuthClientProvider, OAuthFlowError
 from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
 from mcp.client.auth.utils import extract_field_from_www_auth
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
-from mcp.shared.exceptions import MCPDeprecationWarning
 from pydantic import AnyUrl
 
-from gleitzeit.core.errors import ProviderUnavailableError
+from gleitzeit.core.errors import ConfigurationError, ProviderUnavailableError
 from gleitzeit_mcp.config import OAuth, Server
+from gleitzeit_mcp.credentials.discovery import Discovery, bounded, set_aside
 from gleitzeit_mcp.credentials.redaction import hiding
 from gleitzeit_mcp.credentials.storage import GrantStorage, is_document
 from gleitzeit_mcp.credentials.tokens import TokenFile
-from gleitzeit_mcp.transports.remote import Remote
+from gleitzeit_mcp.transports.remote import Redact, Remote
 
 _TOKEN_LIMIT = 30.0
 _LONG_AGO = 1.0  # the SDK takes 0 for a token that never expires
@@ -46,14 +45,16 @@ class Tokens(httpx2.Auth):
     one call run at a time; it is asked only where there is no token that could still be good.
     """
 
-    def __init__(self, server: Server, file: TokenFile, person: Person | None = None) -> None:
+    def __init__(self, server: Server, file: TokenFile, person: Person | None = None, redact: Redact = str) -> None:
         assert server.oauth is not None
-        self._remote = Remote(server.name, server.url or "", self.redact)
+        _check_issuer(server.name, server.oauth)
+        self._remote = Remote(server.name, server.url or "", lambda text: redact(self.redact(text)))
         self._needs_person = server.oauth.grant == "authorization_code"
         self._person = person
         self._storage = GrantStorage(file, server.oauth)
         self._provider = _provider(server.url or "", server.oauth, self._storage, person)
         self._storage.serve(self._provider)
+        self._discovery = Discovery(server.url or "", server.oauth)
         self._restored = False
 
     @property
@@ -78,7 +79,7 @@ class Tokens(httpx2.Auth):
         if not self._restored and self._person is None:
             await self._storage.restore()
             self._restored = True
-        refused = ""
+        refused, response = "", None
         if self.held:
             refused = self._stamp(request)
             response = yield request
@@ -88,6 +89,8 @@ class Tokens(httpx2.Auth):
             try:
                 outgoing = await anext(renewal)
                 while True:
+                    if response is not None:
+                        await set_aside(response)
                     response = yield outgoing
                     outgoing = await renewal.asend(response)
             except StopAsyncIteration:
@@ -133,11 +136,18 @@ class Tokens(httpx2.Auth):
                     return
                 if outgoing is request and self._needs_person and self._person is None:
                     raise self._login_needed("its token cannot be refreshed any longer")
-                if outgoing is not request:
+                if outgoing is request:
+                    response = yield outgoing
+                    self._discovery.challenged(response)
+                elif (here := self._discovery.answered_here(outgoing)) is not None:
+                    response = here
+                else:
+                    await self._discovery.check(outgoing, self._provider.context)
                     outgoing.extensions.setdefault("timeout", httpx2.Timeout(_TOKEN_LIMIT).as_dict())
-                response = yield outgoing
-                if outgoing is not request and response.status_code in (429, 500, 502, 503, 504):
-                    raise self._failure(f"{outgoing.url.host} answered HTTP {response.status_code}")
+                    answered = yield outgoing
+                    if answered.status_code in (429, 500, 502, 503, 504):
+                        raise self._failure(f"{outgoing.url.host} answered HTTP {answered.status_code}")
+                    response = await bounded(answered)
                 outgoing = await _next(flow, response)
 
     def _stamp(self, request: httpx2.Request) -> str:
@@ -210,14 +220,23 @@ def _provider(url: str, oauth: OAuth, storage: GrantStorage, person: Person | No
 
 
 def _by_credentials(url: str, oauth: OAuth, storage: GrantStorage, scope: str | None) -> OAuthClientProvider:
-    with warnings.catch_warnings():
-        # Without an issuer the server says where the secret goes; whether to accept that is said in the settings.
-        warnings.simplefilter("ignore", MCPDeprecationWarning)
-        return ClientCredentialsOAuthProvider(
-            url,
-            storage,
-            client_id=oauth.client_id or "",
-            client_secret=oauth.client_secret or "",
-            scope=scope,
-            issuer=oauth.issuer,
-        )
+    return ClientCredentialsOAuthProvider(
+        url,
+        storage,
+        client_id=oauth.client_id or "",
+        client_secret=oauth.client_secret or "",
+        scope=scope,
+        issuer=oauth.issuer,
+    )
+
+
+def _check_issuer(name: str, oauth: OAuth) -> None:
+    """Raise `ConfigurationError` where a variable filled in an issuer that no secret may be sent to."""
+    if oauth.issuer is None:
+        return
+    try:
+        oauth.check_issuer()
+    except ValueError as error:
+        raise ConfigurationError(
+            f'server "{name}": {error}', hint="look at what the variables in it are set to"
+        ) from error

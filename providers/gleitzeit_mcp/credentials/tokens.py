@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import sys
@@ -20,6 +21,7 @@ from gleitzeit_mcp.transports.remote import Remote
 
 _LOCK_LIMIT = 30.0
 _LOCK_PAUSE = 0.05
+_LONGEST_STEM = 100
 
 
 class Grant(BaseModel):
@@ -47,7 +49,7 @@ class TokenFile:
     def __init__(self, name: str, url: str, folder: Path | None = None) -> None:
         self._remote = Remote(name, url)
         self._folder = oauth_folder() if folder is None else folder
-        self.path = self._folder / f"{quote(name, safe=' ')}.json"
+        self.path = self._folder / f"{_stem(name)}.json"
 
     def read(self) -> Grant:
         """What is kept, or an empty grant.
@@ -108,6 +110,14 @@ class TokenFile:
 
     def _unusable(self, problem: str, hint: str | None) -> ConfigurationError:
         return ConfigurationError(f"{self._remote.subject}: {self.path} {problem}", hint=hint)
+
+
+def _stem(name: str) -> str:
+    """A server's name as that of a file; a long one is cut, and told apart from others by its hash."""
+    quoted = quote(name, safe=" ")
+    if len(quoted) <= _LONGEST_STEM:
+        return quoted
+    return f"{quoted[:60]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 if sys.platform == "win32":

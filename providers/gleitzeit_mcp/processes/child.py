@@ -70,8 +70,16 @@ class Child(Transport):
             return ""
         lines = self.last_words
         stderr = "; its stderr ends:\n  " + "\n  ".join(lines) if lines else "; it wrote nothing to stderr"
-        stray = f"; {self.junk} lines on its stdout were no messages, the last: {self._stray}" if self.junk else ""
-        return self._fate() + stray + stderr
+        return self._fate() + self._noise() + stderr
+
+    def _noise(self) -> str:
+        match self.junk:
+            case 0:
+                return ""
+            case 1:
+                return f"; a line on its stdout was no message: {self._stray}"
+            case lines:
+                return f"; {lines} lines on its stdout were no messages, the last: {self._stray}"
 
     def _fate(self) -> str:
         code = self._own_code

@@ -31,7 +31,7 @@ class Receiver(Protocol):
         ...
 
     def ended(self) -> None:
-        """The other end is gone: nothing more comes, and nothing can be sent; `diagnosis` knows why."""
+        """Nothing more comes, and nothing can be sent; `diagnosis` knows why. It may be said more than once."""
         ...
 
 
@@ -41,7 +41,7 @@ class Wire(Protocol):
     async def send(self, message: Message, headers: Mapping[str, str] | None = None) -> None:
         """Send one message; `headers` go with it where the transport is HTTP.
 
-        Raises `ConnectionLostError` where the other end is gone.
+        Raises `ConnectionLostError` where the other end is gone, or the connection is closed.
         """
         ...
 
@@ -58,6 +58,8 @@ class Transport(abc.ABC):
     @abc.abstractmethod
     def connect(self, receiver: Receiver) -> AbstractAsyncContextManager[Wire]:
         """Open the connection; leaving the context closes it, and ends whatever was started for it.
+
+        However it ends, `receiver` is told so.
 
         Raises `ProviderUnavailableError` or `ConfigurationError`, with a hint, where it cannot be opened.
         """

@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from gleitzeit.core.errors import ConnectionLostError, ProviderUnavailableError
+from gleitzeit.core.errors import ConnectionLostError, ProviderError, ProviderUnavailableError
 from gleitzeit_mcp.transports.remote import Remote
 
 _OWN_AUTHORITY = "if you trust it, name the certificate of its authority in the environment variable SSL_CERT_FILE"
@@ -43,6 +43,17 @@ def lost(remote: Remote, error: BaseException) -> ConnectionLostError:
     """Why a connection broke after something was sent."""
     return ConnectionLostError(
         f"the connection broke before the answer was complete: {_reason(remote, error)}",
+        details={"server": remote.name},
+    )
+
+
+def odd(remote: Remote, error: BaseException) -> ProviderError:
+    """That an answer was like none that is foreseen; whether the request was carried out is not known."""
+    return ProviderError(
+        f"its answer could not be taken in: {_reason(remote, error)}",
+        hint="tell whoever makes the server",
+        retryable=False,
+        ambiguous=True,
         details={"server": remote.name},
     )
 

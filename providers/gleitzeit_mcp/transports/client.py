@@ -13,7 +13,8 @@ import anyio
 import httpx2
 
 from gleitzeit.core.data import is_object
-from gleitzeit_mcp.transports.breaks import lost, unreachable
+from gleitzeit.core.errors import GleitzeitError
+from gleitzeit_mcp.transports.breaks import lost, odd, unreachable
 from gleitzeit_mcp.transports.messages import LARGEST, too_large
 from gleitzeit_mcp.transports.refusals import Refusal, seconds_of
 from gleitzeit_mcp.transports.remote import Remote, shown_url
@@ -23,6 +24,7 @@ _WRITE_LIMIT = 60.0
 _MOST_REDIRECTS = 5
 _READ_OF_REFUSAL = 64 * 1024
 _REFUSAL_LIMIT = 5.0
+_DEEPEST_WORDS = 5
 # Shorter than what servers commonly keep (uvicorn and Node: 5), for a connection that is being closed by the other
 # end while a request is written to it breaks that request, ambiguously.
 _KEPT_IDLE = 4.0
@@ -90,13 +92,17 @@ async def answer(
 
 @contextmanager
 def translated(remote: Remote) -> Generator[None]:
-    """Raises what the HTTP client raises as errors of Gleitzeit."""
+    """Raises what goes wrong within as errors of Gleitzeit, for no answer may end more than its request."""
     try:
         yield
+    except GleitzeitError:
+        raise
     except _NOT_SENT as error:
         raise unreachable(remote, error) from error
     except BROKEN as error:
         raise (unreachable if _went_elsewhere(remote, error) else lost)(remote, error) from error
+    except Exception as error:
+        raise odd(remote, error) from error
 
 
 async def body_of(remote: Remote, response: httpx2.Response) -> bytes:
@@ -159,12 +165,12 @@ def _words(response: httpx2.Response, body: bytes) -> str:
     return _first_text(json_in(body))
 
 
-def _first_text(value: Any) -> str:
-    if not is_object(value):
+def _first_text(value: Any, depth: int = 0) -> str:
+    if not is_object(value) or depth == _DEEPEST_WORDS:
         return ""
     keys = ("error_description", "message", "detail", "error", "title")
     found = (value[key] for key in keys if value.get(key))
-    return next((item if isinstance(item, str) else _first_text(item) for item in found), "")
+    return next((item if isinstance(item, str) else _first_text(item, depth + 1) for item in found), "")
 
 
 def _onward(response: httpx2.Response) -> httpx2.Request | None:

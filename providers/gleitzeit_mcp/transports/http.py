@@ -58,6 +58,7 @@ class HttpTransport(UrlTransport):
                 yield wire
             finally:
                 tasks.cancel_scope.cancel()
+                receiver.ended()
                 await wire.close()
                 self._fault = wire.fault
 
@@ -74,6 +75,7 @@ class HttpWire:
         junk: Callable[[], None],
     ) -> None:
         self.fault = ""
+        self._closed = False
         self._remote = remote
         self._client = client
         self._tasks = tasks
@@ -87,8 +89,8 @@ class HttpWire:
 
         Raises `ConnectionLostError` where a notification or an answer does not get through.
         """
-        if self.fault:
-            raise ConnectionLostError(self.fault, ambiguous=False)
+        if self.fault or self._closed:
+            raise ConnectionLostError(self.fault or "the connection is closed", ambiguous=False)
         method = message.get("method")
         cancelled = self._cancelled(message) if method == "notifications/cancelled" else None
         if method == "notifications/cancelled" and self._marks.modern:
@@ -107,14 +109,16 @@ class HttpWire:
         return None
 
     async def close(self) -> None:
-        """End the session, if the server named one and still knows it."""
+        """Take no more, and end the session, if the server named one and still knows it."""
+        self._closed = True
         if self._marks.session is None or self.fault:
             return
         with anyio.move_on_after(_FAREWELL_LIMIT, shield=True):
             try:
-                async with answer(self._client, "DELETE", self._remote.url, self._marks.of_end()) as response:
-                    logger.debug("%s: the end of the session: HTTP %d", self._remote.subject, response.status_code)
-            except (*BROKEN, GleitzeitError) as error:
+                with translated(self._remote):
+                    async with answer(self._client, "DELETE", self._remote.url, self._marks.of_end()) as response:
+                        logger.debug("%s: the end of the session: HTTP %d", self._remote.subject, response.status_code)
+            except GleitzeitError as error:
                 logger.debug("%s: the end of the session could not be told: %s", self._remote.subject, error)
 
     def _cancelled(self, message: Message) -> Post | None:
@@ -196,7 +200,7 @@ class HttpWire:
                         logger.warning("%s: %s", self._remote.subject, refused(self._remote, refusal))
         except TimeoutError:
             raise ConnectionLostError("it did not take a notification in time") from None
-        except ProviderUnavailableError as error:
+        except GleitzeitError as error:
             raise ConnectionLostError(error.message, hint=error.hint, details=error.details) from error
 
     async def _listen(self) -> None:
@@ -205,18 +209,19 @@ class HttpWire:
         while not self.fault:
             headers = self._marks.of_stream(feed.last_id)
             try:
-                async with answer(self._client, "GET", self._remote.url, headers) as response:
-                    if response.status_code == 200 and media_type(response) == _EVENTS:
-                        failures, offered = 0, True
-                        await self._read_own(feed, response)
-                    elif offered and _is_forgotten(response, headers):
-                        return self._end()
-                    elif response.status_code < 500 and response.status_code != TOO_MANY:
-                        logger.debug("%s offers no stream: HTTP %d", self._remote.subject, response.status_code)
-                        return None
-                    else:
-                        failures += 1
-            except (*BROKEN, GleitzeitError) as error:
+                with translated(self._remote):
+                    async with answer(self._client, "GET", self._remote.url, headers) as response:
+                        if response.status_code == 200 and media_type(response) == _EVENTS:
+                            failures, offered = 0, True
+                            await self._read_own(feed, response)
+                        elif offered and _is_forgotten(response, headers):
+                            return self._end()
+                        elif response.status_code < 500 and response.status_code != TOO_MANY:
+                            logger.debug("%s offers no stream: HTTP %d", self._remote.subject, response.status_code)
+                            return None
+                        else:
+                            failures += 1
+            except GleitzeitError as error:
                 failures += 1
                 logger.debug("%s: its stream broke: %s", self._remote.subject, self._remote.quoted(str(error)))
                 if isinstance(error, ProviderUnavailableError) and not error.retryable:

@@ -75,9 +75,9 @@ class Post:
         if "method" in message:
             self._receiver.received(message)
         elif not self.answered:
-            self.answered = True
             self._learn(message.get("result"))
             self._receiver.received({**message, "id": self.id})
+            self.answered = True
 
     def failed(self, request_id: RequestId, error: GleitzeitError) -> None:
         """There is no answer, or none that can be read."""

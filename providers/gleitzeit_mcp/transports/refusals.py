@@ -10,6 +10,7 @@ from gleitzeit.core.errors import ProviderError, ProviderUnavailableError
 from gleitzeit_mcp.transports.remote import Remote
 
 TOO_MANY, UNAVAILABLE = 429, 503
+_LONGEST_PATIENCE = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +47,17 @@ def not_let_in(remote: Remote, refusal: Refusal) -> ProviderUnavailableError:
 
 
 def seconds_of(retry_after: str | None) -> float | None:
-    """The seconds that a `Retry-After` asks for, as a number or as a date."""
+    """The seconds that a `Retry-After` asks for, as a number or as a date, but a day at most."""
     if retry_after is None:
         return None
     text = retry_after.strip()
     if text.isascii() and text.isdecimal():
-        return float(text)
+        return min(float(text), _LONGEST_PATIENCE)
     try:
-        return round(max(0.0, parsedate_to_datetime(text).timestamp() - time.time()), 1)
+        asked = round(max(0.0, parsedate_to_datetime(text).timestamp() - time.time()), 1)
     except (ValueError, OverflowError):
         return None
+    return min(asked, _LONGEST_PATIENCE)
 
 
 def _sentence(refusal: Refusal) -> str:

@@ -14,7 +14,10 @@ Redact = Callable[[str], str]
 
 def shown_url(url: str) -> str:
     """The URL without what may be secret in it: its user, password, query and fragment."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that cannot be read"
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 

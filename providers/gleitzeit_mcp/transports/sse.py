@@ -50,6 +50,7 @@ class SseTransport(UrlTransport):
                     yield wire
                 finally:
                     tasks.cancel_scope.cancel()
+                    wire.end("the connection is closed")
 
     @asynccontextmanager
     async def _stream(self, client: httpx2.AsyncClient) -> AsyncGenerator[httpx2.Response]:

@@ -84,6 +84,7 @@ class WebSocketTransport(Transport):
                     yield WebSocketWire(self._remote, socket)
                 finally:
                     tasks.cancel_scope.cancel()
+                    receiver.ended()
         finally:
             with anyio.move_on_after(2 * _CLOSE_LIMIT, shield=True):
                 await socket.close()
@@ -132,6 +133,10 @@ class WebSocketTransport(Transport):
             self._fault = _MEANINGS[1000]
         except ConnectionClosed as error:
             self._fault = self._reason(error)
+        except Exception as error:  # noqa: BLE001  # whatever one server sends, the connection ends in order
+            self._fault = (
+                f"what it sent could not be taken in: {self._remote.quoted(str(error)) or type(error).__name__}"
+            )
         receiver.ended()
 
     def _reason(self, error: ConnectionClosed) -> str:

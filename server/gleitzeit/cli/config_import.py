@@ -118,9 +118,8 @@ def _check(config: Path | None, change: Change) -> None:
 
 def _secret_notes(server: Taken) -> list[str]:
     return [
-        f"{place} is taken over in plain text; better write it as ${{{place.partition('.')[2] or 'NAME'}}}, "
-        "and set that variable"
-        for place in server.secrets
+        f"{secret.place} is taken over in plain text; better write it as {secret.better}, and set that variable"
+        for secret in server.secrets
     ]
 
 

@@ -54,7 +54,7 @@ def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Look at everything that may be wrong, start each server, and say how to mend what is."""
     report = _Report()
     path = os.environ.get("PATH", os.defpath)
-    report.findings += [python_finding(), home_finding(home_folder())]
+    report.findings += [python_finding(), home_finding(home_folder()), Finding("PATH", "ok", path)]
     configuration = _configuration(report, config)
     if configuration is not None:
         if console().is_terminal:

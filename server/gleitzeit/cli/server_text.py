@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,8 @@ Row = Mapping[str, Any]
 
 HEADINGS = ("NAME", "STATE", "TRANSPORT", "PROTOCOL", "TOOLS", "RESTARTS", "PROBLEM")
 
-_LONGEST = 100
+_LONGEST = 120
+_ENDED = re.compile(r"exited with code|was killed by")
 _STYLES = {"ready": "green", "degraded": "yellow", "failed": "bold red", "starting": "cyan", "restarting": "yellow"}
 _FACTS = {
     "state": "state",
@@ -34,7 +36,6 @@ def broken(row: Row) -> bool:
 def cells_of(row: Row) -> tuple[Cell, ...]:
     """The server as a row of a table, under `HEADINGS`."""
     state = str(row["state"])
-    problem = _error(row).removeprefix(f'server "{row["name"]}"').lstrip(": ") if broken(row) else ""
     return (
         str(row["name"]),
         (state, _STYLES.get(state, "")),
@@ -42,8 +43,17 @@ def cells_of(row: Row) -> tuple[Cell, ...]:
         str(row.get("protocol_version") or "-"),
         str(row["tools"]),
         str(row["restarts"]),
-        _cut(problem.partition("\n")[0]),
+        _cut(short_problem(row)) if broken(row) else "",
     )
+
+
+def short_problem(row: Row) -> str:
+    """What is wrong in a few words: of a process that ended, the last that it said."""
+    first = _error(row).partition("\n")[0]
+    written = [str(line).strip() for line in row.get("stderr") or () if str(line).strip()]
+    if written and _ENDED.search(first):
+        return written[-1]
+    return first.removeprefix(f'server "{row["name"]}"').lstrip(": ").removeprefix("did not start: ")
 
 
 def told_trouble(row: Row) -> Iterator[str]:
@@ -69,6 +79,10 @@ def told_in_detail(row: Row, tools: Sequence[Mapping[str, Any]]) -> Iterator[str
     yield from (f"  {words}: {_shown(row[key])}" for key, words in _FACTS.items() if row.get(key))
     if broken(row) or row.get("last_error"):
         yield from told_trouble(row)
+    if row.get("hidden"):
+        yield f"  hidden by enabled_tools or disabled_tools: {', '.join(map(str, row['hidden']))}"
+    for pattern in row.get("idle_patterns") or ():
+        yield f"  fits none of its tools: {pattern}"
     if not tools:
         return
     yield f"{len(tools)} tool{'' if len(tools) == 1 else 's'}:"

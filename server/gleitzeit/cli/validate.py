@@ -18,6 +18,7 @@ from gleitzeit.cli.given_inputs import given_inputs
 from gleitzeit.cli.options import ConfigOption, InputOption, InputsFileOption, JsonOption
 from gleitzeit.cli.output import kept_for_results, print_json, print_result
 from gleitzeit.cli.problems import say_diagnostics, say_error
+from gleitzeit.cli.unchecked import with_unchecked
 from gleitzeit.config import Configuration
 from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.core.graph import mermaid
@@ -80,7 +81,8 @@ async def _verdict(application: Application, name: str, given: list[str] | None,
     except (GleitzeitError, OSError) as error:
         return _Verdict(name, error=error)
     values = given_inputs(file.content, given, inputs) if given or inputs else None
-    return _Verdict(name, file, await application.check(file.content, values, name=file.stem))
+    checked = await application.check(file.content, values, name=file.stem)
+    return _Verdict(name, file, await with_unchecked(application, checked))
 
 
 def _say_problems(verdict: _Verdict) -> None:

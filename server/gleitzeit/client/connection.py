@@ -37,12 +37,12 @@ class Connection:
         self._client = client
         self._name = name
         self._left = anyio.Event()
-        self._end: str | None = None
+        self._closed = False
 
     async def call(self, tool: str, arguments: Mapping[str, Any]) -> CallToolResult:
         """What a tool answers. Raises `ConnectionLostError` where no answer comes any more."""
-        if self._end is not None:
-            raise ConnectionLostError(f"{self._name}, {tool}: {self._end}")
+        if self._closed:
+            raise ConnectionLostError(f"{self._name}, {tool}: the connection is closed")
         try:
             return await self._client.call_tool(tool, dict(arguments))
         except MCPError as error:
@@ -65,7 +65,7 @@ class Connection:
             # After it was left, this is an answer that nobody waits for.
             logger.info("the connection to %s ended with %s: %s", self._name, type(cause).__name__, cause)
         finally:
-            self._end = "the connection is closed"
+            self._closed = True
 
     def leave(self) -> None:
         """Have it closed."""

@@ -25,6 +25,15 @@ def redacted(value: Any) -> Any:
     return _USER_INFO.sub(HIDDEN, value) if isinstance(value, str) else value
 
 
+def without_user_info(value: Any) -> Any:
+    """JSON data without the passwords in URLs."""
+    if isinstance(value, Mapping):
+        return {key: without_user_info(item) for key, item in cast("Mapping[str, Any]", value).items()}
+    if isinstance(value, (list, tuple)):
+        return [without_user_info(item) for item in cast("list[Any]", value)]
+    return _USER_INFO.sub(HIDDEN, value) if isinstance(value, str) else value
+
+
 def _shown(key: str, value: Any) -> Any:
     if key in ("env", "headers") and isinstance(value, Mapping):
         return {name: _reference(item) for name, item in cast("Mapping[str, Any]", value).items()}

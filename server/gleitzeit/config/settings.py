@@ -143,16 +143,23 @@ class Configuration(_Section):
         origin = self.origins.get(key)
         return f"{key} ({origin})" if origin else key
 
-    def redacted(self) -> dict[str, Any]:
-        """The configuration as JSON data, with secrets left out."""
-        shown = self.model_dump(mode="json")
+    def redacted(self, *, everything: bool = True) -> dict[str, Any]:
+        """The configuration as JSON data, with secrets left out; not `everything` is without what nobody has set."""
+        shown = self.model_dump(mode="json", exclude_unset=not everything)
         shown["secrets"] = dict.fromkeys(self.secrets, "***")
-        return {key: value if key == "secrets" else redacted(value) for key, value in shown.items()}
+        hidden = {key: value if key == "secrets" else redacted(value) for key, value in shown.items()}
+        return hidden if everything else _without_nothing(hidden)
 
     def __repr__(self) -> str:
         return f"Configuration(home={str(self.home)!r}, path={str(self.path)!r})"
 
     __str__ = __repr__
+
+
+def _without_nothing(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Sections without keys that hold nothing, and without those that are empty then."""
+    kept = {key: _without_nothing(value) if is_mapping(value) else value for key, value in values.items()}
+    return {key: value for key, value in kept.items() if value not in (None, {}, [])}
 
 
 FILE_KEYS = ("providers", "mcp", "mcpServers", "files", "workflows", "secrets", "engine", "server", "policy", "limits")

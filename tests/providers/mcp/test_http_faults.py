@@ -27,6 +27,7 @@ from gleitzeit.core.errors import (
     ConnectionLostError,
     GleitzeitError,
     LimitError,
+    ProviderError,
     ProviderUnavailableError,
 )
 from gleitzeit_mcp.config import Server
@@ -224,12 +225,71 @@ async def test_a_date_to_wait_for_becomes_seconds() -> None:
     assert (error.retryable, error.ambiguous) == (True, False)
 
 
+@pytest.mark.parametrize("asked", ["9" * 400, "86401", "Fri, 31 Dec 9999 23:59:59 GMT"])
+async def test_nobody_waits_for_more_than_a_day(asked: str) -> None:
+    assert (await status_failure("429 Too Many Requests", Retry_After=asked)).details["retry_after"] == 86_400
+
+
 @pytest.mark.parametrize("status", [500, 502, 504])
 async def test_a_server_that_failed_may_have_carried_out_a_call_but_a_list_does_no_harm(status: int) -> None:
     call = await status_failure(f"{status} Oh")
     listing = await status_failure(f"{status} Oh", LIST)
     assert (call.retryable, call.ambiguous) == (True, True)
     assert (listing.retryable, listing.ambiguous) == (True, False)
+
+
+@pytest.mark.parametrize("depth", [3, 100, 600, 5000])
+async def test_a_refusal_that_is_nested_deeply_fails_its_request_alone(depth: int) -> None:
+    async def handler(request: Request) -> None:
+        if request.message["id"] == 8:
+            await request.reply_json({**ANSWER, "id": 8})
+        else:
+            body = '{"error":' * depth + '"deep"' + "}" * depth
+            await request.reply("502 Oh", body, {"Content-Type": "application/json"})
+
+    async with serving(handler) as far, connected(far.url) as (wire, recorder):
+        await wire.send(CALL)
+        with pytest.raises(ProviderError) as failure:
+            await recorder.answer()
+        await wire.send({**CALL, "id": 8})
+        assert (await recorder.answer(8))["id"] == 8
+        assert not recorder.over.is_set()
+    assert ("deep" in failure.value.message) == (depth == 3)
+
+
+async def test_an_answer_that_cannot_be_taken_in_fails_its_request_alone() -> None:
+    async def handler(request: Request) -> None:
+        await request.reply_json({**ANSWER, "id": request.message["id"]})
+
+    class Odd(Recorder):
+        def received(self, message: dict[str, Any]) -> None:
+            if message["id"] == 7:
+                raise RecursionError("too deep")
+            super().received(message)
+
+    recorder = Odd()
+    async with serving(handler) as far:
+        transport = far_transport(Server.model_validate({"name": "far", "url": far.url}))
+        with anyio.fail_after(20):
+            async with transport.connect(recorder) as wire:
+                await wire.send(CALL)
+                with pytest.raises(ProviderError, match="too deep") as failure:
+                    await recorder.answer()
+                await wire.send({**CALL, "id": 8})
+                await recorder.answer(8)
+    assert failure.value.ambiguous
+
+
+@pytest.mark.parametrize("message", [CALL, INITIALIZED])
+async def test_a_connection_that_was_closed_says_so_and_takes_no_more(message: dict[str, Any]) -> None:
+    async with serving(lambda request: request.reply("202 Accepted")) as far:
+        async with connected(far.url) as (wire, recorder):
+            assert not recorder.over.is_set()
+        assert recorder.over.is_set()
+        with pytest.raises(ConnectionLostError) as failure:
+            await wire.send(message)
+    assert not failure.value.ambiguous
+    assert far.seen == []
 
 
 async def test_an_error_of_the_protocol_is_an_answer_whatever_its_status() -> None:

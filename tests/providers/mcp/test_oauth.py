@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import logging
@@ -19,12 +20,18 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import anyio
 import httpx2
 import pytest
+from mcp.client.auth import OAuthFlowError
+from mcp.client.auth.oauth2 import OAuthContext
+from mcp.shared.auth import OAuthClientMetadata
 
 from gleitzeit.core.errors import ConfigurationError, GleitzeitError, ProviderError, ProviderUnavailableError
 from gleitzeit.core.errors import TimeoutError as GleitzeitTimeoutError
-from gleitzeit_mcp.config import Server
+from gleitzeit_mcp.config import OAuth, Server
+from gleitzeit_mcp.credentials.discovery import Discovery
 from gleitzeit_mcp.credentials.login import log_in
-from gleitzeit_mcp.credentials.tokens import TokenFile, oauth_folder
+from gleitzeit_mcp.credentials.loopback import listening
+from gleitzeit_mcp.credentials.storage import GrantStorage
+from gleitzeit_mcp.credentials.tokens import Grant, TokenFile, oauth_folder
 from gleitzeit_mcp.environment import fill_server
 from gleitzeit_mcp.servers.far import far_transport
 
@@ -50,12 +57,17 @@ class Guarded:
         self.lifetime = 3600
         self.token_status = "200 OK"
         self.held: anyio.Event | None = None
+        self.metadata = ""
+        self.resource: Callable[[Any], Awaitable[None]] | None = None
+        self.page = 0
 
     async def __call__(self, request: Any) -> None:
         path: str = urlsplit(str(request.target)).path
         self.asked.append(path)
         if path == "/mcp":
             await self.serve(request)
+        elif path.startswith("/.well-known/oauth-protected-resource") and self.resource is not None:
+            await self.resource(request)
         elif path.startswith("/.well-known/oauth-protected-resource"):
             await request.reply_json({"resource": self.base + "/mcp", "authorization_servers": [self.base]})
         elif path.startswith("/.well-known/oauth-authorization-server"):
@@ -75,8 +87,9 @@ class Guarded:
     async def serve(self, request: Any) -> None:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if token not in self.good:
-            metadata = f'Bearer resource_metadata="{self.base}/.well-known/oauth-protected-resource/mcp"'
-            await request.reply("401 Unauthorized", headers={"WWW-Authenticate": metadata})
+            metadata = self.metadata or f"{self.base}/.well-known/oauth-protected-resource/mcp"
+            challenge = {"WWW-Authenticate": f'Bearer resource_metadata="{metadata}"'}
+            await request.reply("401 Unauthorized", b" " * self.page, challenge)
             return
         if self.held is not None and request.message["id"] == 7:
             await self.held.wait()
@@ -144,6 +157,12 @@ async def guarded() -> AsyncGenerator[Guarded]:
 
 def settings(server: Guarded, **oauth: Any) -> Server:
     return Server.model_validate({"name": "far", "url": server.base + "/mcp", "oauth": oauth or True})
+
+
+def context_of(url: str) -> OAuthContext:
+    """A login that has not begun yet."""
+    storage = GrantStorage(TokenFile("far", url), OAuth())
+    return OAuthContext(url, OAuthClientMetadata(redirect_uris=None), storage, None, None)
 
 
 def browser(server: Guarded) -> Callable[[str], Awaitable[None]]:
@@ -353,6 +372,114 @@ async def test_the_secret_of_a_machine_goes_to_its_own_issuer_alone() -> None:
     assert "s3cret" not in failure.value.message
 
 
+async def test_the_secret_of_a_client_is_not_sent_where_nothing_is_known_of_its_issuer() -> None:
+    async with guarded() as server, serving(lambda request: request.reply("404 Not Found")) as issuer:
+
+        async def elsewhere(request: Any) -> None:
+            await request.reply_json({"resource": server.base + "/mcp", "authorization_servers": [issuer.url]})
+
+        server.resource = elsewhere
+        oauth = {"client_id": "mine", "client_secret": "s3cret-of-it", "issuer": issuer.url}
+        with pytest.raises(GleitzeitError, match="nothing was found out about the configured issuer"):
+            await log_in(settings(server, **oauth), browser(server), limit=5)
+    assert not {"/give", "/token"} & set(server.asked)
+
+
+async def test_an_issuer_that_a_variable_makes_unfit_is_refused() -> None:
+    server = Server.model_validate({"name": "far", "url": "http://127.0.0.1:1/mcp", "oauth": {"issuer": "${ISSUER}"}})
+    with pytest.raises(ConfigurationError, match="https"):
+        far_transport(fill_server(server, {"ISSUER": "http://login.example.org"}))
+
+
+async def test_what_is_said_of_the_server_on_another_host_is_not_asked_for() -> None:
+    strange: list[Any] = []
+
+    async def internal(request: Any) -> None:
+        strange.append(request)
+
+    async with serving(internal) as other, guarded() as server:
+        server.metadata = f"{other.url}/latest/meta-data"
+        await log_in(settings(server), browser(server))
+        await call(settings(server))
+    assert strange == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://169.254.169.254/latest/meta-data",
+        "http://127.0.0.1:8080/x",
+        "http://localhost/x",
+        "http://[::1]/x",
+        "http://[::ffff:127.0.0.1]/x",
+        "http://[fe80::1]/x",
+        "http://0.0.0.0/x",
+    ],
+)
+async def test_a_server_far_away_leads_no_login_into_this_machine_or_its_network(url: str) -> None:
+    request = httpx2.Request("GET", url)
+    context = context_of("http://127.0.0.1/mcp")
+    with pytest.raises(OAuthFlowError, match="this machine"):
+        await Discovery("https://192.0.2.1/mcp", OAuth()).check(request, context)
+    await Discovery("http://127.0.0.1/mcp", OAuth()).check(request, context)
+    await Discovery("https://192.0.2.1/mcp", OAuth(issuer=f"https://{request.url.netloc.decode()}")).check(
+        request, context
+    )
+    await Discovery("https://192.0.2.1/mcp", OAuth()).check(httpx2.Request("GET", "https://192.0.2.2/x"), context)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+async def test_what_a_login_is_told_is_read_up_to_a_limit(compressed: bool) -> None:
+    body = b" " * 3_000_000
+    content, encoding = (gzip.compress(body), {"Content-Encoding": "gzip"}) if compressed else (body, {})
+
+    async def endless(request: Any) -> None:
+        await request.reply("200 OK", content, {"Content-Type": "application/json", **encoding})
+
+    async with guarded() as server:
+        server.resource = endless
+        with pytest.raises(ProviderUnavailableError, match="more than 1 MiB"):
+            await log_in(settings(server), browser(server))
+
+
+async def test_the_page_that_asks_for_a_token_is_not_read_to_its_end() -> None:
+    async with guarded() as server:
+        server.page = 100_000_000
+        await log_in(settings(server), browser(server))
+
+
+async def test_a_secret_in_the_address_shows_in_no_error_of_a_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def tell(request: Any) -> None:
+        await request.reply("400 Bad Request", "not at geheim")
+
+    monkeypatch.setenv("PLACE", "geheim")
+    async with guarded() as server:
+        server.register = tell  # type: ignore[method-assign]
+        there = {"name": "far", "url": server.base + "/mcp?${PLACE}", "oauth": True}
+        with pytest.raises(GleitzeitError) as failure:
+            await log_in(Server.model_validate(there), browser(server))
+    assert "not at ***" in failure.value.message
+
+
+async def test_a_request_that_is_none_does_not_end_a_login() -> None:
+    async with listening() as loopback, httpx2.AsyncClient() as client:
+        port = urlsplit(loopback.redirect_uri).port
+        async with await anyio.connect_tcp("127.0.0.1", port or 0) as stream:
+            await stream.send(b"GET //[ HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b" 404 " in await stream.receive()
+        assert (await client.get(loopback.redirect_uri)).status_code == 400
+
+
+@pytest.mark.parametrize("name", ["工" * 64, "工" * 63 + "匠"])
+async def test_a_long_name_in_letters_of_any_kind_has_a_file_of_its_own(name: str) -> None:
+    file = TokenFile(name, "https://x")
+    assert len(file.path.name) < 100
+    assert file.path != TokenFile("工" * 62 + "匠匠", "https://x").path
+    async with file.locked():
+        file.write(Grant(url="https://x", expires_at=7.0))
+    assert file.read().expires_at == 7.0
+
+
 async def test_a_client_and_scopes_of_the_settings_are_used_as_they_are() -> None:
     shown: list[dict[str, list[str]]] = []
     async with guarded() as server:
@@ -442,6 +569,11 @@ async def test_tokens_show_in_no_log_and_no_error(caplog: pytest.LogCaptureFixtu
     [
         ({"client_secret": "x"}, "client_id"),
         ({"grant": "client_credentials", "client_id": "x"}, "client_secret"),
+        ({"client_id": "x", "client_secret": "x"}, "issuer that it belongs to"),
+        ({"grant": "client_credentials", "client_id": "x", "client_secret": "x"}, "issuer that it belongs to"),
+        ({"issuer": "http://login.example.org"}, "https"),
+        ({"issuer": "login.example.org"}, "https"),
+        ({"issuer": "https://["}, "IPv6"),
         ({"grant": "password"}, "grant"),
         ({"redirect_port": 70000}, "redirect_port"),
     ],

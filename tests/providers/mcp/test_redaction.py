@@ -11,13 +11,14 @@ import pytest
 from gleitzeit_mcp.config import Server
 from gleitzeit_mcp.credentials.redaction import redactor
 from gleitzeit_mcp.environment import fill_server
+from gleitzeit_mcp.transports.remote import Remote
 
 
 def hidden(text: str, *, variables: dict[str, str] | None = None, **settings: Any) -> str:
     """The text without the secrets of a server with these settings."""
     configured = Server.model_validate({"name": "far", **settings})
     filled = fill_server(configured, variables or {})
-    return redactor(filled, configured)(text)
+    return redactor(filled, configured, variables or {})(text)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,35 @@ def test_a_value_of_the_environment_with_the_name_of_a_secret_is_hidden(name: st
 def test_a_value_of_the_environment_that_came_from_a_variable_is_hidden_whatever_its_name() -> None:
     env = {"PLACE": "${PLACE}", "COLOUR": "turquoise"}
     assert hidden("berlin turquoise", command="x", env=env, variables={"PLACE": "berlin"}) == "*** turquoise"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"command": "x", "args": ["--name", "a/${PLACE}"]},
+        {"command": ["x", "${env:PLACE}"]},
+        {"command": "x ${PLACE:-here}"},
+        {"url": "http://x/s/${PLACE}/mcp"},
+        {"url": "http://x/", "oauth": {"client_id": "${PLACE}"}},
+    ],
+)
+def test_what_came_from_a_variable_is_hidden_wherever_it_stands(settings: dict[str, Any]) -> None:
+    shown = hidden("in ber/lin+1, ber%2Flin%2B1", variables={"PLACE": "ber/lin+1"}, **settings)
+    assert shown == "in ***, ***"
+
+
+def test_a_token_in_the_path_of_an_address_is_not_shown_with_the_address() -> None:
+    configured = Server.model_validate({"name": "far", "url": "http://x/${TOKEN}/mcp"})
+    filled = fill_server(configured, {"TOKEN": "ge heim"})
+    redact = redactor(filled, configured, {"TOKEN": "ge heim"})
+    assert Remote("far", filled.url or "", redact).place == "http://x/***/mcp"
+    assert Remote("far", "http://x/ge%20heim/mcp", redact).place == "http://x/***/mcp"
+
+
+def test_what_is_no_variable_or_says_only_where_a_user_is_stays() -> None:
+    settings: dict[str, Any] = {"command": "x", "args": ["$${PLACE}", "${HOME}/x"], "working_dir": "${PLACE}"}
+    variables = {"PLACE": "berlin", "HOME": "/home/ann"}
+    assert hidden("berlin /home/ann/x", variables=variables, **settings) == "berlin /home/ann/x"
 
 
 def test_headers_and_tokens_are_hidden_with_and_without_what_stands_before_them() -> None:
@@ -62,7 +92,7 @@ def test_an_argument_after_the_option_of_a_secret_is_hidden(args: list[str]) -> 
 
 
 def test_the_secret_of_an_oauth_client_is_hidden() -> None:
-    oauth = {"client_id": "machine", "client_secret": "geheim"}
+    oauth = {"client_id": "machine", "client_secret": "geheim", "issuer": "https://login.example.org"}
     assert hidden("machine geheim", url="http://x/", oauth=oauth) == "machine ***"
 
 
@@ -90,7 +120,7 @@ def test_no_secret_shows_in_the_repr_of_the_settings() -> None:
         "name": "far",
         "url": "http://x/",
         "headers": {"X-Key": "geheim1"},
-        "oauth": {"client_id": "machine", "client_secret": "geheim2"},
+        "oauth": {"client_id": "machine", "client_secret": "geheim2", "issuer": "https://login.example.org"},
     }
     server = Server.model_validate(settings)
     assert "geheim" not in repr(server)

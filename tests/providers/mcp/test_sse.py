@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import pytest
 
-from gleitzeit.core.errors import ConnectionLostError, GleitzeitError, ProviderUnavailableError
+from gleitzeit.core.errors import ConnectionLostError, GleitzeitError, ProviderError, ProviderUnavailableError
 from gleitzeit_mcp.config import Server
 from gleitzeit_mcp.servers.far import far_transport
 from gleitzeit_mcp.transports.base import Transport, Wire
@@ -107,6 +107,35 @@ async def test_a_request_that_is_not_taken_fails_alone(status: str, ambiguous: b
         older.status = "202 Accepted"
         await wire.send({**CALL, "id": 8})
         await recorder.answer(8)
+
+
+async def test_a_refusal_that_is_nested_deeply_fails_its_request_alone() -> None:
+    older = Older()
+
+    async def handler(request: Any) -> None:
+        if request.method == "POST" and request.message["id"] == 7:
+            body = '{"error":' * 600 + "1" + "}" * 600
+            await request.reply("502 Oh", body, {"Content-Type": "application/json"})
+        else:
+            await older(request)
+
+    async with serving(handler) as far, connected(far.url) as (wire, recorder, _):
+        await wire.send(CALL)
+        with pytest.raises(ProviderError):
+            await recorder.answer()
+        await wire.send({**CALL, "id": 8})
+        await recorder.answer(8)
+
+
+@pytest.mark.parametrize("message", [CALL, NOTICE])
+async def test_a_connection_that_was_closed_says_so_and_takes_no_more(message: dict[str, Any]) -> None:
+    async with serving(Older()) as far:
+        async with connected(far.url) as (wire, recorder, _):
+            assert not recorder.over.is_set()
+        assert recorder.over.is_set()
+        with pytest.raises(ConnectionLostError) as failure:
+            await wire.send(message)
+    assert not failure.value.ambiguous
 
 
 async def test_an_endpoint_on_another_host_is_not_used() -> None:

@@ -150,7 +150,7 @@ async def test_a_server_that_failed_gets_another_chance_with_the_next_call(
             monkeypatch.setattr("gleitzeit_mcp.servers.connection.RETRY_AFTER", 0)
             assert (await hub.handle_request("mcp/tool.fickle.hello", {}))["text"] == "hello"
             assert (await state_of(hub, "fickle"))["restarts"] == 1
-    assert "1 lines on its stdout were no messages, the last: Error: no licence" in error.message
+    assert "a line on its stdout was no message: Error: no licence" in error.message
 
 
 async def test_a_server_that_is_down_is_described_without_its_schema(open_hub: OpenHub, own_server: OwnServer) -> None:

@@ -145,9 +145,34 @@ async def test_messages_go_both_ways_under_the_name_of_the_protocol() -> None:
     async with listening(talk) as url, connected(url) as (wire, recorder, _):
         await wire.send(CALL)
         await recorder.came.wait()
+        assert not recorder.over.is_set()
     assert recorder.messages == [ANSWER]
     assert agreed == ["mcp"]
-    assert not recorder.over.is_set()
+
+
+async def test_a_connection_that_was_closed_says_so_and_takes_no_more() -> None:
+    async with listening(answer) as url:
+        async with connected(url) as (wire, recorder, _):
+            assert not recorder.over.is_set()
+        assert recorder.over.is_set()
+        with pytest.raises(ConnectionLostError) as failure:
+            await wire.send(CALL)
+    assert not failure.value.ambiguous
+
+
+async def test_a_message_that_cannot_be_taken_in_ends_the_connection_in_order() -> None:
+    class Odd(Recorder):
+        def received(self, message: dict[str, Any]) -> None:
+            raise RecursionError("too deep")
+
+    recorder = Odd()
+    async with listening(answer) as url:
+        transport = WebSocketTransport(Remote("far", url))
+        with anyio.fail_after(20):
+            async with transport.connect(recorder) as wire:
+                await wire.send(CALL)
+                await recorder.over.wait()
+    assert "too deep" in transport.diagnosis()
 
 
 async def test_headers_are_sent_with_the_handshake() -> None:
@@ -266,6 +291,16 @@ async def test_a_redirect_is_not_followed() -> None:
             error = await refusal(url, headers={"Authorization": "Bearer t0ken"})
     assert other in error.message
     assert seen == []
+
+
+async def test_a_redirect_to_an_address_that_cannot_be_read_is_told_as_such() -> None:
+    def redirect(socket: ServerConnection, request: Request) -> Response:
+        response = socket.respond(HTTPStatus.TEMPORARY_REDIRECT, "")
+        response.headers["Location"] = "ws://["
+        return response
+
+    async with listening(answer, process_request=redirect) as url:
+        assert "cannot be read" in (await refusal(url)).message
 
 
 async def test_nobody_there_is_a_refused_connection() -> None:

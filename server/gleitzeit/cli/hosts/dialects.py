@@ -11,6 +11,7 @@ from pathlib import Path
 _REFERENCE = re.compile(r"\$\{([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WITH_DEFAULT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?")
+_OF_WORKSPACE = ("workspaceFolder", "workspaceFolderBasename")
 _NO_LETTER = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -80,7 +81,9 @@ def _meaning(whole: str, inner: str, dialect: Dialect, folder: Path | None) -> _
     place = _place(inner, folder) if dialect.folders else None
     if place is not None:
         return _Piece(place)
-    return _Piece(whole, note=f"{whole} is kept as the text that it is: the host fills nothing in there")
+    nowhere = dialect.folders and inner in _OF_WORKSPACE
+    reason = "the file belongs to no workspace" if nowhere else "the host fills nothing in there"
+    return _Piece(whole, note=f"{whole} is kept as the text that it is: {reason}")
 
 
 def variable_of(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import Any
@@ -12,22 +12,19 @@ from urllib.parse import urlsplit
 
 from gleitzeit.cli.hosts.dialects import translated
 from gleitzeit.cli.hosts.files import HostServer
+from gleitzeit.cli.hosts.secrets import Secret, masked, secrets_in
 from gleitzeit.cli.launcher import COMMAND, DISTRIBUTION
-from gleitzeit.config.redaction import HIDDEN, redacted
 from gleitzeit.core.data import is_list, is_object
-from gleitzeit.core.transports import TRANSPORTS
+from gleitzeit.core.transports import SCHEMES, TRANSPORTS, transport_of_url
 
 _ADDRESSES = ("url", "serverUrl", "httpUrl")
-_UNDERSTOOD = frozenset({"command", "args", "env", "headers", "cwd", "type", "transport", "disabled", *_ADDRESSES})
+_STATES = ("disabled", "enabled")
+_UNDERSTOOD = frozenset({"command", "args", "env", "headers", "cwd", "type", "transport", *_STATES, *_ADDRESSES})
 _OF_THE_HOST = frozenset({"autoApprove", "alwaysAllow", "gallery", "version", "dev", "description", "name"})
 _NAME = re.compile(r"\S(.{0,62}\S)?")
 _UNUSABLE = re.compile(r"[\0\ud800-\udfff]")  # half of a surrogate pair can't be written; no command takes a NUL
 _OWN_PROGRAMS = frozenset({"gleitzeit", COMMAND})
 _OWN_WORDS = frozenset({("-m", "gleitzeit"), ("gleitzeit", "mcp")})
-_OPTION = re.compile(r"--?([\w-]+)(=.+)?")
-_QUERY = re.compile(r"\?.*")
-_SECRET_VALUE = re.compile(r"\b(sk-|gh[pousr]_|github_pat_|glpat-|xox[abprs]-|AKIA[0-9A-Z]{12}|Bearer\s+\S{8})")
-_REFERENCE_ONLY = re.compile(r"[^$]*\$\{\w+\}[^$]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +34,11 @@ class Taken:
     name: str
     settings: Mapping[str, Any]
     notes: tuple[str, ...] = ()
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[Secret, ...] = ()
 
     def masked(self) -> dict[str, Any]:
         """The settings without what may be secret, to be shown."""
-        hidden = dict(self.settings)
-        for key in ("env", "headers"):
-            if key in hidden:
-                hidden[key] = {name: _shown(value) for name, value in hidden[key].items()}
-        if "args" in hidden:
-            secret = set(_secret_words(hidden["args"]))
-            hidden["args"] = [HIDDEN if index in secret else word for index, word in enumerate(hidden["args"])]
-        if "url" in hidden:
-            hidden["url"] = _QUERY.sub(f"?{HIDDEN}", hidden["url"])
-        return dict(redacted(hidden))
+        return masked(self.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +90,7 @@ def _taken(server: HostServer) -> Taken | Skipped:
         return Skipped(name, "its entry is not an object")
     if not _NAME.fullmatch(name) or _UNUSABLE.search(name):
         return Skipped(name, "a name has 1 to 64 characters of text, and no space at its ends; give it another")
-    if entry.get("disabled") is True:
+    if entry.get("disabled") is True or entry.get("enabled") is False:
         return Skipped(name, "it is disabled there")
     try:
         return _Reading(server, entry).taken()
@@ -122,14 +110,16 @@ class _Reading:
         settings: dict[str, Any] = {"name": self._server.name, **self._address()}
         for key in ("env", "headers"):
             named = dict(self._named(key))
-            if named:
+            if named and key == "headers" and "command" in settings:
+                self._notes.append("headers are not taken over: it is started by a command")
+            elif named:
                 settings[key] = named
         if self._entry.get("cwd") is not None:
             settings["working_dir"] = self._text("cwd", self._entry["cwd"])
         unknown = [key for key in self._entry if key not in _UNDERSTOOD | _OF_THE_HOST]
         self._notes += [f"{key} is not taken over" for key in unknown]
-        secrets = tuple(_plain_secrets(settings))
-        return replace(Taken(self._server.name, settings, tuple(dict.fromkeys(self._notes))), secrets=secrets)
+        notes = tuple(dict.fromkeys(self._notes))
+        return Taken(self._server.name, settings, notes, tuple(secrets_in(settings)))
 
     def _address(self) -> dict[str, Any]:
         key = next((key for key in _ADDRESSES if self._entry.get(key)), None)
@@ -140,14 +130,13 @@ class _Reading:
                 raise _Unfit("its args are not a list")
             words = [self._text(f"args[{index}]", word) for index, word in enumerate(arguments)]
             command = {"command": self._text("command", self._entry["command"])}
+            if key is not None:
+                self._notes.append(f"{key} is not taken over: it is started by its command")
             return {**command, "args": words} if words else command
         if key is None:
             raise _Unfit("it has neither a command nor a url")
         url = self._text(key, self._entry[key])
-        path = _path(key, url)
-        if kind in (None, "stdio"):
-            kind = "sse" if path.rstrip("/").endswith("/sse") else "http"
-        return {"connection_type": kind, "url": url}
+        return {"connection_type": _connection_type(key, url, kind), "url": url}
 
     def _kind(self) -> str | None:
         named = self._entry.get("type") or self._entry.get("transport")
@@ -183,38 +172,16 @@ class _Reading:
         return translation.text
 
 
-def _path(key: str, url: str) -> str:
+def _connection_type(key: str, url: str, kind: str | None) -> str:
+    """How a server is reached at a URL: as its entry says, else as the URL looks."""
     try:
-        return urlsplit(url).path
+        parts = urlsplit(url)
     except ValueError as error:
         raise _Unfit(f"its {key} is none: {error}") from error
-
-
-def _plain_secrets(settings: Mapping[str, Any]) -> Iterator[str]:
-    """The places in which something stands that looks like a secret."""
-    for key in ("env", "headers"):
-        for name, value in settings.get(key, {}).items():
-            secret = _names_secret(name) or _SECRET_VALUE.search(value)
-            if secret and value and not _REFERENCE_ONLY.fullmatch(value):
-                yield f"{key}.{name}"
-    yield from (f"args[{index}]" for index in _secret_words(settings.get("args", ())))
-
-
-def _secret_words(words: Sequence[str]) -> Iterator[int]:
-    """Which arguments are secret by their look, or by the option that they belong to."""
-    before = ""
-    for index, word in enumerate(words):
-        option = _OPTION.fullmatch(word)
-        within = option is not None and option[2] is not None and _names_secret(option[1])
-        after = option is None and _names_secret(before)
-        if (within or after or _SECRET_VALUE.search(word)) and not _REFERENCE_ONLY.fullmatch(word):
-            yield index
-        before = option[1] if option is not None and option[2] is None else ""
-
-
-def _names_secret(name: str) -> bool:
-    return bool(redacted({name: "x"})[name] == HIDDEN)
-
-
-def _shown(value: str) -> str:
-    return value if _REFERENCE_ONLY.fullmatch(value) else HIDDEN
+    if kind in (None, "stdio"):
+        kind = transport_of_url(url)
+        kind = "sse" if kind == "http" and parts.path.rstrip("/").endswith("/sse") else kind
+    wanted = SCHEMES[kind]
+    if parts.scheme.lower() not in wanted and not url.startswith("${"):
+        raise _Unfit(f"its {key} begins with neither {' nor '.join(f'{scheme}://' for scheme in wanted)}")
+    return kind

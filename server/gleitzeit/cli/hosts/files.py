@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gleitzeit.cli.hosts.dialects import ANY, CLAUDE_CODE, CURSOR, LITERAL, VS_CODE, Dialect
-from gleitzeit.cli.hosts.host import Host, Scope, config_file
+from gleitzeit.cli.hosts.host import Host, Scope, application_folder, config_file
 from gleitzeit.core.data import is_object
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import ConfigurationError, NotFoundError
@@ -69,7 +69,10 @@ def files_of(host: str) -> list[HostFile]:
                 HostFile(host, home / ".cursor" / "mcp.json", CURSOR, one),
             ]
         case "vscode":
-            return [HostFile(host, here / ".vscode" / "mcp.json", VS_CODE, (("servers",),), here)]
+            return [
+                HostFile(host, here / ".vscode" / "mcp.json", VS_CODE, (("servers",),), here),
+                HostFile(host, application_folder("Code") / "User" / "mcp.json", VS_CODE, (("servers",),)),
+            ]
         case _:
             return []
 
@@ -105,7 +108,8 @@ def servers_in(file: HostFile) -> list[HostServer]:
             continue
         if not is_object(found):
             raise ConfigurationError(f"{file.path}: {'.'.join(section)} is not an object", hint="mend the file")
-        return [HostServer(name, entry, file) for name, entry in found.items()]
+        spoken = replace(file, dialect=VS_CODE) if file.dialect == ANY and section[-1] == "servers" else file
+        return [HostServer(name, entry, spoken) for name, entry in found.items()]
     return []
 
 

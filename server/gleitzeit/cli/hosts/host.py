@@ -29,17 +29,20 @@ def config_file(host: Host, scope: Scope) -> Path:
     home = Path.home()
     if host is Host.CLAUDE_CODE:
         return Path.cwd() / ".mcp.json" if scope is Scope.PROJECT else home / ".claude.json"
+    return application_folder("Claude") / "claude_desktop_config.json"
+
+
+def application_folder(name: str) -> Path:
+    """Where a program of the desktop keeps the settings of this user."""
     if sys.platform == "darwin":
-        folder = home / "Library" / "Application Support" / "Claude"
-    elif sys.platform == "win32":
-        folder = _application_data() / "Claude"
-    else:
-        folder = home / ".config" / "Claude"
-    return folder / "claude_desktop_config.json"
+        return Path.home() / "Library" / "Application Support" / name
+    if sys.platform == "win32":
+        return _application_data(name) / name
+    return Path.home() / ".config" / name
 
 
-def _application_data() -> Path:
+def _application_data(name: str) -> Path:
     folder = os.environ.get("APPDATA")
     if not folder:
-        raise ConfigurationError("APPDATA is not set", hint="set it to the folder that holds the folder Claude")
+        raise ConfigurationError("APPDATA is not set", hint=f"set it to the folder that holds the folder {name}")
     return Path(folder)

@@ -152,9 +152,7 @@ class Support:
         """Ask whoever is behind the run, and return the content of the answer."""
         self._check_open()
         context = self._context
-        inquiry = inquiry_of(
-            message, schema, self.allowance(), context.secrets.redact, context.parts.clock.now
-        )
+        inquiry = inquiry_of(message, schema, self.allowance(), context.secrets.redact, context.parts.clock.now)
         inquiries = self._inquiries = self._inquiries or []
         inquiries.append(inquiry)
         try:

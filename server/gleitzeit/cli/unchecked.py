@@ -1,0 +1,50 @@
+"""What of a workflow could not be checked, because the downstream server that has its tools is not up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from gleitzeit.application import Application, Checked
+from gleitzeit.cli.server_text import short_problem
+from gleitzeit.core.diagnostics import Diagnostic
+from gleitzeit.core.models import Workflow
+
+Row = Mapping[str, Any]
+
+_TOOL = "mcp/tool."
+_UP = ("ready", "degraded")
+
+
+async def with_unchecked(application: Application, checked: Checked) -> Checked:
+    """The same with a warning for each server whose tools the workflow uses, and that could not say what they take."""
+    if checked.workflow is None or not any(task.method.startswith(_TOOL) for task in checked.workflow.tasks):
+        return checked
+    down = [row for row in await application.servers() if row["state"] not in _UP]
+    listed = {str(tool["method"]) for tool in await application.server_tools()} if down else set[str]()
+    warnings = _warnings(checked.workflow, down, listed, application.registry.names_of)
+    return replace(checked, diagnostics=(*checked.diagnostics, *warnings))
+
+
+def _warnings(
+    workflow: Workflow, down: Iterable[Row], listed: set[str], names_of: Callable[[str], Sequence[str]]
+) -> list[Diagnostic]:
+    names = {task.id: names_of(task.method) for task in workflow.tasks if task.method.startswith(_TOOL)}
+    unknown = {task_id: of_task for task_id, of_task in names.items() if listed.isdisjoint(of_task)}
+    warnings: list[Diagnostic] = []
+    for row in down:
+        address = f"{_TOOL}{row['name']}."
+        tasks = [task_id for task_id, of_task in unknown.items() if any(name.startswith(address) for name in of_task)]
+        if tasks:
+            warnings.append(_warning(row, tasks))
+    return warnings
+
+
+def _warning(row: Row, tasks: Sequence[str]) -> Diagnostic:
+    reason = short_problem(row)
+    message = (
+        f'server "{row["name"]}" is {row["state"]}{f" ({reason})" if reason else ""}: '
+        f"methods and parameters of {', '.join(tasks)} were not checked"
+    )
+    return Diagnostic("provider_unavailable", message, hint=row.get("hint"), severity="warning")
