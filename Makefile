@@ -28,7 +28,7 @@ demo: $(VENV)/runtime.stamp ## run the main job: a host submits a workflow over 
 	@$(BIN)/gleitzeit demo
 
 test: $(VENV)/dev.stamp node ## run the tests (ARGS="-k name" for some of them)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 chaos: $(VENV)/dev.stamp ## kill, stop and starve real processes at full length (`test` does it at a smaller size)
 	@GLEITZEIT_CHAOS=full $(BIN)/python -m pytest tests/chaos $(ARGS)

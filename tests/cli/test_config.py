@@ -91,6 +91,22 @@ def test_two_servers_with_one_prefix_are_refused(gleitzeit: Command, play: Path)
     assert "one" in outcome.stderr
 
 
+def test_a_provider_says_what_is_wrong_with_its_settings_and_may_fail_at_it(gleitzeit: Command, play: Path) -> None:
+    module = play / "play_provider.py"
+    before = module.read_text()
+    for body in (
+        "return [Finding('play', 'error', 'out of paper', 'fill it in')]",
+        "raise RuntimeError('out of paper')",
+    ):
+        module.write_text(
+            f"{before}from gleitzeit.core.findings import Finding\n"
+            f"async def examine_settings(self):\n    {body}\nPlay.examine_settings = examine_settings\n"
+        )
+        outcome = gleitzeit("config", "check")
+        assert outcome.code == 4
+        assert "out of paper" in outcome.stderr
+
+
 def test_a_map_of_servers_in_place_of_a_list_is_shown_its_place(gleitzeit: Command, play: Path) -> None:
     (play / "config.yaml").write_text("mcp: {servers: {time: {command: x}}}\n")
     outcome = gleitzeit("config", "check")

@@ -41,6 +41,7 @@ def test_findings_are_lines_with_their_fixes(gleitzeit: Command, play: Path) -> 
     assert "no-such-server is not on PATH" in lines[place]
     assert lines[place + 1] == "           fix: install no-such-server, or give its full path in `command`"
     assert "1 error" in outcome.stderr
+    assert any(line.startswith("ok       PATH: ") for line in lines)
 
 
 def test_each_server_is_really_started_and_listed(gleitzeit: Command, play: Path) -> None:

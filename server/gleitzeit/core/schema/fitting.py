@@ -85,7 +85,7 @@ def _misspelt(misfit: Misfit, schema: Mapping[str, Any], value: Any) -> str | No
     """What is written where a field at the top is missing, and was most likely meant for it."""
     declared = schema.get("properties")
     told = schema.get("additionalProperties") is False  # of the name that is written, which is unknown then
-    if told or len(misfit.path) > 1 or not (is_mapping(value) and is_mapping(declared)):
+    if told or len(misfit.path) != 1 or not (is_mapping(value) and is_mapping(declared)):
         return None
     written = nearest(str(misfit.path[0]), (name for name in value if name not in declared))
     return None if written is None else f'"{written}" is written: did you mean "{misfit.path[0]}"?'
