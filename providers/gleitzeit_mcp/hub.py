@@ -44,8 +44,6 @@ class Hub:
                 for connection in self.connections.values():
                     tasks.start_soon(connection.supervise, name=f"MCP server {connection.server.name}")
                 task_status.started()
-                if not self.connections:
-                    await anyio.sleep_forever()  # it answers that there is none
                 await anyio.sleep_forever()  # a hub without servers is one too
         finally:
             self._guard.close()

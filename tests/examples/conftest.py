@@ -28,6 +28,10 @@ def examples() -> Path:
 def environment(tmp_path: Path) -> dict[str, str]:
     """A home of its own, in which `python` is the one that runs the tests."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("GLEITZEIT_", "PYTHON"))}
+    programs = tmp_path / ".local" / "bin"  # where installers put what the examples start, and nobody runs it here
+    programs.mkdir(parents=True)
+    (programs / "uvx").write_text("#!/bin/sh\n", encoding="utf-8")
+    (programs / "uvx").chmod(0o755)
     return {**kept, "HOME": str(tmp_path), "GLEITZEIT_HOME": str(tmp_path / "gleitzeit"), "PYTHON": sys.executable}
 
 
