@@ -141,6 +141,14 @@ def test_the_entries_of_hosts_are_followed_to_what_they_start(gleitzeit: Command
     assert home.is_dir()
 
 
+@pytest.mark.parametrize("command", ["/a\0b", "~nobody-of-that-name/x"])
+def test_an_entry_that_leads_nowhere_is_a_finding(gleitzeit: Command, workplace: Path, command: str) -> None:
+    (workplace / ".mcp.json").write_text(json.dumps({"mcpServers": {"gleitzeit": {"command": command}}}))
+    outcome = gleitzeit("doctor", "--json")
+    assert outcome.code == 6
+    assert found(outcome, "claude-code")["level"] == "error"
+
+
 @LINUX
 def test_an_entry_without_a_folder_is_a_warning_where_the_desktop_does_not_find_it(
     gleitzeit: Command, workplace: Path

@@ -87,6 +87,14 @@ def _host(host: str, path: str) -> Iterator[Finding]:
 
 def _entry(server: HostServer, path: str) -> Finding:
     """One entry that starts Gleitzeit, or reaches it."""
+    try:
+        return _followed(server, path)
+    except (ValueError, RuntimeError) as error:  # what no system takes for a path, or the home of nobody
+        words = f'"{server.name}" in {server.file.path} cannot be followed: {error}'
+        return Finding(server.file.host, "error", words, _again(server))
+
+
+def _followed(server: HostServer, path: str) -> Finding:
     entry: Mapping[str, Any] = server.entry if is_object(server.entry) else {}
     where = f'"{server.name}" in {server.file.path}'
     command = entry.get("command")
