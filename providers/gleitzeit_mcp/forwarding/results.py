@@ -9,9 +9,10 @@ from typing import Any
 from gleitzeit.core.data import is_list, is_mapping, is_object, kind_of
 from gleitzeit.core.errors import ToolFailedError
 from gleitzeit.core.schema import schema_problems
+from gleitzeit_mcp.versions import PREFIX
 
 _SHOWN_WORDS = 4_000
-_SERVER_INFO = "io.modelcontextprotocol/serverInfo"
+_SERVER_INFO = PREFIX + "serverInfo"
 
 
 def result_of(server: str, tool: str, answer: Mapping[str, Any], redact: Callable[[str], str] = str) -> dict[str, Any]:

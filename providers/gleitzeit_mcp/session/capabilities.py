@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-TASKS = "io.modelcontextprotocol/tasks"
+from gleitzeit_mcp.versions import PREFIX
+
+TASKS = PREFIX + "tasks"
 """The extension by which a server may turn a call into a task of its own (SEP-2663)."""
 
 
