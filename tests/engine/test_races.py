@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -115,6 +116,38 @@ async def test_a_run_that_was_claimed_just_before_a_fault_goes_on(bench: Any, mo
         await begun.wait()
     async with LocalEngine(bench.registry, Faulty(peer=data)) as two:
         assert (await over(two, run.id)).status == "completed"
+
+
+async def test_whoever_waits_for_a_run_reads_it_again_only_where_something_became_of_it(bench: Any) -> None:
+    gate = anyio.Event()
+
+    async def held(_: dict[str, Any]) -> Any:
+        await gate.wait()
+
+    class Counting(MemoryStore):
+        loads: Counter[str]
+
+        async def load(self, run_id: str) -> Snapshot | None:
+            self.loads[run_id] += 1
+            return await super().load(run_id)
+
+    bench.method(held)
+    task = {"id": "a", "method": "test/held", "retry_on_crash": True}
+    async with LocalEngine(bench.registry, data := MemoryStore()) as one:
+        waited, other = [await one.submit(document(task)) for _ in range(2)]
+    gate.set()
+    store = Counting(peer=data)
+    store.loads = Counter()
+    async with LocalEngine(bench.registry, store, recover=False) as two, anyio.create_task_group() as group:
+        group.start_soon(over, two, waited.id)
+        await anyio.wait_all_tasks_blocked()
+        reads = store.loads[waited.id]
+        await two.resume(other.id, Resumption())
+        assert (await over(two, other.id)).status == "completed"
+        await anyio.wait_all_tasks_blocked()
+        assert store.loads[waited.id] == reads
+        await two.resume(waited.id, Resumption())
+    assert [run.state for run in (await data.runs()).runs] == ["completed"] * 2
 
 
 async def test_several_children_of_one_task_share_its_slot(bench: Any) -> None:

@@ -274,3 +274,4 @@ async def test_a_process_is_told_when_another_one_writes(data: Data) -> None:
 async def test_a_lease_is_secured_for_less_than_it_lasts(data: Data, clock: Clock) -> None:
     store = await data.open("one", clock)
     assert clock.now < store.secured < clock.now + LEASE
+    assert store.lapses == 0

@@ -14,8 +14,11 @@ import pytest
 from tests.store.databases import ids, new, opened
 
 from gleitzeit.core.errors import GleitzeitError, StoreError
-from gleitzeit.store.base import Change, EventDraft, Owner, TaskRow
+from gleitzeit.store.base import HEARTBEAT, LEASE, Change, EventDraft, Owner, TaskRow
 from gleitzeit.store.sqlite import SqliteStore
+from gleitzeit.store.sqlite.connection import WritingConnection
+from gleitzeit.store.sqlite.database import PATIENCE, SCHEMA
+from gleitzeit.store.sqlite.ownership import Pulse
 
 pytestmark = pytest.mark.anyio
 
@@ -205,3 +208,16 @@ async def test_a_sign_of_life_is_given_while_the_loop_is_held_up(file: Path) -> 
         assert beat == 106.0
         await anyio.lowlevel.checkpoint()
         assert store.secured > before
+
+
+def test_a_sign_of_life_that_comes_too_late_is_counted(file: Path) -> None:
+    times = [100.0]
+    pulse = Pulse(lambda: times[-1], LEASE, HEARTBEAT)
+    writing = WritingConnection(file, "full", Owner("one"), pulse, SCHEMA, PATIENCE)
+    writing.open()
+    for seconds, lapses in ((HEARTBEAT, 0), (LEASE, 1), (HEARTBEAT, 1)):
+        times.append(times[-1] + seconds)
+        writing.beat()
+        assert writing.lapses == lapses
+        assert times[-1] < writing.secured < times[-1] + LEASE
+    writing.close()

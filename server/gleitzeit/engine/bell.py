@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import WeakValueDictionary
+
 import anyio
 
 
@@ -11,7 +13,7 @@ class Bell:
     A listener notes `rings` before it reads, so that no ring between reading and waiting is missed.
     """
 
-    __slots__ = ("_end", "_event", "_pause", "calling", "rings", "silent")
+    __slots__ = ("__weakref__", "_end", "_event", "_pause", "calling", "rings", "silent")
 
     def __init__(self) -> None:
         self.rings = 0
@@ -61,3 +63,31 @@ class Bell:
         if not (self.silent or self.calling):
             self._pause = self._pause or anyio.Event()
             await self._pause.wait()
+
+
+class Bells:
+    """A bell for each run that somebody listens for, which is there as long as a listener keeps it.
+
+    One for all of them would have every listener read its run again whenever something becomes of any other.
+    """
+
+    def __init__(self) -> None:
+        self._bells: WeakValueDictionary[str, Bell] = WeakValueDictionary()
+
+    def of(self, run_id: str) -> Bell:
+        """The bell of a run."""
+        bell = self._bells.get(run_id)
+        if bell is None:
+            bell = self._bells[run_id] = Bell()
+        return bell
+
+    def ring(self, run_id: str) -> None:
+        """Wake all who wait for something to become of this run."""
+        bell = self._bells.get(run_id)
+        if bell is not None:
+            bell.ring()
+
+    def ring_all(self) -> None:
+        """Wake all who wait for any run."""
+        for bell in list(self._bells.values()):
+            bell.ring()

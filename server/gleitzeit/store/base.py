@@ -240,6 +240,11 @@ class Store(abc.ABC):
     def secured(self) -> float:
         """Until when, on the clock of leases, nobody else claims the runs of this owner."""
 
+    @property
+    @abc.abstractmethod
+    def lapses(self) -> int:
+        """How often the lease had ended when it was renewed: others may have claimed runs of this owner meanwhile."""
+
     # Runs
 
     @abc.abstractmethod

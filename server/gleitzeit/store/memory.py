@@ -72,6 +72,11 @@ class MemoryStore(Store):
         """Some time from now: signs of life need nothing but a clock that goes on."""
         return self._uptime() + self._lease - MARGIN * self._lease
 
+    @property
+    def lapses(self) -> int:
+        """None: there is nothing to be renewed."""
+        return 0
+
     async def commit(self, changes: Sequence[Change]) -> Sequence[Committed]:
         """Write several changes, and say for each what became of it."""
         outcomes = [self._write(change) for change in changes]

@@ -19,6 +19,7 @@ from gleitzeit.engine.local.inquiry import Inquiry
 from gleitzeit.engine.local.run_rows import RunRows
 from gleitzeit.engine.local.secrets import RunSecrets
 from gleitzeit.engine.local.slots import Slots
+from gleitzeit.engine.local.tenure import Tenure
 from gleitzeit.store.base import CacheEntry, EventDraft, RunRow, Store, TaskRow
 
 
@@ -52,6 +53,7 @@ class EngineParts:
     store: Store
     evaluator: Evaluator
     clock: Clock
+    tenure: Tenure
     alarms: Alarms
     slots: Slots
     crew: Crew

@@ -15,7 +15,7 @@ import anyio.lowlevel
 from gleitzeit.core.errors import ConflictError, RunNotFoundError
 from gleitzeit.core.models import OVER, Event, Failure, Run, Workflow
 from gleitzeit.engine.base import Engine, Reply, Resumption, RunList, Submission
-from gleitzeit.engine.bell import Bell
+from gleitzeit.engine.bell import Bells
 from gleitzeit.engine.evaluator import Evaluator
 from gleitzeit.engine.local.alarms import Alarms
 from gleitzeit.engine.local.asking import Asking
@@ -35,6 +35,7 @@ from gleitzeit.engine.local.resuming import resumed_run
 from gleitzeit.engine.local.retention import Retention
 from gleitzeit.engine.local.slots import Slots
 from gleitzeit.engine.local.submissions import digest_of, record, row_of, with_key
+from gleitzeit.engine.local.tenure import Tenure
 from gleitzeit.engine.local.views import list_of, run_of
 from gleitzeit.engine.local.waiting import questions_in
 from gleitzeit.store.base import Owner, Request, Snapshot, Store
@@ -75,14 +76,16 @@ class LocalEngine(Engine):
         owner: Owner | None = None,
     ) -> None:
         self._store = store or MemoryStore()
+        clock = clock or Clock()
         self._owner = owner or Owner(randomness.token_hex(8))
         self._open = False
-        self._changed = Bell()
+        self._changed = Bells()
         self._parts = EngineParts(
             methods=registry,
             store=self._store,
             evaluator=evaluator or Evaluator(),
-            clock=clock or Clock(),
+            clock=clock,
+            tenure=Tenure(self._store, clock),
             alarms=Alarms(),
             slots=Slots(max_parallel_tasks),
             crew=Crew(),
@@ -126,6 +129,7 @@ class LocalEngine(Engine):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._open = False
+        self._changed.ring_all()
         with anyio.CancelScope(shield=True):
             self._open_runs.park()
             with anyio.move_on_after(_LETTING_GO):  # what a task still does should be over before another takes it up
@@ -240,7 +244,7 @@ class LocalEngine(Engine):
         resting = False
         while True:
             runner = self._open_runs.find(run_id)
-            bell = self._changed if runner is None else runner.bell
+            bell = self._changed.of(run_id) if runner is None else runner.bell
             rings = bell.rings
             page = await self._store.events(run_id, min(after, _LAST))
             if runner is not None:  # nothing is told that `get` does not show yet
@@ -269,8 +273,9 @@ class LocalEngine(Engine):
     async def _rest_of(self, run_id: str, *, heeding: bool = True) -> Snapshot:
         """The run once it does nothing more by itself or, `heeding` its questions, waits for an answer."""
         while True:
-            rings = self._changed.rings
             runner = self._open_runs.find(run_id)
+            bell = self._changed.of(run_id) if runner is None else runner.bell
+            rings = bell.rings
             if runner is not None:
                 await (runner.bell.pause() if heeding else runner.bell.silence())
                 snapshot = runner.rows.snapshot()
@@ -282,14 +287,14 @@ class LocalEngine(Engine):
                 await anyio.lowlevel.checkpoint()  # who asks again and again must not keep the answer from coming
                 return snapshot
             if runner is None:
-                await self._changed.rung(rings)
+                await bell.rung(rings)
 
     async def _rests(self, run_id: str) -> bool:
         snapshot = await self._store.load(run_id)
         return snapshot is None or snapshot.run.state != "running"
 
     async def _load(self, run_id: str, caller: str | None) -> Snapshot:
-        runner = self._open_runs.find(run_id)
+        runner = await self._lookout.find(run_id)
         if runner is None and not is_text(run_id):
             raise RunNotFoundError("there is no such run: its id is no text that can be written")
         snapshot = await self._store.load(run_id) if runner is None else runner.rows.snapshot()

@@ -13,7 +13,7 @@ from gleitzeit.core.errors import GleitzeitError, StoreError
 from gleitzeit.core.keys import maker_of, task_of
 from gleitzeit.core.models import OVER, Failure, Run, RunState
 from gleitzeit.engine.base import Resumption, Submission
-from gleitzeit.engine.bell import Bell
+from gleitzeit.engine.bell import Bells
 from gleitzeit.engine.local.closing import closing
 from gleitzeit.engine.local.context import EngineParts
 from gleitzeit.engine.local.interrupted import doubtful, settled
@@ -38,10 +38,10 @@ _LONGEST_PAUSE = 60.0
 class Family:
     """Children are carried out where their parent is, and end with it.
 
-    `changed` rings when a run was ended that is not carried out here, for whoever watches it.
+    `changed` rings for a run that was ended and is not carried out here, for whoever watches it.
     """
 
-    def __init__(self, parts: EngineParts, open_runs: OpenRuns, changed: Bell) -> None:
+    def __init__(self, parts: EngineParts, open_runs: OpenRuns, changed: Bells) -> None:
         self._parts = parts
         self._open_runs = open_runs
         self._changed = changed
@@ -129,7 +129,7 @@ class Family:
         (outcome,) = await parts.store.commit([Change(run.id, run.epoch, tasks, events, end.run)])
         if isinstance(outcome, GleitzeitError):
             raise outcome
-        self._changed.ring()
+        self._changed.ring(run.id)
         await self.close_children(run.id)
 
     async def close_children(self, run_id: str) -> None:

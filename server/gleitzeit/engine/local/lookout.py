@@ -9,7 +9,7 @@ import anyio
 
 from gleitzeit.core.errors import StoreError
 from gleitzeit.core.models import Failure
-from gleitzeit.engine.bell import Bell
+from gleitzeit.engine.bell import Bells
 from gleitzeit.engine.local.context import EngineParts
 from gleitzeit.engine.local.open_runs import OpenRuns
 from gleitzeit.engine.local.runner import Runner
@@ -21,7 +21,7 @@ logger = logging.getLogger("gleitzeit.engine")
 class Lookout:
     """Looks at every heartbeat, and when another process has written something."""
 
-    def __init__(self, parts: EngineParts, open_runs: OpenRuns, changed: Bell) -> None:
+    def __init__(self, parts: EngineParts, open_runs: OpenRuns, changed: Bells) -> None:
         self._parts = parts
         self._open_runs = open_runs
         self._changed = changed
@@ -31,7 +31,15 @@ class Lookout:
     def look(self) -> None:
         """Look now: another process has written something."""
         self._call.set()
-        self._changed.ring()
+        self._changed.ring_all()
+
+    async def find(self, run_id: str) -> Runner | None:
+        """The runner of a run that this process carries out; none where another one may have taken it, and has."""
+        runner = self._open_runs.find(run_id)
+        if runner is None or runner.unwritten or self._parts.tenure.certain:
+            return runner
+        await self._check(runner)
+        return self._open_runs.find(run_id)
 
     async def keep(self) -> None:
         """Look until cancelled."""
@@ -55,11 +63,13 @@ class Lookout:
 
     async def _give_up(self) -> None:
         """Stop the runs that another process has claimed."""
-        before = {runner.row.id: runner for runner in self._open_runs if not runner.unwritten}
+        lapses = self._parts.store.lapses
+        before = {runner.row.id: runner for runner in self._open_runs}
         owned = await self._parts.store.owned()
         for run_id, runner in before.items():
-            if owned.get(run_id) != runner.row.epoch and not runner.over:
+            if owned.get(run_id) != runner.row.epoch and not runner.over and not runner.unwritten:
                 await self._check(runner)
+        self._parts.tenure.confirm(lapses)
         await self._release({run_id: epoch for run_id, epoch in owned.items() if run_id not in before})
 
     async def _release(self, forgotten: Mapping[str, int]) -> None:
@@ -84,7 +94,7 @@ class Lookout:
     async def _check(self, runner: Runner) -> None:
         """Stop a run that is another process's by now; it may as well have ended just now."""
         snapshot = await self._parts.store.load(runner.row.id)
-        if snapshot is not None and snapshot.run.epoch == runner.row.epoch:
+        if runner.over or (snapshot is not None and snapshot.run.epoch == runner.row.epoch):
             return
         logger.warning("run %s was taken over by another process", runner.row.id)
         runner.lose()

@@ -10,7 +10,7 @@ import anyio
 from gleitzeit.core.errors import ConflictError, LimitError
 from gleitzeit.core.models import OVER
 from gleitzeit.engine.base import Submission
-from gleitzeit.engine.bell import Bell
+from gleitzeit.engine.bell import Bells
 from gleitzeit.engine.local.children import DEEPEST
 from gleitzeit.engine.local.conductor import Conductor
 from gleitzeit.engine.local.context import EngineParts
@@ -28,7 +28,7 @@ class OpenRuns:
     """Makes runners, finds them by the id of their run, and forgets them when they have nothing more to do here.
 
     Whoever claims a run holds `claiming` until it is adopted or ended, for this process may want to do both.
-    `changed` rings whenever a run comes or goes, for whoever watches one that is not here. `forsaken` is called with
+    `changed` rings for a run that comes or goes, for whoever watches it while it is not here. `forsaken` is called with
     the id of a run that is over and may have children that none of its tasks has found again.
     """
 
@@ -36,7 +36,7 @@ class OpenRuns:
         self,
         parts: EngineParts,
         conductor: Conductor,
-        changed: Bell,
+        changed: Bells,
         forsaken: Callable[[str], None],
         *,
         boot: str,
@@ -90,7 +90,7 @@ class OpenRuns:
         self._enter(runner)
         runner.restore(begun, items)
         self._limit(runner)
-        self._changed.ring()
+        self._changed.ring(runner.row.id)
         return runner
 
     def park(self) -> None:
@@ -141,7 +141,7 @@ class OpenRuns:
             parent.children.discard(row.id)
         if runner.restored and runner.row.state in OVER and not runner.lost:
             self._forsaken(row.id)
-        self._changed.ring()
+        self._changed.ring(row.id)
 
     def _limit(self, runner: Runner) -> None:
         """Have a run end in time: what has passed of it is told by the clock that nobody can set, if it still runs."""

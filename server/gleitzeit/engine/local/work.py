@@ -236,7 +236,7 @@ class Work:
             ending = await self._preliminary()
             if ending is not None:
                 return ending
-        if self._context.parts.clock.uptime() > self._context.parts.store.secured:
+        if not self._context.parts.tenure.certain:
             await self._context.record((), ())  # raises where another process has claimed the run meanwhile
         task = self.attempt.task
         parameters = await self._parameters()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -29,14 +30,15 @@ ATTEMPTS = 3
 
 
 class WritingConnection:
-    """What the writing thread has open; nobody else calls it, but `secured` and `footing` may be read."""
+    """What the writing thread has open; nobody else calls it, but `secured`, `lapses` and `footing` may be read."""
 
     def __init__(
         self, path: Path, durability: Durability, owner: Owner, pulse: Pulse, schema: Schema, patience: float
     ) -> None:
         self.path = path
         self.owner = owner
-        self.secured = 0.0
+        self.secured = math.inf  # nothing is owned yet that anybody could claim
+        self.lapses = 0
         self._durability: Durability = durability
         self._pulse = pulse
         self._schema = schema
@@ -101,6 +103,8 @@ class WritingConnection:
         with self.transaction(BRIEFLY) as connection:
             ownership.beat(connection, self.owner, now)
             ownership.forget_gone(connection, self.owner, self._pulse)
+        if self._pulse.uptime() > self.secured:
+            self.lapses += 1  # before it is secured again: the loop reads both at any instant
         self.secured = now + self._pulse.lease * (1 - MARGIN)
         self._due = now + self._pulse.heartbeat
 

@@ -85,6 +85,11 @@ class SqliteStore(Store):
         """Until when nobody else claims the runs of this owner: some time before its lease ends."""
         return self._writing.secured
 
+    @property
+    def lapses(self) -> int:
+        """How often a sign of life came too late to keep others from claiming the runs of this owner."""
+        return self._writing.lapses
+
     async def commit(self, changes: Sequence[Change]) -> Sequence[Committed]:
         """Write several changes, together with all else that waits, in one transaction."""
         return await self._writer.commit(changes)
