@@ -3,18 +3,20 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test chaos check format bench build clean
+.PHONY: help demo test chaos security check format bench build clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 SERVERS := tests/servers
-BENCHMARKS := startup engine durable hub
+BENCHMARKS := startup engine durable hub sandbox
 ARGS ?=
 
 # A shim that stands for no interpreter does not count as uv, nor does an unrelated active environment.
 UV ?= $(shell uv --version >/dev/null 2>&1 && echo uv)
 unexport VIRTUAL_ENV
 unexport PYTHONPATH
+# The tests start hundreds of processes, each of which would compile all of the sources again.
+unexport PYTHONDONTWRITEBYTECODE
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
@@ -36,6 +38,10 @@ endif
 
 chaos: $(VENV)/dev.stamp ## kill, stop and starve real processes at full length (`test` does it at a smaller size)
 	@GLEITZEIT_CHAOS=full $(BIN)/python -m pytest tests/chaos $(ARGS)
+
+security: $(VENV)/dev.stamp ## try to get out of the sandbox of every tier, and show what each holds
+	@$(BIN)/python -m tests.security.table $(ARGS)
+	@GLEITZEIT_SECURITY=full $(BIN)/python -m pytest -q -n 2 tests/providers/python/worker
 
 check: $(VENV)/dev.stamp ## format, lint, types, imports, sizes
 	@if [ -n "$(UV)" ]; then $(UV) lock --check --quiet || { echo "uv.lock does not fit pyproject.toml: run uv lock"; exit 1; }; fi

@@ -67,7 +67,7 @@ async def test_inputs_are_checked_where_they_are_given(application: Application)
     ("document", "words"),
     [
         ("tasks: [{id: a, method: text/uper}]", "text/upper"),
-        ("tasks: [{id: a, method: python/execute}]", "no provider serves python/*"),
+        ("tasks: [{id: a, method: shell/execute}]", "no provider serves shell/*"),
         ("tasks: [{id: a, method: text/upper, parameters: {text: 3}}]", "text"),
         ("tasks: [{id: a, method: text/upper, wen: x}]", "when"),
         ("tasks: [{id: a, method: mcp/servers}]", "policy.deny"),
@@ -104,6 +104,15 @@ async def test_parameters_of_a_call_are_data(application: Application, parameter
     run = await finished(application, await application.call("text/run", parameters))
     assert list(run.tasks) == ["call"]
     assert run.tasks["call"].result == dict(parameters)
+
+
+async def test_code_that_calls_and_was_called_by_itself_is_shown_the_way(application: Application) -> None:
+    parameters = {"method": "text/upper", "parameters": {"text": "hi"}}
+    run = await finished(application, await application.call("text/call", parameters))
+    error = run.tasks["call"].error
+    assert error is not None
+    assert "may not call text/upper" in error.message
+    assert error.hint == 'call_method allows no calls: submit a workflow with a task whose `calls` name "text/upper"'
 
 
 async def test_a_bad_call_makes_no_run(application: Application) -> None:

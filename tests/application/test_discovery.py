@@ -248,12 +248,6 @@ def test_a_module_that_lacks_another_is_told_with_the_line_that_imports_it(explo
     assert error.endswith("mine.py, line 1)")
 
 
-def test_a_documented_provider_that_comes_later_is_no_error(explore: Explore) -> None:
-    found = explore({}, "providers: {python: {timeout: 60, sandbox: true}}")
-    assert "python" not in found["overview"]
-    assert "providers.python is not used" in found["log"]
-
-
 def test_what_a_program_registered_stays(explore: Explore) -> None:
     config = "providers: {modules: [mine], path: [.]}"
     found = explore(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -101,6 +102,13 @@ def test_without_a_terminal_what_became_of_a_question_is_a_line(capsys: pytest.C
         show(event("question.asked", "a", 5.5, question_id="q", message="How old?"))
         show(event("question.answered", "a", 6.0, question_id="q", action="cancel"))
     assert capsys.readouterr().err.splitlines() == ["   0.00s a: started", "   1.00s a: question dismissed"]
+
+
+def test_times_begin_with_the_watching_where_the_first_event_was_missed(capsys: pytest.CaptureFixture[str]) -> None:
+    with shown_progress(pending("a")) as show:
+        show(event("task.completed", "a", time.time() + 60.0))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert 59.0 < float(line.split("s ")[0]) < 61.0
 
 
 def test_without_a_terminal_each_event_is_a_plain_line(capsys: pytest.CaptureFixture[str]) -> None:

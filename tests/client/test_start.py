@@ -10,7 +10,8 @@ import pytest
 
 HEAVY = (
     *("anyio", "cel", "docker", "httpx2", "jsonschema", "mcp", "mcp_types", "rich", "typer", "uvicorn", "websockets"),
-    *("starlette", "yaml", "gleitzeit.application", "gleitzeit.engine", "gleitzeit_mcp", "gleitzeit_ollama"),
+    *("starlette", "yaml", "gleitzeit.application", "gleitzeit.engine"),
+    *("gleitzeit_mcp", "gleitzeit_ollama", "gleitzeit_python"),
 )
 
 

@@ -58,6 +58,16 @@ def test_everything_that_does_not_fit_is_named() -> None:
     assert {problem["path"] for problem in caught.value.details["problems"]} >= {"model", "messages[0].content"}
 
 
+def test_alternatives_that_require_a_field_each_are_told_by_its_name() -> None:
+    either = [{"required": ["script"]}, {"required": ["code"]}]
+    for keyword in ("oneOf", "anyOf"):
+        assert [misfit.message for misfit in misfits({keyword: either}, {})] == ["must have script or code"]
+        assert misfits({keyword: either}, {"code": 1}) == []
+    both = {"script": 1, "code": 1}
+    assert misfits({"anyOf": either}, both) == []
+    assert [misfit.message for misfit in misfits({"oneOf": either}, both)] == ["must have only one of script and code"]
+
+
 def test_values_do_not_show_in_errors() -> None:
     schema = {"type": "object", "properties": {"password": {"type": "string", "maxLength": 3, "pattern": "^a"}}}
     with pytest.raises(ValidationError) as caught:

@@ -55,7 +55,7 @@ def test_the_source_archive_holds_nothing_that_was_installed(unpacked: Path) -> 
 def test_the_wheel_holds_the_packages_and_says_that_they_are_typed(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
     packages = {name.split("/")[0] for name in names if ".dist-info" not in name}
-    assert packages == {"gleitzeit", "gleitzeit_mcp", "gleitzeit_ollama"}
+    assert packages == {"gleitzeit", "gleitzeit_mcp", "gleitzeit_ollama", "gleitzeit_python", "gleitzeit_sandbox"}
     assert {f"{package}/py.typed" for package in packages} <= names
 
 
@@ -77,4 +77,4 @@ def test_the_wheel_brings_the_commands_the_providers_and_the_license(wheel: zipf
     parser = configparser.ConfigParser()
     parser.read_string(wheel.read(entry_points).decode("utf-8"))
     assert set(parser["console_scripts"]) == {"gleitzeit", "gleitzeit-mcp"}
-    assert {"mcp", "ollama"} <= set(parser["gleitzeit.providers"])
+    assert {"mcp", "ollama", "python"} <= set(parser["gleitzeit.providers"])

@@ -21,6 +21,8 @@ BREACHES = {
     "server": ("server/gleitzeit/registry/roster.py", "import gleitzeit_ollama"),
     "plugs": ("providers/gleitzeit_mcp/__init__.py", "import gleitzeit.registry"),
     "hub": ("providers/gleitzeit_mcp/config.py", "import gleitzeit_mcp.hub"),
+    "python": ("providers/gleitzeit_python/config.py", "import gleitzeit_python.provider"),
+    "inside": ("providers/gleitzeit_python/worker/limits.py", "import anyio"),
     "strangers": ("providers/gleitzeit_mcp/__init__.py", "import gleitzeit_ollama"),
 }
 

@@ -70,6 +70,8 @@ async def test_a_failed_run_is_mended_and_goes_on(factory: Factory) -> None:
         assert resumed["resumed_from"] == failed["run_id"]
         tasks = (await data_of(client, "inspect_run", run_id=resumed["run_id"], detail="tasks"))["tasks"]
         assert {task["task_id"]: task.get("kept_from") for task in tasks} == {"a": failed["run_id"], "b": None}
+        whole = (await data_of(client, "inspect_run", run_id=resumed["run_id"], detail="results"))["tasks"]
+        assert whole[0]["metadata"]["kept_from"] == failed["run_id"]
         refused = await asked(client, "resume_run", run_id=resumed["run_id"])
         assert refused.is_error
         assert "from_task" in text_of(refused)

@@ -44,7 +44,11 @@ def test_without_roots_everything_is_outside(root: Path) -> None:
     ("name", "message", "hint"),
     [
         ("nots.txt", 'there is no file "nots.txt"', 'did you mean "notes.txt"?'),
-        ("nowhere/at/all.txt", "there is no file", None),
+        (
+            "nowhere/at/all.txt",
+            "there is no file",
+            "put it there, or add the folder that it is in to files.roots in the configuration",
+        ),
         ("sub", '"sub" is a folder', "name a file in it"),
     ],
 )

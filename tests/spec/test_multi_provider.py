@@ -23,7 +23,6 @@ def test_its_order_follows_from_dependencies_and_references(document_blocks: Map
 
 
 @pytest.mark.anyio
-@pytest.mark.xfail(raises=AssertionError, strict=True, reason="missing: the provider of python/*")
 async def test_it_is_valid_as_it_stands(document_blocks: Mapping[int, str], tmp_path: Path) -> None:
     configuration = load_configuration(environ={"GLEITZEIT_HOME": str(tmp_path)})
     with anyio.fail_after(20):

@@ -30,7 +30,6 @@ def test_the_script_prints_what_it_made_of_its_arguments(
 
 
 @pytest.mark.anyio
-@pytest.mark.xfail(raises=AssertionError, strict=True, reason="missing: the provider of python/*")
 async def test_the_script_is_a_task(tmp_path: Path, table: list[Any], document_blocks: Mapping[int, str]) -> None:
     (tmp_path / "process.py").write_text(table[6].complete(document_blocks[7]), encoding="utf-8")
     task = {"id": "process", "method": "python/execute", "parameters": {"script": "process.py", "args": {"n": 1}}}

@@ -23,9 +23,6 @@ from gleitzeit.providers.base import ProtocolProvider
 from gleitzeit.registry import ProtocolProviderRegistry
 
 GROUP = "gleitzeit.providers"
-COMES_LATER = frozenset({"python"})
-"""Documented providers that this version does not have; a section for one of them is not an error."""
-
 MCP = "mcp"
 """The provider whose section is a top-level key, as it is in the files of hosts."""
 
@@ -85,9 +82,6 @@ def _report(registry: ProtocolProviderRegistry, name: str, error: Exception) -> 
 def _check_sections(config: Configuration, entries: Mapping[str, EntryPoint]) -> None:
     for name in config.providers:
         if name in entries:
-            continue
-        if name in COMES_LATER:
-            _logger.warning("providers.%s is not used: this version has no such provider", name)
             continue
         known = sorted({*entries, "modules", "path"})
         raise ConfigurationError(

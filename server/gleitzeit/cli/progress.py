@@ -50,11 +50,11 @@ class _Lines:
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self._begun: float | None = None
+        self._begun = time.time()
         self._said: dict[str, float] = {}
 
     def show(self, event: Event) -> None:
-        self._begun = self._begun if self._begun is not None else event.at
+        self._begun = min(self._begun, event.at)
         row = self._board.apply(event)
         if row is None or (is_item(event) and event.kind in ("task.started", "task.completed")):
             return

@@ -34,9 +34,7 @@ OpenHub = Callable[..., AbstractAsyncContextManager[MCPHubProvider]]
 OwnServer = Callable[..., dict[str, Any]]
 
 EACH_WAY = pytest.mark.parametrize("way", ["stdio", "http", "sse"])
-WAYS_AND_MODES = pytest.mark.parametrize(
-    ("way", "mode"), [("stdio", "auto"), ("stdio", "legacy"), ("http", "auto"), ("sse", "legacy")]
-)
+WAYS_AND_MODES = pytest.mark.parametrize(("way", "mode"), [("stdio", "legacy"), ("http", "auto"), ("sse", "legacy")])
 
 WORKSHOP = {
     "name": "workshop",

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from gleitzeit.core.data import PathKey, is_list, is_mapping
+from gleitzeit.core.schema.alternatives import misnamed, required_names
 from gleitzeit.core.schema.budget import Budget
 from gleitzeit.core.schema.keywords import CHECKS
 from gleitzeit.core.schema.misfit import Misfit
@@ -167,18 +168,24 @@ def _all_of(application: Application, schema: Mapping[str, Any], value: Any, pat
 
 
 def _any_of(application: Application, schema: Mapping[str, Any], value: Any, path: Path) -> Found:
-    misfit = _closest(application, _schemas(schema["anyOf"]), value, path)
+    schemas = _schemas(schema["anyOf"])
+    misfit = _misnamed(schemas, value, path, only_one=False) or _closest(application, schemas, value, path)
     if misfit is not None:
         yield misfit
 
 
 def _one_of(application: Application, schema: Mapping[str, Any], value: Any, path: Path) -> Found:
     schemas = _schemas(schema["oneOf"])
-    misfit = _closest(application, schemas, value, path)
+    misfit = _misnamed(schemas, value, path, only_one=True) or _closest(application, schemas, value, path)
     if misfit is not None:
         yield misfit
     elif sum(1 for _ in islice((inner for inner in schemas if application.fits(inner, value)), 2)) > 1:
         yield Misfit(path, "fits more than one of the alternatives", keyword="oneOf")
+
+
+def _misnamed(schemas: list[Any], value: Any, path: Path, *, only_one: bool) -> Misfit | None:
+    message = misnamed(value, required_names(schemas), only_one=only_one)
+    return None if message is None else Misfit(path, message, keyword="required")
 
 
 def _closest(application: Application, schemas: list[Any], value: Any, path: Path) -> Misfit | None:

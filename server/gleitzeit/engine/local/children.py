@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 
+from gleitzeit.core.call_document import CALL
 from gleitzeit.core.data import is_mapping, is_sequence
 from gleitzeit.core.digest import canonical_text, digest
 from gleitzeit.core.errors import ForbiddenError, GleitzeitError, TimeoutError
@@ -36,8 +37,14 @@ def allow_call(task: Task, method: str) -> None:
     if not calls_name(task, method):
         named = ", ".join(task.calls) or "nothing"
         raise ForbiddenError(
-            f'task "{task.id}" may not call {method}: its `calls` name {named}', hint=f'add "{method}" to its `calls`'
+            f'task "{task.id}" may not call {method}: its `calls` name {named}', hint=_way_to_call(task, method)
         )
+
+
+def _way_to_call(task: Task, method: str) -> str:
+    if task.id == CALL and not task.calls:  # most likely by `call_method`, which has no place for any
+        return f'call_method allows no calls: submit a workflow with a task whose `calls` name "{method}"'
+    return f'add "{method}" to its `calls`'
 
 
 def allow_workflow(task: Task) -> None:

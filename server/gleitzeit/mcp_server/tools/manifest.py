@@ -61,8 +61,8 @@ _INSPECT = _tool(
     "inspect_run",
     "Inspect a run",
     "See how a run stands, or wait for it: state, outputs, failures, questions, what to do next. "
-    'detail "tasks": each task; "results": each with its whole result; "events": what happened, '
-    'in order, after after_seq; "document": what was submitted. '
+    'detail "tasks": each task; "results": each with its whole result and metadata, such as what code printed; '
+    '"events": what happened, in order, after after_seq; "document": what was submitted. '
     'Example: {"run_id": "...", "wait_seconds": 30}.',
     {
         "run_id": {"type": "string"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -94,13 +94,21 @@ def _rows(run: Run, budget: int, *, whole: bool) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     urgent = sorted(run.tasks.values(), key=lambda task: _URGENCY.index(task.status))
     for task in run.tasks.values() if whole else urgent:
-        forms = (_row(task, whole=True), _row(task, whole=False)) if whole else (_row(task, whole=False),)
-        row = next((form for form in forms if size(compact(form)) <= budget), None)
+        row = next((form for form in _forms(task, whole=whole) if size(compact(form)) <= budget), None)
         if row is None:
             break
         budget -= size(compact(row))
         rows.append(row)
     return rows
+
+
+def _forms(task: TaskResult, *, whole: bool) -> Iterator[dict[str, Any]]:
+    """A task in all the lengths that it can be told in, the longest first."""
+    if whole:
+        told = _row(task, whole=True)
+        yield {**told, "metadata": task.metadata} if task.metadata else told
+        yield told
+    yield _row(task, whole=False)
 
 
 def _row(task: TaskResult, *, whole: bool) -> dict[str, Any]:

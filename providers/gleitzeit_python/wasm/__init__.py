@@ -1,0 +1,1 @@
+"""The tier `wasm`: CPython in WebAssembly, by the package `pyeryx`, on every system."""

@@ -1,0 +1,268 @@
+"""A fork server: it makes workers until its control socket closes, and takes all of them with it.
+
+What is spoken on the control socket, a datagram each (SOCK_SEQPACKET):
+
+    host    the options (`options.py`)
+    zygote  {"ready": true, "tier", "landlock_abi", "pid", "missing"}, or {"error", "step"} and it ends
+    host    {"spawn": {"work": folder | null}} with three descriptors: stdout, stderr, frames
+    zygote  {"pid"} with the worker's pidfd, or {"error"}
+    zygote  {"exited": pid, "code": n | null, "signal": n | null}, for each worker, if the options say `"notices": true`
+
+Pids are those of the zygote's own namespace: names for notices, nothing to signal by. A folder for work is the host's
+to make and the zygote's to remove, once its worker has ended. `pid` in "ready" is that of the process that was started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NoReturn
+
+from gleitzeit_python.worker import kernel, landlock, limits, namespaces, task
+from gleitzeit_python.worker.lockdown import CHANNEL, Lock
+from gleitzeit_python.worker.options import SCRATCH, WORK, Options, options
+from gleitzeit_python.worker.removal import remove
+
+_LONGEST_OPTIONS: Final = 1 << 20
+_LONGEST_MESSAGE: Final = 1 << 16
+_FAVOURED_WHEN_MEMORY_ENDS: Final = b"500"
+_FAILED: Final = 70
+_OUTPUT_AND_FRAMES: Final = 3
+
+
+class Zygote:
+    """The fork server, once it is where its tier wants it."""
+
+    def __init__(self, control: socket.socket, settings: Options, processes: int) -> None:
+        self._control = control
+        self._options = settings
+        self._lock = Lock.of(settings, processes)
+        self._own = os.pidfd_open(os.getpid())
+        self._workers: dict[int, str | None] = {}
+        self._parent_of_workers = 0 if settings.namespaces else os.getpid()
+        self._taken = limits.addresses_in_use(processes)
+
+    def greet(self, pid: int, missing: Sequence[str]) -> None:
+        """Tell the host that workers can be had."""
+        facts = {"tier": self._options.tier, "landlock_abi": self._lock.abi, "pid": pid, "missing": list(missing)}
+        _tell(self._control, {"ready": True, **facts})
+
+    def serve(self) -> None:
+        """Make workers until the host goes."""
+        ended, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, _noted)
+        waiting = select.poll()
+        waiting.register(self._control, select.POLLIN)
+        waiting.register(ended, select.POLLIN)
+        while True:
+            ready = [descriptor for descriptor, _ in waiting.poll()]
+            if ended in ready:
+                os.read(ended, 4096)
+                self._reap()
+            if self._control.fileno() in ready and not self._answer():
+                return
+
+    def close(self) -> None:
+        """Kill the workers that are left, and remove their folders. In a namespace of processes the kernel does it."""
+        for pid in self._workers:
+            os.kill(pid, signal.SIGKILL)
+        for pid, folder in self._workers.items():
+            os.waitpid(pid, 0)
+            if folder is not None:
+                remove(folder)
+
+    def _answer(self) -> bool:
+        try:
+            message, descriptors, _, _ = socket.recv_fds(self._control, _LONGEST_MESSAGE, _OUTPUT_AND_FRAMES)
+        except ConnectionResetError:  # the host has gone with something unread
+            return False
+        if not message:
+            return False
+        try:
+            self._spawn(json.loads(message)["spawn"], descriptors)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            _tell(self._control, {"error": f"no worker could be made: {error}"})
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        return True
+
+    def _spawn(self, wanted: dict[str, Any], descriptors: Sequence[int]) -> None:
+        if len(descriptors) != _OUTPUT_AND_FRAMES:
+            raise ValueError(f"a worker needs 3 descriptors, not {len(descriptors)}")
+        if self._options.namespaces:
+            # A process can make a namespace of processes for its children only from within its own.
+            kernel.set_namespace(self._own, kernel.NEW_PROCESSES)
+            kernel.unshare(kernel.NEW_PROCESSES)
+        pid = os.fork()
+        if pid == 0:
+            self._become_worker(descriptors, wanted.get("work"))
+        self._workers[pid] = wanted.get("work")
+        descriptor = os.pidfd_open(pid)
+        socket.send_fds(self._control, [json.dumps({"pid": pid}).encode()], [descriptor])
+        os.close(descriptor)
+
+    def _become_worker(self, descriptors: Sequence[int], work: str | None) -> NoReturn:
+        try:
+            kernel.die_with_parent()
+            if os.getppid() != self._parent_of_workers:
+                os._exit(0)
+            place = self._lock.close(descriptors, work)
+        except BaseException as error:  # noqa: BLE001 nothing of the fork server may run on in a worker
+            # Its place on 3 may not be there yet, but then what stands there is the same socket or nothing.
+            broken = {"ok": False, "exit": _FAILED, "broken": f"{type(error).__name__}: {error}"}
+            with contextlib.suppress(OSError):
+                os.write(CHANNEL, json.dumps({"end": broken}).encode() + b"\n")
+            os._exit(_FAILED)
+        task.work(CHANNEL, place, self._taken)
+
+    def _reap(self) -> None:
+        for pid, status in _ended():
+            if pid not in self._workers:
+                continue
+            if self._options.notices:
+                code = os.waitstatus_to_exitcode(status)
+                by = {"code": code, "signal": None} if code >= 0 else {"code": None, "signal": -code}
+                _tell(self._control, {"exited": pid, **by})
+            folder = self._workers.pop(pid)
+            if folder is not None:
+                _remove(folder)
+
+
+def serve(descriptor: int) -> None:
+    """Become a fork server that is controlled by the socket behind a descriptor."""
+    control = socket.socket(fileno=descriptor)
+    control.set_inheritable(False)
+    step = ["options"]
+    try:
+        zygote = _settle(control, step)
+    except Exception as error:  # noqa: BLE001 whatever it is, the host has to hear of it
+        _tell(control, {"error": f"{type(error).__name__}: {error}", "step": step[0]})
+        os._exit(_FAILED)
+    zygote.serve()
+    zygote.close()
+    os._exit(0)
+
+
+def _settle(control: socket.socket, step: list[str]) -> Zygote:
+    """Go where the tier wants it, then import what workers shall have at hand: from there, if it can be had there."""
+    settings = options(json.loads(control.recv(_LONGEST_OPTIONS)))
+    pid = os.getpid()
+    if os.getpgrp() != pid:
+        os.setsid()
+    processes = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    _be_killed_first(processes)
+    kernel.use_one_arena()
+    threading.stack_size(limits.THREAD_STACK)
+    time.localtime()  # reads the time zone, while it can be read
+    step[0] = "namespaces"
+    if settings.namespaces:
+        namespaces.enter(settings, processes)
+        _move_into_namespace(control)
+        kernel.set_host_name("sandbox")
+    else:
+        _check_landlock()
+        kernel.set_dumpable(False)
+    step[0] = "preload"
+    missing = _preload(settings)
+    _check_single(processes)
+    zygote = Zygote(control, settings, processes)
+    zygote.greet(pid, missing)
+    return zygote
+
+
+def _move_into_namespace(control: socket.socket) -> None:
+    """Go on as the first process of the new namespace, so that all workers end with it; wait for it outside."""
+    pid = os.fork()
+    if pid == 0:
+        kernel.die_with_parent()
+        return
+    control.close()
+    _, status = os.waitpid(pid, 0)
+    os._exit(abs(os.waitstatus_to_exitcode(status)))
+
+
+def _check_landlock() -> None:
+    if landlock.version() == 0:
+        raise OSError("this kernel has no Landlock, or it is switched off")
+
+
+def _be_killed_first(processes: int) -> None:
+    """When the machine runs out of memory, a job is less of a loss than the server is."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open("self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC, dir_fd=processes)
+        try:
+            os.write(descriptor, _FAVOURED_WHEN_MEMORY_ENDS)
+        finally:
+            os.close(descriptor)
+
+
+def _preload(settings: Options) -> list[str]:
+    sys.path.extend(settings.site_packages)
+    missing: list[str] = []
+    for name in settings.preload:
+        try:
+            importlib.import_module(name)
+        except Exception:  # noqa: BLE001 a module may fail as it likes; a job that imports it will see how
+            missing.append(name)
+    task.prepare()
+    gc.collect()
+    gc.freeze()
+    return missing
+
+
+def _check_single(processes: int) -> None:
+    """A fork copies one thread, and whatever locks the others held stay locked for ever."""
+    threads = os.open("self/task", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=processes)
+    try:
+        count = len(os.listdir(threads))  # noqa: PTH208 it is a descriptor
+    finally:
+        os.close(threads)
+    if count > 1:
+        raise RuntimeError(f"the preloaded modules have started {count - 1} threads")
+
+
+def _noted(number: int, frame: object) -> None:
+    """A handler has to be there for the wakeup descriptor to be written to."""
+
+
+def _ended() -> Iterator[tuple[int, int]]:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        yield pid, status
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder; one that is full in a process of its own, for meanwhile others want workers."""
+    try:
+        for path in (folder + WORK, folder + SCRATCH, folder):
+            os.rmdir(path)  # noqa: PTH106 no pathlib where it must be quick
+        return
+    except OSError:
+        pass
+    if os.fork() == 0:
+        try:
+            remove(folder)
+        finally:
+            os._exit(0)
+
+
+def _tell(control: socket.socket, message: dict[str, Any]) -> None:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        control.send(json.dumps(message).encode())

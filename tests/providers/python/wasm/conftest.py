@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tests.providers.python.stdio.tiers import host
+
+__all__ = ["host"]
