@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test chaos security check format bench build clean
+.PHONY: help demo test ways chaos security check format bench build clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -33,15 +33,18 @@ demo: $(VENV)/runtime.stamp ## run the main job: a host submits a workflow over 
 test: $(VENV)/dev.stamp node ## run the tests (ARGS="-k name" for some of them)
 	@$(BIN)/python -m pytest $(or $(ARGS),tests/core)
 ifeq ($(ARGS),)
-	@$(BIN)/python -m pytest -n 2 --ignore tests/core
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/core
 endif
+
+ways: $(VENV)/dev.stamp ## speak to the server over every transport in every era (`test` does it in some of the pairs)
+	@GLEITZEIT_WAYS=full $(BIN)/python -m pytest -n 2 tests/mcp_server $(ARGS)
 
 chaos: $(VENV)/dev.stamp ## kill, stop and starve real processes at full length (`test` does it at a smaller size)
 	@GLEITZEIT_CHAOS=full $(BIN)/python -m pytest tests/chaos $(ARGS)
 
 security: $(VENV)/dev.stamp ## try to get out of the sandbox of every tier, and show what each holds
 	@$(BIN)/python -m tests.security.table $(ARGS)
-	@GLEITZEIT_SECURITY=full $(BIN)/python -m pytest -q -n 2 tests/providers/python/worker
+	@GLEITZEIT_SECURITY=full $(BIN)/python -m pytest -q -n 2 tests/providers/python/worker tests/providers/python/stdio/test_attacks.py
 
 check: $(VENV)/dev.stamp ## format, lint, types, imports, sizes
 	@if [ -n "$(UV)" ]; then $(UV) lock --check --quiet || { echo "uv.lock does not fit pyproject.toml: run uv lock"; exit 1; }; fi

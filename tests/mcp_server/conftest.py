@@ -67,14 +67,30 @@ def factory(home: Path) -> Callable[[], AbstractAsyncContextManager[Application]
     return build
 
 
-@pytest.fixture(params=["memory", "stdio", "sse", "http"])
-def transport(request: pytest.FixtureRequest) -> Transport:
-    return cast("Transport", request.param)
+EACH_WAY: list[tuple[Transport, Mode]] = [
+    ("memory", "auto"),
+    ("memory", "legacy"),
+    ("stdio", "legacy"),
+    ("sse", "legacy"),
+    ("http", "auto"),
+]
+ALL_WAYS: list[tuple[Transport, Mode]] = [*EACH_WAY, ("stdio", "auto"), ("sse", "auto"), ("http", "legacy")]
 
 
-@pytest.fixture(params=["auto", "legacy"])
-def mode(request: pytest.FixtureRequest) -> Mode:
-    return cast("Mode", request.param)
+@pytest.fixture(params=ALL_WAYS if os.environ.get("GLEITZEIT_WAYS") == "full" else EACH_WAY, ids="-".join)
+def way(request: pytest.FixtureRequest) -> tuple[Transport, Mode]:
+    """Each transport and each era; all pairs of them where the environment asks for that."""
+    return cast("tuple[Transport, Mode]", request.param)
+
+
+@pytest.fixture
+def transport(way: tuple[Transport, Mode]) -> Transport:
+    return way[0]
+
+
+@pytest.fixture
+def mode(way: tuple[Transport, Mode]) -> Mode:
+    return way[1]
 
 
 @pytest.fixture

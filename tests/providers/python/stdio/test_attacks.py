@@ -8,7 +8,7 @@ import pytest
 from tests.providers.python.stdio.tiers import Asked, sandbox_of
 from tests.security.canaries import Canaries
 from tests.security.cases.case import ESCAPED, Case
-from tests.security.conftest import alive
+from tests.security.conftest import WHOLE, alive
 from tests.security.corpus import CASES
 from tests.security.left_open import OPEN
 
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.timeout(600)
 
 TIMEOUT = 4.0
 GRACE = 2.0
+CHOSEN = CASES if WHOLE else CASES[::6]
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ async def boxes(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
 @pytest.mark.parametrize("boxes", ["docker", "wasm"], indirect=True)
 async def test_cases_do_not_get_through(boxes: Sandbox, alive: Canaries, host: Asked) -> None:
     found: dict[str, list[str]] = {}
-    for case in CASES:
+    for case in CHOSEN:
         lines = [line for _ in range(case.times) for line in await _found(case, boxes, alive, host)]
         if lines:
             found[case.name] = lines
