@@ -44,7 +44,7 @@ def canaries(folder: Path, *, tcp: int = 0, udp: int = 0, abstract: str | None =
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
     _write_secrets(folder)
-    name = abstract or f"gleitzeit-canary-{os.getpid()}"
+    name = abstract or f"gleitzeit-canary-{os.getpid()}-{os.urandom(4).hex()}"
     listeners = {
         "tcp": _bound(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", tcp)),
         "udp": _bound(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", udp)),

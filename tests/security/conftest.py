@@ -62,7 +62,7 @@ def server(tier: str, user: str | None, python: str) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def alive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Canaries]:
     """The canaries. Their folder can be reached by every user, so that nothing but the sandbox keeps code out."""
     folder = tmp_path_factory.mktemp("canaries")
