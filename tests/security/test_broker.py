@@ -12,7 +12,6 @@ from typing import Any
 import anyio
 import pytest
 from tests.security.broker import Broker, beating, brokered, frame, sent
-from tests.security.conftest import WHOLE
 
 from gleitzeit.core.errors import LimitError, ProviderError, TimeoutError
 
@@ -23,11 +22,6 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the tiers ns and ll need Linux"),
     pytest.mark.timeout(120),
 ]
-
-
-@pytest.fixture(params=["ns", "ll"] if WHOLE else ["ns"])
-def tier(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 @pytest.fixture

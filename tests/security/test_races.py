@@ -33,11 +33,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(params=["ns", "ll"] if WHOLE else ["ns"])
-def tier(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 async def broker(tier: str, tmp_path: Path) -> AsyncIterator[Broker]:
     async with brokered(tmp_path, tier=tier, workers=1) as made:
