@@ -83,7 +83,7 @@ from gleitzeit.registry import ProtocolProviderRegistry
 
 NUMBER = {"value": {"type": "integer", "required": True}}
 PLAY = Protocol("play/v1", methods=[
-    MethodSpec("play/echo", "Give back what it got."),
+    MethodSpec("play/echo", "Give back what it got.", capabilities=("streaming", "batch")),
     MethodSpec("play/double", "Double a number.", NUMBER, read_only=True),
     MethodSpec("play/fail", "Never works."),
     MethodSpec("play/crash", "Has a defect."),

@@ -57,6 +57,14 @@ def test_a_retried_task_runs_again() -> None:
     assert board.rows["a"].state == "completed"
 
 
+def test_what_a_task_said_on_its_way_is_gone_once_it_is_over() -> None:
+    board = Board(pending("a"))
+    board.apply(event("task.progress", "a", 1.0, message=" such as logos,"))
+    assert board.rows["a"].words == "such as logos,"
+    board.apply(event("task.completed", "a", 2.0))
+    assert board.rows["a"].words == ""
+
+
 def test_events_of_the_run_change_no_row() -> None:
     board = Board(pending("a"))
     assert board.apply(event("run.completed", None)) is None

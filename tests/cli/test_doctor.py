@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.providers.ollama.fake.process import fake_node
 
 Command = Callable[..., Any]
 
@@ -159,3 +160,26 @@ def test_an_entry_without_a_folder_is_a_warning_where_the_desktop_does_not_find_
     assert found(outcome, "claude-code")["level"] == "warning"
     (workplace / ".mcp.json").write_text('{"mcpServers": {')
     assert "is not valid JSON" in found(gleitzeit("doctor", "--json"), "claude-code")["message"]
+
+
+def test_each_ollama_node_is_asked_and_named(gleitzeit: Command, play: Path) -> None:
+    with fake_node("--model", "llama3.2", "--warm", "llama3.2") as node:
+        ollama = {"endpoints": [node.url, "http://127.0.0.1:9"], "models": {"default": "llama3.2", "vision": "llava"}}
+        (play / "config.yaml").write_text(yaml.safe_dump({"providers": {"ollama": ollama}}))
+        outcome = gleitzeit("doctor", "--json")
+    assert outcome.code == 6
+    assert found(outcome, f"ollama node {node.url}")["message"].startswith("healthy: Ollama 0.5.4, 1 model, 1 loaded")
+    gone = found(outcome, "ollama node http://127.0.0.1:9")
+    assert (gone["level"], "refused" in gone["message"], "ollama serve" in gone["fix"]) == ("error", True, True)
+    missing = found(outcome, "ollama")
+    assert 'models.vision is "llava", which no node has' in missing["message"]
+    assert "ollama pull llava" in missing["fix"]
+
+
+def test_what_listens_and_is_no_ollama_is_said(gleitzeit: Command, play: Path) -> None:
+    with fake_node("--version", "none") as node:
+        address = f"{node.url}/elsewhere"  # as a proxy that leads nowhere
+        (play / "config.yaml").write_text(yaml.safe_dump({"providers": {"ollama": {"endpoint": address}}}))
+        outcome = gleitzeit("doctor", "--json")
+    assert outcome.code == 6
+    assert "not an Ollama" in found(outcome, f"ollama node {address}")["message"]

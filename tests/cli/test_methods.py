@@ -21,6 +21,13 @@ def test_each_method_has_a_line(gleitzeit: Command) -> None:
     assert "mcp/servers" in outcome.stdout
 
 
+def test_what_a_method_can_do_stands_behind_it(gleitzeit: Command) -> None:
+    assert gleitzeit("methods", "play/echo").stdout == "play/echo  Give back what it got. [streaming, batch]\n"
+    (method,) = gleitzeit("methods", "play/echo", "--json").json["methods"]
+    assert method["capabilities"] == ["streaming", "batch"]
+    assert gleitzeit("methods", "play/double", "--json").json["methods"][0]["capabilities"] == []
+
+
 def test_a_query_looks_into_names_and_descriptions(gleitzeit: Command) -> None:
     assert gleitzeit("methods", "double NUMBER").stdout == "play/double  Double a number.\n"
 

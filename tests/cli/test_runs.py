@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,13 @@ import pytest
 Command = Callable[..., Any]
 
 pytestmark = pytest.mark.usefixtures("play")
+
+DRAWN = """
+name: drawn
+tasks:
+  - {id: kept, method: draw/word, parameters: {seed: 1}, cache: {ttl: 60}}
+  - {id: lost, method: draw/word, cache: {ttl: 60}}
+"""
 
 FLAKY = """
 from pathlib import Path
@@ -319,3 +327,18 @@ def test_a_run_is_cancelled_from_another_process(
         assert process.stderr is not None
         assert "not needed" in process.stderr.read()
     assert (flaky / "calls.txt").read_text().split() == ["note", "stuck"]
+
+
+def test_which_results_were_used_again_and_which_were_not_kept_is_shown(gleitzeit: Command, play: Path) -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "providers.md").read_text("utf-8")
+    (block,) = re.findall(r"^```python\n(\"\"\"Draws .*?)^```$", documented, re.MULTILINE | re.DOTALL)
+    (play / "draw.py").write_text(
+        f"{block}\nfrom gleitzeit.registry import ProtocolProviderRegistry\n"
+        'ProtocolProviderRegistry.get_instance().register_provider("draw/v1", DrawProvider("draw", ["tide", "time"]))\n'
+    )
+    (play / "config.yaml").write_text("providers: {path: [.], modules: [draw]}\n")
+    (play / "drawn.yaml").write_text(DRAWN)
+    first, second = (gleitzeit("run", play / "drawn.yaml", "--json").json["run_id"] for _ in range(2))
+    shown = gleitzeit("runs", "show", second).stdout
+    assert f"as in {first}/kept, by its cache" in shown
+    assert "not cached: no seed; `force: true` in `cache` keeps it anyhow" in shown

@@ -48,7 +48,8 @@ class Model(ProtocolProvider):
         return {"response": parameters["messages"][0]["content"]}
 
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
-methods = [MethodSpec("text/upper", "Make text upper case", TEXT), "text/fail", "text/hang", "text/long"]
+UPPER = MethodSpec("text/upper", "Make text upper case", TEXT, capabilities=("streaming",))
+methods = [UPPER, "text/fail", "text/hang", "text/long"]
 registry = ProtocolProviderRegistry.get_instance()
 registry.register_protocol(Protocol("text/v1", methods=methods))
 registry.register_provider("text/v1", Text("text", "text/v1"))
@@ -114,6 +115,7 @@ async def test_the_same_client_works_against_a_server(client: GleitzeitClient) -
             assert [task.task_id for task in again.tasks.values()] == ["a", "b"]
             methods = {spec.name: spec for spec in await client.methods()}
             assert methods["text/upper"].parameters["required"] == ["text"]
+            assert methods["text/upper"].capabilities == ("streaming",)
             assert await client.chat("Hello ${x}", "any") == "Hello ${x}"
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from gleitzeit.config import Configuration
 
@@ -27,6 +30,36 @@ def test_secrets_are_read_from_variables_and_files(load: Load, home: Path) -> No
 def test_names_of_secrets_keep_their_case(load: Load) -> None:
     environ = {"GLEITZEIT_SECRETS__Api_Key": '{"env": "SOURCE"}', "SOURCE": "s"}
     assert load("", environ).secrets == {"Api_Key": "s"}
+
+
+ENDPOINTS = "GLEITZEIT_PROVIDERS__OLLAMA__ENDPOINTS"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (
+            '[{"url": "http://me:pass@box:1", "weight": 2}, "http://box:2"]',
+            [{"url": "http://***@box:1", "weight": 2}, "http://box:2"],
+        ),
+        ('["http://me:p@ss@box:1"]', ["http://***@box:1"]),
+        ('["me:pass@box:1", "box:2/api"]', ["***@box:1", "box:2/api"]),
+        ("http://box:1,http://me:pass@box:2", "http://box:1,http://***@box:2"),
+        ("me:pass@box:1,me:word@box:2", "***@box:2"),
+    ],
+)
+def test_passwords_in_addresses_never_show_however_they_are_written(load: Load, written: str, shown: Any) -> None:
+    ollama = load("", {ENDPOINTS: written}).redacted()["providers"]["ollama"]
+    assert ollama == {"endpoints": shown}
+
+
+def test_what_is_no_address_shows_as_it_is(load: Load) -> None:
+    text = 'providers: {python: {docker: {image: "python:3.11@sha256:abc"}}, ollama: {discovery: {ports: 11434-11439}}}'
+    providers = load(text).redacted()["providers"]
+    assert providers["python"]["docker"]["image"] == "python:3.11@sha256:abc"
+    assert providers["ollama"]["discovery"] == {"ports": "11434-11439"}
+    args = load("mcp: {servers: [{name: a, command: npx, args: ['npm:tool@1.2.3', me@box]}]}").redacted()
+    assert args["mcp"]["servers"][0]["args"] == ["npm:tool@1.2.3", "me@box"]
 
 
 def test_secrets_never_show(load: Load, home: Path) -> None:

@@ -139,6 +139,12 @@ outputs: {all: "${each}", first: "${each[0].value}", text: "${ask.response}", wh
             "args",
         ),
         ("method: llm/chat\n  parameters: {model: 3}", "wrong_parameter", "tasks[1].parameters.model", "must be text"),
+        (
+            "method: llm/chat\n  parameters: {model: x, messages: [hi]}",
+            "wrong_parameter",
+            "tasks[1].parameters.messages[0]",
+            "llm/chat: messages[0] must be an object",
+        ),
         ("method: llm/chat\n  parameters: {}", "missing_parameter", "tasks[1].parameters.model", "is missing"),
         (
             "method: llm/chat\n  parameters: {model: x, temperatur: 1}",
@@ -154,7 +160,7 @@ outputs: {all: "${each}", first: "${each[0].value}", text: "${ask.response}", wh
         ),
         ("method: a/b\n  parameters: {x: 1}\n  cache: true", None, "", ""),
     ],
-    ids=range(30),
+    ids=range(31),
 )
 def test_one_mistake_is_one_diagnostic(more: str, code: str | None, path: str, words: str) -> None:
     text = task(more)
@@ -265,11 +271,29 @@ def test_workflows_inside_workflows_end() -> None:
     "more",
     [
         "method: a/b\n  parameters: {mode: '${inputs.mode}'}\n  cache: {ttl: 60}\n  retry_on_crash: false",
+        "method: a/b\n  parameters: {mode: '${inputs.mode}'}\n  cache: {ttl: 1h, force: true}",
         "method: workflow/run\n  parameters: {name: saved, inputs: {mode: '${inputs.mode}'}}",
     ],
 )
 def test_caches_and_saved_workflows_are_part_of_the_language(more: str) -> None:
     assert problems(task(more)) == []
+
+
+@pytest.mark.parametrize(
+    ("cache", "code", "path", "words"),
+    [
+        ("{ttl: 60, forc: true}", "unknown_key", "tasks[1].cache.forc", 'did you mean "force"?'),
+        ("{ttl: 60, key: x}", "unknown_key", "tasks[1].cache.key", "known are ttl, force"),
+        ("{ttl: 60, force: maybe}", "wrong_type", "tasks[1].cache.force", 'must be true or false, not "maybe"'),
+        ("{ttl: 60, force: null}", "wrong_type", "tasks[1].cache.force", "must be true or false, not null"),
+        ("{force: true}", "missing_key", "tasks[1].cache.ttl", "write cache: {ttl: 3600}"),
+        ("{ttl: 60, always: true, force: true}", "duplicate_key", "tasks[1].cache.force", 'best "force"'),
+    ],
+)
+def test_what_is_wrong_with_a_cache_is_told(cache: str, code: str, path: str, words: str) -> None:
+    (found,) = read(task(f"method: a/b\n  cache: {cache}")).diagnostics
+    assert (found.code, found.path, found.line) == (code, path, 6)
+    assert words in f"{found.message} {found.hint}"
 
 
 @pytest.mark.parametrize(

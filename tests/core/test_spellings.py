@@ -50,10 +50,12 @@ def codes(**more: Any) -> list[str]:
         ({"trigger_rule": "always"}, {"trigger_rule": "all_done"}),
         ({"cache": 60}, {"cache": {"ttl": 60.0}}),
         ({"cache": "1h"}, {"cache": {"ttl": 3600.0}}),
+        ({"cache": {"duration": "1h", "forced": True}}, {"cache": {"ttl": 3600.0, "force": True}}),
+        ({"cache": {"ttl": 60, "force": False}}, {"cache": {"ttl": 60.0}}),
         ({"calls": "mcp/*"}, {"calls": ["mcp/*"]}),
         ({"maxParallel": 3}, {"max_parallel": 3}),
     ],
-    ids=range(26),
+    ids=range(28),
 )
 def test_other_words_say_the_same(written: dict[str, Any], read_as: dict[str, Any]) -> None:
     assert of_task(**written) == {"id": "a", "method": "x/y", **read_as}

@@ -22,6 +22,7 @@ PROTOCOL = Protocol(
             "description": "Give back a text. Twice if asked.",
             "parameters": {"text": {"type": "string", "required": True}, "times": {"type": "integer"}},
             "read_only": True,
+            "capabilities": ["batch"],
         },
         "write": {"description": "Store a text", "parameters": {"text": {"type": "string"}}},
         "items": {"description": "Count up to n", "parameters": {"n": {"type": "integer"}}, "read_only": True},

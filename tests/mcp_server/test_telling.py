@@ -180,6 +180,15 @@ def test_the_progress_of_a_single_task_follows_its_own_count() -> None:
     assert meter.after(event("task.completed", "call")) == 1.0
 
 
+def test_the_progress_of_what_a_single_task_calls_moves_it_on_but_is_not_its_own_count() -> None:
+    meter = Meter({"call": TaskResult("call", "running")})
+    happened = [event("task.progress", "call/1", done=done, total=100) for done in (98, 99, 100)]
+    told = [progress for progress in map(meter.after, [*happened, event("task.completed", "call/1")]) if progress]
+    assert told == sorted(set(told))
+    assert (len(told), told[-1] < 0.2) == (3, True)
+    assert words(event("task.progress", "call/1", done=3, message="Once")) == "call/1: Once"
+
+
 def test_events_are_told_in_words() -> None:
     assert words(event("task.progress", "a", done=3, total=4, message="halfway")) == "a: halfway 3/4"
     assert words(event("task.failed", "a", error={"message": "no"})) == "a failed: no"

@@ -142,6 +142,8 @@ async def test_methods_are_found_by_what_they_do(connect: Connect) -> None:
     first = data_of(found)["methods"][0]
     assert first["method"] == "probe/echo"
     assert first["read_only"] is True
+    assert first["capabilities"] == ["batch"]
+    assert "probe/echo (read-only, batch): Give back a text." in text_of(found)
     assert first["parameters"]["required"] == ["text"]
     states = {provider["provider"]: provider for provider in data_of(overview)["providers"]}
     assert states["probe"]["methods"] == len(PROBE_METHODS)

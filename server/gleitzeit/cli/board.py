@@ -68,7 +68,8 @@ class Board:
         of_item = keys.is_item(keys.maker_of(key))
         row_id = keys.task_of(key) if of_item else key
         row = self.rows.setdefault(row_id, Row(row_id))
-        row.note = _note(event) or row.note
+        over = key == row_id and state in ENDED
+        row.note = _note(event) or ("" if over else row.note)  # what it said on the way is no end
         if state is None:
             _apply_question(row, event)
         elif keys.is_item(key):

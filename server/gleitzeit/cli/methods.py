@@ -97,7 +97,8 @@ def _print_methods(found: Sequence[_Served], with_schema: bool) -> None:
     width = max((len(method.spec.name) for method in found), default=0)
     for method in found:
         summary = method.spec.description.strip().partition("\n")[0]
-        print_result(f"{method.spec.name:<{width}}  {summary}".rstrip())
+        marks = f"[{', '.join(method.spec.capabilities)}]" if method.spec.capabilities else ""
+        print_result(" ".join(part for part in (f"{method.spec.name:<{width}} ", summary, marks) if part).rstrip())
         if with_schema:
             print_result("\n".join(f"    {line}" for line in json_text(_schemas(method.spec)).splitlines()))
 
@@ -110,6 +111,7 @@ def _data(method: _Served, with_schema: bool) -> dict[str, Any]:
         "provider": method.provider,
         "read_only": spec.read_only,
         "idempotent": spec.idempotent,
+        "capabilities": list(spec.capabilities),
     }
     return {**data, **_schemas(spec)} if with_schema else data
 

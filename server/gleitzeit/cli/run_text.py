@@ -59,6 +59,10 @@ def _facts(task: TaskResult) -> str:
         facts.append(f"next attempt at {moment(task.not_before)}")
     if "kept_from" in task.metadata:
         facts.append(f"kept from {task.metadata['kept_from']}")
+    if "cached_from" in task.metadata:
+        facts.append(f"as in {task.metadata['cached_from']}, by its cache")
+    if "not_cached" in task.metadata:
+        facts.append(f"not cached: {str(task.metadata['not_cached'])[:_LONGEST]}")
     if task.error is not None:
         facts.append(task.error.message.strip().partition("\n")[0][:_LONGEST])
     return f"  ({'; '.join(facts)})" if facts else ""

@@ -77,6 +77,7 @@ def methods_of(answer: Mapping[str, Any]) -> list[MethodSpec]:
             parameters=method.get("parameters", {}),
             returns=method.get("returns"),
             read_only=method.get("read_only", False),
+            capabilities=tuple(method.get("capabilities", ())),
         )
         for method in answer.get("methods", ())
     ]

@@ -6,13 +6,18 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
+from gleitzeit.core.data import is_list
+
 HIDDEN = "***"
 
 _SECRET = re.compile(
     r"token|secret|passw|credential|authorization|api[_-]?key|private[_-]?key|cookie|^auth$", re.IGNORECASE
 )
 _HARMLESS = frozenset({"result_tokens", "max_tokens"})
-_USER_INFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+# Up to the last `@`, for a password may have one itself.
+_USER_INFO = re.compile(r"(?<=://)[^/\s]*(?=@)")
+_ADDRESS = re.compile(r"endpoint|url|address|proxy", re.IGNORECASE)
+_USER_INFO_ALONE = re.compile(r"\A[^/\s]+(?=@)")
 
 
 def redacted(value: Any) -> Any:
@@ -39,7 +44,14 @@ def _shown(key: str, value: Any) -> Any:
         return {name: _reference(item) for name, item in cast("Mapping[str, Any]", value).items()}
     if _SECRET.search(key) and key not in _HARMLESS and isinstance(value, str):
         return _reference(value)
-    return redacted(value)
+    return _bare_addresses(redacted(value)) if _ADDRESS.search(key) else redacted(value)
+
+
+def _bare_addresses(value: Any) -> Any:
+    """What stands where an address is expected, which may be written without a scheme: `user:password@host`."""
+    if is_list(value):
+        return [_bare_addresses(item) for item in value]
+    return _USER_INFO_ALONE.sub(HIDDEN, value) if isinstance(value, str) else value
 
 
 def _reference(value: Any) -> Any:

@@ -63,9 +63,13 @@ class Retry(_Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cache(_Part):
-    """How long, in seconds, a result may be used again for the same method and parameters."""
+    """How long, in seconds, a result may be used again for the same method and parameters.
+
+    With `force` also one that would not come out the same again.
+    """
 
     ttl: Seconds
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

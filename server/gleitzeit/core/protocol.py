@@ -18,7 +18,7 @@ class MethodSpec:
     `read_only` and `idempotent` methods may be repeated after an ambiguous failure. `code` names parameters
     that are program text, into which no reference is filled. `name` may end in `*` for methods found at run time.
     `capabilities` are any of streaming, batch, caching, sandboxed. `calls` are methods that carrying it out may call
-    by itself, whatever the task's `calls` say.
+    by itself, whatever the task's `calls` say, `*` standing for anything; where another task's code calls it, none.
     """
 
     name: str = ""

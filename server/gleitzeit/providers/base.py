@@ -22,6 +22,10 @@ from gleitzeit.core.schema import check_parameters
 from gleitzeit.providers.files import file_in
 
 
+NOT_CACHED = "not_cached"
+"""The fact in a task's metadata that says why its result is not kept."""
+
+
 class TaskSupport(Interface):
     """What the engine puts behind a `TaskContext`."""
 
@@ -126,6 +130,10 @@ class TaskContext:
         """Add facts about the execution to the task's metadata."""
         self.metadata.update(facts)
 
+    def keep_out_of_cache(self, reason: str) -> None:
+        """Have this result not kept for tasks like it, although the task's `cache` asks for that: it is not whole."""
+        self.metadata[NOT_CACHED] = reason
+
     def path(self, name: str) -> Path:
         """The file that a parameter names, inside the roots: relative to the first root that has it.
 
@@ -146,6 +154,19 @@ def enter_task(context: TaskContext) -> Callable[[], None]:
     """Make `context` the current task; call what is returned to leave it. For engines, not for providers."""
     token = _current.set(context)
     return lambda: _current.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheKey:
+    """What decides a result beside its method and parameters, and whether it would come out the same again.
+
+    `facts` are JSON data, such as the digest of a model. A result that is not `repeatable` is kept only where the
+    task's `cache` has `force`; `reason` says why it is not, such as `a temperature above 0 without a seed`.
+    """
+
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    repeatable: bool = True
+    reason: str = ""
 
 
 class ProtocolProvider(abc.ABC):
@@ -250,6 +271,15 @@ class ProtocolProvider(abc.ABC):
         """All methods it can describe now, those found at run time among them."""
         specs: Mapping[str, MethodSpec] = self.protocol.methods if self.protocol is not None else {}
         return [specs.get(name) or MethodSpec(name=name) for name in self.get_supported_methods()]
+
+    async def cache_key(self, method: str, parameters: dict[str, Any]) -> CacheKey | None:
+        """Under what the result of a request is kept for a task with `cache`; None where it never is, not even forced.
+
+        Called before `validate_request`: the parameters may be wrong, and whatever is raised only means that nothing is
+        kept. `current_task` has the folders that paths may lie in, but reports and calls nothing yet. A provider that
+        has this is started for it. By default nothing else decides.
+        """
+        return CacheKey()
 
     async def validate_request(self, method: str, parameters: dict[str, Any]) -> None:
         """Check the parameters of each request before it is carried out; by default against the method's JSON Schema.

@@ -66,6 +66,7 @@ class Member:
         self._failures = 0
         self._sick_until = 0.0
         self.serves = type(provider).serve is not ProtocolProvider.serve
+        self.decides = type(provider).cache_key is not ProtocolProvider.cache_key
 
     @property
     def state(self) -> MemberState:

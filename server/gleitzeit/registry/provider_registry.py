@@ -23,7 +23,7 @@ from gleitzeit.core.errors import (
 from gleitzeit.core.findings import Finding
 from gleitzeit.core.groups import unwrapped
 from gleitzeit.core.protocol import MethodSpec, Protocol
-from gleitzeit.providers.base import ProtocolProvider
+from gleitzeit.providers.base import CacheKey, ProtocolProvider
 from gleitzeit.registry.described import described, described_import
 from gleitzeit.registry.gate import Bounds
 from gleitzeit.registry.member import Member
@@ -212,6 +212,25 @@ class ProtocolProviderRegistry:
                 hint="this is a defect in the provider; the log has its traceback",
             ) from error
 
+    async def cache_key(self, method: str, parameters: Mapping[str, Any]) -> CacheKey | None:
+        """What decides a result beside method and parameters; nothing where its provider never has it kept.
+
+        Only a provider that has something to say is started for it. Raises `MethodNotFoundError`, what the provider
+        raises, and `ProviderCrashedError` for what it raises unforeseen.
+        """
+        member = self._roster.member(method)
+        if not member.decides:
+            return CacheKey()
+        while not member.ready:
+            await member.start(self._group)
+        try:
+            return _checked(await member.provider.cache_key(method, dict(parameters)))
+        except GleitzeitError:
+            raise
+        except Exception as error:
+            _logger.exception("provider %s can't say what decides %s", member.provider.provider_id, method)
+            raise ProviderCrashedError(described(error), hint="the log has its traceback") from error
+
     async def list_methods(self) -> list[MethodSpec]:
         """All methods there are now, by name; a provider that can't say is left out."""
         found: dict[str, MethodSpec] = {}
@@ -276,6 +295,13 @@ class ProtocolProviderRegistry:
         member.close()
         if member.alive:
             self._retired.append(member)
+
+
+def _checked(key: object) -> CacheKey | None:
+    """What a provider returned, which nobody may have checked before."""
+    if key is None or isinstance(key, CacheKey):
+        return key
+    raise TypeError(f"cache_key returned {type(key).__name__}, not a CacheKey")
 
 
 async def _enter_findings(name: str, look: Callable[[], Awaitable[Sequence[Finding]]], findings: list[Finding]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gleitzeit.core.data import is_mapping
+from gleitzeit.core.data import PathKey, is_mapping, path_text
 from gleitzeit.core.durations import seconds
 from gleitzeit.core.models import Task
 from gleitzeit.core.protocol import MethodSpec
@@ -23,11 +23,17 @@ def parameter_problems(task: Task, spec: MethodSpec) -> Iterator[Problem]:
         yield from _timeout(parameters.pop("timeout"))
     for misfit in misfits(schema, parameters):
         if misfit.kind != "value" or not _open(parameters, misfit):
-            name = misfit.path[-1] if misfit.path else "parameters"
+            name = _name(misfit.path)
             subject = name if misfit.kind == "value" else f"the parameter {name}"
             message = f"{task.method}: {subject} {misfit.message}"
             path = ("parameters", *misfit.path)
             yield Problem(_CODES[misfit.kind], message, path, misfit.hint, key=misfit.kind == "unknown")
+
+
+def _name(path: Sequence[PathKey]) -> str:
+    """The last name of a path, with the numbers behind it: `messages[0]`, and not 0."""
+    begin = max((place for place, key in enumerate(path) if isinstance(key, str)), default=None)
+    return "parameters" if begin is None else path_text(path[begin:])
 
 
 def _declares(schema: Any, name: str) -> bool:

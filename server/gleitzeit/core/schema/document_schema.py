@@ -44,7 +44,10 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "max_delay": "The longest delay, in seconds",
         "ambiguous": "Also try again where the attempt may have been carried out",
     },
-    "Cache": {"ttl": "Seconds"},
+    "Cache": {
+        "ttl": "Seconds",
+        "force": "Also use a result that would not come out the same again, such as a text written with chance",
+    },
     "Settings": {
         "max_parallel_tasks": "How many tasks run at once",
         "default_timeout": "Seconds that an attempt of a task without a timeout may take",

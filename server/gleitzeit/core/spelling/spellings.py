@@ -66,7 +66,7 @@ KEYS: Mapping[Place, Mapping[str, str]] = {
         default_timeout="task_timeout",
         timeout="workflow_timeout run_timeout timeout_seconds",
     ),
-    "cache": _words(ttl="seconds max_age expires duration"),
+    "cache": _words(ttl="seconds max_age expires duration", force="forced always"),
 }
 """Other words for the same key, written with underscores; `dependsOn` and `depends-on` are the same word."""
 

@@ -87,9 +87,10 @@ class Attempt:
 
     async def failed(self, error: GleitzeitError) -> Ending:
         """What follows from an error: another attempt, or the end."""
-        harmless = error.ambiguous and await repeatable(self._context.parts.methods, self.task)
+        context = self._context
+        harmless = error.ambiguous and await repeatable(context.parts.methods, self.task, context.rows.calls(self.key))
         verdict = retry.verdict(Failure.of(error), self.task.retry, self.failures, harmless)
-        failure = recorded_failure(error, self._context.secrets.redact)
+        failure = recorded_failure(error, context.secrets.redact)
         return self._again(failure) if verdict == "retry" else self._ended(verdict, failure)
 
     @property

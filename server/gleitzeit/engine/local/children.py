@@ -27,14 +27,14 @@ DEEPEST = 8
 _LONGEST_SHOWN = 200
 
 
-def calls_name(task: Task, method: str) -> bool:
-    """Whether the `calls` of a task name a method."""
-    return any(fnmatchcase(method, pattern) for pattern in task.calls)
+def calls_name(calls: Sequence[str], method: str) -> bool:
+    """Whether `calls`, those of a task or of a method, name `method`."""
+    return any(fnmatchcase(method, pattern) for pattern in calls)
 
 
 def allow_call(task: Task, method: str) -> None:
     """Raise `ForbiddenError` where the task's `calls` do not name `method`."""
-    if not calls_name(task, method):
+    if not calls_name(task.calls, method):
         named = ", ".join(task.calls) or "nothing"
         raise ForbiddenError(
             f'task "{task.id}" may not call {method}: its `calls` name {named}', hint=_way_to_call(task, method)

@@ -20,6 +20,7 @@ from gleitzeit.engine.local.run_rows import RunRows
 from gleitzeit.engine.local.secrets import RunSecrets
 from gleitzeit.engine.local.slots import Slots
 from gleitzeit.engine.local.tenure import Tenure
+from gleitzeit.providers.base import CacheKey
 from gleitzeit.store.base import CacheEntry, EventDraft, RunRow, Store, TaskRow
 
 
@@ -34,6 +35,13 @@ class Methods(Protocol):
         """What a method takes and returns; nothing where its provider does not say.
 
         Raises `MethodNotFoundError` where nobody serves it.
+        """
+        ...
+
+    async def cache_key(self, method: str, parameters: Mapping[str, Any]) -> CacheKey | None:
+        """What decides a result beside method and parameters; nothing where it is never kept.
+
+        Raises a GleitzeitError where nobody can say.
         """
         ...
 

@@ -98,7 +98,7 @@ class Journal:
         occurrence = row.metadata["occurrence"]
         if row.state == "completed":
             return Entry(call, row.key, occurrence, row.attempts, row)
-        if _doubtful(row) and not self._may_repeat(call, row):
+        if in_doubt(row) and not self._may_repeat(call, row):
             raise _cut_off(call, row)
         return Entry(call, row.key, occurrence, row.attempts + 1)
 
@@ -152,13 +152,13 @@ def another_way(key: str, row: TaskRow, call: Call) -> ConflictError:
     )
 
 
-def _doubtful(row: TaskRow) -> bool:
+def in_doubt(row: TaskRow) -> bool:
     """Whether nobody knows if the call was carried out."""
     return row.state != "completed" and (row.state != "failed" or row.failure is None or row.failure.ambiguous)
 
 
 def _binding(row: TaskRow) -> bool:
-    return not row.metadata["read_only"] and (row.state == "completed" or _doubtful(row))
+    return not row.metadata["read_only"] and (row.state == "completed" or in_doubt(row))
 
 
 def _cut_off(call: Call, row: TaskRow) -> GleitzeitError:

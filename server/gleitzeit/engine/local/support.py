@@ -136,9 +136,9 @@ class Support:
 
     async def _allow(self, method: str) -> None:
         """Raise `ForbiddenError` where neither the task's `calls` name the method nor those of its own method do."""
-        if not calls_name(self._task, method):
+        if not calls_name(self._task.calls, method):
             spec = await self._context.parts.methods.describe(self._task.method)
-            if spec is None or method not in spec.calls:
+            if spec is None or not calls_name(spec.calls, method):
                 allow_call(self._task, method)
 
     async def start_workflow(self, workflow: Workflow, inputs: Mapping[str, Any]) -> Run:

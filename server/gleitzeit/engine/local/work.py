@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio  # for members of the crew are its tasks, and are cancelled with its means
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import anyio
 
-from gleitzeit.core.digest import digest
 from gleitzeit.core.errors import GleitzeitError, LeaseLostError, ProviderCrashedError, TimeoutError
 from gleitzeit.core.references import ABSENT, Scope
 from gleitzeit.engine.local.alarms import Alarm
@@ -21,10 +20,11 @@ from gleitzeit.engine.local.context import Ending, RunContext
 from gleitzeit.engine.local.deadline import Deadline
 from gleitzeit.engine.local.dispatch import Dispatch
 from gleitzeit.engine.local.failures import translate
+from gleitzeit.engine.local.keeping import keeping
 from gleitzeit.engine.local.results import copied, measured, taken
 from gleitzeit.engine.local.support import Support
 from gleitzeit.engine.local.time_limit import time_limit
-from gleitzeit.providers.base import enter_task
+from gleitzeit.providers.base import NOT_CACHED, enter_task
 from gleitzeit.store.base import EventDraft, TaskRow
 
 logger = logging.getLogger("gleitzeit.engine")
@@ -240,12 +240,13 @@ class Work:
             await self._context.record((), ())  # raises where another process has claimed the run meanwhile
         task = self.attempt.task
         parameters = await self._parameters()
-        entry = None if task.cache is None else digest(task.method, parameters, self._context.run.roots)
-        known = None if entry is None else await self._cached(entry)
+        kept = await keeping(self._context, task, parameters)
+        known = None if kept.digest is None else await self._cached(kept.digest)
         if known is not None:
             return known
         self._limit = time_limit(task, parameters, self._context.run.workflow.settings.default_timeout)
-        return self.attempt.completed(*await self._call(parameters), entry)
+        result, size = await self._call(parameters, kept.facts)
+        return self.attempt.completed(result, size, None if NOT_CACHED in self.attempt.facts else kept.digest)
 
     async def _preliminary(self) -> Ending | None:
         """The ending of a task that its `when` does without, or of a foreach that has now been expanded."""
@@ -281,14 +282,14 @@ class Work:
         allow_parameters(method, parameters, context.secrets)
         return parameters
 
-    async def _call(self, parameters: dict[str, Any]) -> tuple[dict[str, Any], int]:
-        """What the provider returns, as data, and its size. The attempt's time runs from here."""
+    async def _call(self, parameters: dict[str, Any], noted: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+        """What the provider returns, as data, and its size. The attempt's time runs from here; `noted` are facts."""
         parts, attempt = self._context.parts, self.attempt
         deadline = Deadline(self._limit, self._move_alarm)
         support = Support(self.key, attempt.task, self._context, deadline, attempt=attempt.number)
         self._support = support
         self._set_alarm(deadline.at, self._time_out)
-        attempt.facts = facts = dict[str, Any]()
+        attempt.facts = facts = dict(noted)
         leave = enter_task(support.task_context(self.key, facts))
         try:
             answer = await parts.methods.execute(attempt.task.method, parameters)

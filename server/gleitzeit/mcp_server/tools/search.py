@@ -50,6 +50,8 @@ def _told(spec: MethodSpec, detail: str, application: Application) -> dict[str, 
     told["description"] = spec.description if detail == "schema" else _first_sentence(spec.description)
     told["provider"] = application.provider_of(spec.name)
     told["read_only"] = spec.read_only
+    if spec.capabilities:
+        told["capabilities"] = list(spec.capabilities)
     if detail == "schema":
         told["parameters"] = dict(spec.parameters)
         if spec.returns is not None:
@@ -60,8 +62,9 @@ def _told(spec: MethodSpec, detail: str, application: Application) -> dict[str, 
 def _line(method: Mapping[str, Any]) -> str:
     if "description" not in method:
         return str(method["method"])
-    safe = " (read-only)" if method["read_only"] else ""
-    lines = [f"{method['method']}{safe}: {method['description'] or 'no description'}"]
+    marks = [*(["read-only"] if method["read_only"] else ()), *method.get("capabilities", ())]
+    marked = f" ({', '.join(marks)})" if marks else ""
+    lines = [f"{method['method']}{marked}: {method['description'] or 'no description'}"]
     lines += [f"  {key}: {compact(method[key])}" for key in ("parameters", "returns") if key in method]
     return "\n".join(lines)
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import anyio
 
+from gleitzeit.core.keys import is_call
 from gleitzeit.core.models import OVER, Event, Run, TaskResult
 from gleitzeit.mcp_server.tools.call import Call
 
@@ -64,7 +65,8 @@ class Meter:
         if event.kind.removeprefix("task.") in OVER:
             self._open.discard(event.task_id or "")
         finished = self.total - len(self._open)
-        fraction = _fraction(event.data) if self.total == 1 else 0.0
+        own = self.total == 1 and not is_call(event.task_id or "")  # a call counts something of its own
+        fraction = _fraction(event.data) if own else 0.0
         value = max(finished + fraction, self._shown + (finished + 1 - self._shown) * _STEP)
         if value <= self._shown or value > self.total:
             return None
