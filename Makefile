@@ -8,7 +8,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 SERVERS := tests/servers
-BENCHMARKS := startup engine durable hub sandbox
+BENCHMARKS := startup engine durable hub sandbox ollama routing
 ARGS ?=
 
 # A shim that stands for no interpreter does not count as uv, nor does an unrelated active environment.

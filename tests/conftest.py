@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import textwrap
 from collections.abc import Iterator
@@ -42,9 +43,14 @@ def fenced_blocks(markdown: str) -> list[Block]:
 
 @pytest.fixture(scope="session", autouse=True)
 def nobody_else_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A home folder for tests that name none: no test may write into that of whoever runs them."""
+    """A home folder for tests that name none: no test may write into that of whoever runs them.
+
+    What only the tests are told is taken out of the environment, for Gleitzeit would read it as a setting.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GLEITZEIT_HOME", str(tmp_path_factory.mktemp("home")))
+        for name in [name for name in os.environ if name.startswith("GLEITZEIT_TEST_")]:
+            patch.delenv(name)
         yield
 
 

@@ -20,7 +20,7 @@ class Endpoint:
 
     @classmethod
     def parse(cls, text: str) -> Endpoint:
-        """`localhost:11434`, with or without scheme, base path and the `/api` that documents end it with.
+        """`localhost:11434`, with or without scheme, base path and the `/api` or `/v1` that documents end it with.
 
         Raises `ValueError` for what is no http or https address, without repeating it: it may hold a password.
         """
@@ -30,14 +30,16 @@ class Endpoint:
             port = parts.port
         except ValueError:
             raise ValueError("it has no valid host and port") from None
-        if parts.scheme not in ("http", "https") or not parts.hostname or any(mark.isspace() for mark in written):
+        if parts.scheme not in ("http", "https") or not parts.hostname or " " in written or not written.isprintable():
             raise ValueError("it is not an address like http://localhost:11434")
         if parts.query or parts.fragment:
             raise ValueError("it has a query or fragment, which an endpoint cannot have")
+        if "@" in parts.path:
+            raise ValueError("it has an @ after its host: write a / in a password as %2F")
         host = _ANY_ADDRESS.get(parts.hostname, parts.hostname)
         place = _bracketed(host) + (f":{port}" if port is not None else "")
         user, at, _ = parts.netloc.rpartition("@")
-        path = parts.path.rstrip("/").removesuffix("/api").rstrip("/")
+        path = parts.path.rstrip("/").removesuffix("/api").removesuffix("/v1").rstrip("/")
         return cls(
             url=urlunsplit((parts.scheme, user + at + place, path, "", "")),
             shown=urlunsplit((parts.scheme, place, path, "", "")),

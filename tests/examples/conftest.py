@@ -6,14 +6,13 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.providers.ollama.fake.process import fake_node
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -42,7 +41,7 @@ def servers(tmp_path: Path, speaker: str) -> Path:
     modules = {"time": "mcp_server_time", "git": "mcp_server_git", "library": "gleitzeit.cli.demo.library"}
     for server in configuration["mcp"]["servers"]:
         server["command"] = [sys.executable, "-m", modules[server["name"]]]
-    configuration["providers"]["ollama"]["endpoint"] = speaker
+    configuration["providers"]["ollama"]["endpoints"] = [speaker]
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(configuration))
     return path
@@ -68,31 +67,8 @@ def run(environment: dict[str, str], tmp_path: Path) -> Callable[..., Any]:
     return call
 
 
-class _Speaker(BaseHTTPRequestHandler):
-    """Answers a chat with what it was told last, in two pieces, the way Ollama streams."""
-
-    def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        said = request["messages"][-1]["content"]
-        self.send_response(200)
-        self.send_header("content-type", "application/x-ndjson")
-        self.end_headers()
-        for piece, done in ((f"Said of {said[:5]}", False), ("", True)):
-            answer = {"model": request["model"], "message": {"role": "assistant", "content": piece}, "done": done}
-            last = {"done_reason": "stop", "eval_count": 1, "prompt_eval_count": 1} if done else {}
-            self.wfile.write(json.dumps({**answer, **last}).encode() + b"\n")
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
-        """Tests say what they have to say themselves."""
-
-
 @pytest.fixture
 def speaker() -> Iterator[str]:
-    """The address of a model server on this machine."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Speaker)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    """The address of a small Ollama on this machine, whose models repeat what they are told."""
+    with fake_node("--model", "llama3.2", "--model", "nomic-embed-text") as node:
+        yield node.url

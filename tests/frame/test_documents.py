@@ -26,6 +26,7 @@ DOCUMENTS = [
     "docs/workflows.md",
     "docs/providers.md",
     "docs/configuration.md",
+    "docs/models.md",
     "docs/clients.md",
 ]
 

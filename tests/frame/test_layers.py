@@ -22,6 +22,7 @@ BREACHES = {
     "plugs": ("providers/gleitzeit_mcp/__init__.py", "import gleitzeit.registry"),
     "hub": ("providers/gleitzeit_mcp/config.py", "import gleitzeit_mcp.hub"),
     "python": ("providers/gleitzeit_python/config.py", "import gleitzeit_python.provider"),
+    "ollama": ("providers/gleitzeit_ollama/settings.py", "import gleitzeit_ollama.pool.hub"),
     "inside": ("providers/gleitzeit_python/worker/limits.py", "import anyio"),
     "strangers": ("providers/gleitzeit_mcp/__init__.py", "import gleitzeit_ollama"),
 }

@@ -26,6 +26,12 @@ OPTIONS_SCHEMA: Mapping[str, Any] = {
     "additionalProperties": False,
 }
 
+# Ollama loads a model again where one of these is not what it was loaded with.
+LOAD_OPTIONS = frozenset(
+    "num_ctx num_batch num_gpu main_gpu low_vram f16_kv logits_all vocab_only use_mmap use_mlock num_thread "
+    "draft_num_predict".split()
+)
+
 DEFAULT_TEMPERATURE = 0.7
 
 SAMPLING_SCHEMA: Mapping[str, Any] = {

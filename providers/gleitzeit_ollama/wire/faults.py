@@ -1,8 +1,9 @@
-"""What the HTTP library raises and what takes too long, as errors of ours. Imports httpx2, which start-up must not."""
+"""What the HTTP library raises, as errors of ours. Imports httpx2, which start-up must not."""
 
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TypeGuard
@@ -10,8 +11,8 @@ from typing import TypeGuard
 import anyio
 import httpx2
 
-from gleitzeit.core import errors
-from gleitzeit_ollama.refusals import START
+from gleitzeit.core.errors import ConnectionLostError, ProviderUnavailableError
+from gleitzeit_ollama.wire.refusals import START
 
 
 @contextmanager
@@ -22,31 +23,13 @@ def translated(shown: str) -> Generator[None]:
         yield
     except httpx2.ConnectTimeout as error:
         message = f"no Ollama answers at {shown}: no connection in time"
-        raise errors.ProviderUnavailableError(message, hint=START, details={**details, "again": False}) from error
+        raise ProviderUnavailableError(message, hint=START, details={**details, "again": False}) from error
     except (httpx2.ConnectError, httpx2.ProxyError) as error:
         message = f"no Ollama answers at {shown}: {reason(error)}"
-        raise errors.ProviderUnavailableError(message, hint=START, details=details) from error
+        raise ProviderUnavailableError(message, hint=START, details=details) from error
     except (httpx2.HTTPError, httpx2.StreamError, anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
         message = f"the connection to Ollama at {shown} broke: {reason(error)}"
-        raise errors.ConnectionLostError(message, details=details) from error
-
-
-@contextmanager
-def within(seconds: float, shown: str, what: str, *, setting: str | None = None) -> Generator[None]:
-    """Give what is inside `seconds`, then raise `TimeoutError`."""
-    with anyio.move_on_after(seconds) as scope:
-        yield
-    if scope.cancelled_caught:
-        raise silent(seconds, shown, what, setting=setting)
-
-
-def silent(seconds: float, shown: str, what: str, *, setting: str | None = None) -> errors.TimeoutError:
-    """The error for a server that sent nothing for so long; it says what was waited for, and how to allow more."""
-    return errors.TimeoutError(
-        f"Ollama at {shown} sent nothing for {seconds:g} s: {what}",
-        hint=f"raise providers.ollama.{setting}" if setting else None,
-        details={"endpoint": shown},
-    )
+        raise ConnectionLostError(message, details=details) from error
 
 
 def reason(error: Exception) -> str:
@@ -54,6 +37,8 @@ def reason(error: Exception) -> str:
     for cause in _causes(error):
         if isinstance(cause, ConnectionError) and cause.errno:
             return os.strerror(cause.errno).lower()
+        if isinstance(cause, socket.gaierror) and cause.strerror:
+            return cause.strerror.lower()
     return str(error) or type(error).__name__
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -12,6 +11,7 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketListener, SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
+from tests.providers.ollama.real.nodes import real_nodes
 
 from gleitzeit.core.models import Run, Workflow
 from gleitzeit.providers.base import TaskContext, enter_task
@@ -108,9 +108,17 @@ async def task(watcher: Watcher) -> AsyncIterator[TaskContext]:
 
 
 @pytest.fixture
-def ollama() -> str:
-    """The base URL of a real Ollama that has smollm2:135m."""
-    urls = [url.strip() for url in os.environ.get("GLEITZEIT_TEST_OLLAMA", "").split(",") if url.strip()]
-    if not urls:
-        pytest.skip("GLEITZEIT_TEST_OLLAMA names no Ollama server")
-    return urls[0]
+def ollamas() -> Iterator[list[str]]:
+    """The base URLs of two real Ollama servers that have smollm2:135m and gemma3:270m."""
+    with real_nodes(2) as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def ollama(request: pytest.FixtureRequest) -> Iterator[str]:
+    """That of one."""
+    if "ollamas" in request.fixturenames:
+        yield request.getfixturevalue("ollamas")[0]
+        return
+    with real_nodes(1) as nodes:
+        yield nodes[0]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gleitzeit_ollama.endpoint import Endpoint
+from gleitzeit_ollama.addresses import Endpoint
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,7 @@ from gleitzeit_ollama.endpoint import Endpoint
         ("http://localhost:11434/", "http://localhost:11434"),
         ("http://localhost:11434/api", "http://localhost:11434"),
         ("http://localhost:11434/api/", "http://localhost:11434"),
+        ("http://localhost:11434/v1", "http://localhost:11434"),
         ("localhost:11434", "http://localhost:11434"),
         ("  gpu-box  ", "http://gpu-box"),
         ("HTTPS://Models.Example/ollama/", "https://models.example/ollama"),
@@ -37,6 +38,9 @@ def test_what_people_write_becomes_one_base_url(written: str, url: str) -> None:
         "http://h/?x=1",
         "http://h/#x",
         "http://[::1",
+        "http://host\0",
+        "http://host/\u202e",
+        "http://host/\ud800",
     ],
 )
 def test_what_is_no_address_is_refused(written: str) -> None:
@@ -46,6 +50,13 @@ def test_what_is_no_address_is_refused(written: str) -> None:
 
 def test_a_password_does_not_show() -> None:
     assert Endpoint.parse("https://me:pw@models.example/x").shown == "https://models.example/x"
+    assert Endpoint.parse("me:p@w@models.example").shown == "http://models.example"
+
+
+def test_what_may_be_the_end_of_a_password_is_no_path() -> None:
+    with pytest.raises(ValueError, match="%2F") as caught:
+        Endpoint.parse("http://me:11/secret@models.example")
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

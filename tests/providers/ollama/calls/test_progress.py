@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gleitzeit_ollama.progress import TokenProgress
+from gleitzeit_ollama.calls.progress import TokenProgress
 
 Report = tuple[float | None, float | None, str | None]
 

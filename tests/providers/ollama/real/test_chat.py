@@ -1,8 +1,8 @@
-"""Against a real server: `GLEITZEIT_TEST_OLLAMA` names one that has smollm2:135m."""
+"""`llm/chat` on a real server."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import anyio
@@ -11,7 +11,7 @@ import pytest
 from gleitzeit.core.errors import ProviderError, ValidationError
 from gleitzeit.providers.base import TaskContext
 from gleitzeit_ollama import OllamaProvider
-from gleitzeit_ollama.chat import CHAT
+from gleitzeit_ollama.methods.chat import CHAT
 
 pytestmark = pytest.mark.ollama
 
@@ -20,19 +20,6 @@ Chat = Callable[..., Coroutine[Any, Any, dict[str, Any]]]
 
 MODEL = "smollm2:135m"
 QUESTION = "What is the capital of France?"
-
-
-@pytest.fixture
-async def chat(ollama: str) -> AsyncIterator[Chat]:
-    provider = OllamaProvider("ollama", {"endpoint": ollama, "models": {"default": MODEL}})
-    await provider.initialize()
-
-    async def call(**parameters: Any) -> dict[str, Any]:
-        with anyio.fail_after(50):
-            return await provider.handle_request(CHAT, {"messages": QUESTION, "temperature": 0, **parameters})
-
-    yield call
-    await provider.shutdown()
 
 
 @pytest.mark.anyio

@@ -3,14 +3,15 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gleitzeit.core.errors import LimitError
-from gleitzeit_ollama.foreign_json import json_object, json_value
-from gleitzeit_ollama.lines import LineBuffer
+from gleitzeit_ollama.wire.foreign_json import json_object, json_value
+from gleitzeit_ollama.wire.lines import LineBuffer
 
 
+@settings(deadline=None)
 @given(st.lists(st.text()), st.data())
 def test_lines_are_the_same_wherever_the_bytes_are_cut(texts: list[str], data: st.DataObject) -> None:
     sent = b"".join(
@@ -49,10 +50,16 @@ def test_lines_up_to_the_limit_do_not_add_up() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"<html>", b"[1]", b"null", b'{"a": NaN}', b'{"a":', b"[" * 100_000, b"\xff\xfe"]
+    "text", [b"", b"<html>", b"[1]", b"null", b'{"a": NaN}', b'{"a": 1e999}', b'{"a": -1e999}', b'{"a":', b"[" * 100_000, b'{"a":' * 101 + b"1" + b"}" * 101, b"\xff\xfe"]
 )
 def test_what_is_no_json_object_is_nothing(text: bytes) -> None:
     assert json_object(text) is None
+
+
+def test_what_is_wide_is_not_deep() -> None:
+    value = {"models": [{"name": str(number), "details": {"families": ["a"]}} for number in range(1000)]}
+    assert json_object(json.dumps(value).encode()) == value
+    assert json_object(b'{"a":' * 99 + b"1" + b"}" * 99) is not None
 
 
 def test_half_a_surrogate_pair_becomes_text_that_can_be_sent_on() -> None:

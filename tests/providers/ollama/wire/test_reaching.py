@@ -2,48 +2,26 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
+from tests.providers.ollama.wire.http_bytes import Serve, sending, whole
 
-from gleitzeit.core.errors import (
-    GleitzeitError,
-    ProviderUnavailableError,
-)
-from gleitzeit_ollama import OllamaProvider
-from gleitzeit_ollama.chat import CHAT
-from gleitzeit_ollama.endpoint import Endpoint
-from gleitzeit_ollama.retries import pause
-from gleitzeit_ollama.wire import Wire
+from gleitzeit.core.errors import ConnectionLostError, GleitzeitError, ProviderError, ProviderUnavailableError
+from gleitzeit_ollama.addresses import Endpoint
+from gleitzeit_ollama.wire.client import NodeClient
 
-Script = Callable[[str, dict[str, Any], SocketStream], Awaitable[None]]
-Serve = Callable[[Script], Awaitable[str]]
-
-JSON_TYPE = "application/json; charset=utf-8"
+pytestmark = pytest.mark.anyio
 
 
-def whole(status: str, body: bytes, kind: str = JSON_TYPE) -> bytes:
-    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
-
-
-def sending(data: bytes) -> Script:
-    async def script(path: str, body: dict[str, Any], stream: SocketStream) -> None:
-        await stream.send(data)
-
-    return script
-
-
-async def failure(endpoint: str, **settings: Any) -> GleitzeitError:
-    """The error that a chat with this server ends in."""
-    provider = OllamaProvider("ollama", {"endpoint": endpoint, "max_retries": 0, **settings})
-    await provider.initialize()
+async def failure(endpoint: str) -> GleitzeitError:
+    """The error that asking this server for its version ends in."""
+    client = NodeClient(Endpoint.parse(endpoint))
     with anyio.fail_after(5), pytest.raises(GleitzeitError) as caught:
-        await provider.handle_request(CHAT, {"messages": "hi", "model": "llama3.1"})
-    await provider.shutdown()
+        await client.version()
+    await client.aclose()
     return caught.value
 
 
@@ -52,7 +30,6 @@ async def closed_port() -> int:
         return int(listener.extra(SocketAttribute.local_port))
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 async def test_where_nothing_listens_the_error_says_how_to_start_ollama(host: str) -> None:
     error = await failure(f"http://{host}:{await closed_port()}")
@@ -64,7 +41,13 @@ async def test_where_nothing_listens_the_error_says_how_to_start_ollama(host: st
     assert "GLEITZEIT_PROVIDERS__OLLAMA__ENDPOINT" in (error.hint or "")
 
 
-@pytest.mark.anyio
+async def test_a_host_that_cannot_be_is_told_as_such() -> None:
+    error = await failure("http://☃.example")
+    assert isinstance(error, ProviderUnavailableError)
+    assert "http://☃.example" in error.message
+    assert error.details["again"] is False
+
+
 async def test_a_machine_that_takes_no_connection_is_not_waited_for() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server, contextlib.ExitStack() as stack:
         place: tuple[str, int] = server.getsockname()
@@ -72,14 +55,13 @@ async def test_a_machine_that_takes_no_connection_is_not_waited_for() -> None:
             caller = stack.enter_context(socket.socket())
             caller.setblocking(False)
             caller.connect_ex(place)
-        wire = Wire(Endpoint.parse(f"127.0.0.1:{place[1]}"), max_connections=1, connect_timeout=0.05)
+        client = NodeClient(Endpoint.parse(f"127.0.0.1:{place[1]}"), connect_timeout=0.05)
         with anyio.fail_after(5), pytest.raises(ProviderUnavailableError, match="no connection in time") as caught:
-            await wire.version()
-        await wire.aclose()
-    assert pause(caught.value, 1, 3) is None
+            await client.version()
+        await client.aclose()
+    assert caught.value.details["again"] is False
 
 
-@pytest.mark.anyio
 async def test_an_address_of_ip_version_6_is_reached() -> None:
     if not socket.has_ipv6:
         pytest.skip("this Python has no IPv6")
@@ -100,14 +82,13 @@ async def test_an_address_of_ip_version_6_is_reached() -> None:
         group.cancel_scope.cancel()
 
 
-@pytest.mark.anyio
 async def test_a_host_that_does_not_exist_is_named() -> None:
     error = await failure("http://nowhere.invalid:11434")
     assert isinstance(error, ProviderUnavailableError)
     assert "nowhere.invalid" in error.message
+    assert "Errno" not in error.message
 
 
-@pytest.mark.anyio
 async def test_a_base_path_is_kept(serve: Serve) -> None:
     paths: list[str] = []
 
@@ -116,10 +97,9 @@ async def test_a_base_path_is_kept(serve: Serve) -> None:
         await stream.send(whole("500 Oops", b'{"error":"x"}'))
 
     await failure(f"{(await serve(script)).replace('127.0.0.1', 'localhost')}/models/")
-    assert paths == ["/models/api/chat"]
+    assert paths == ["/models/api/version"]
 
 
-@pytest.mark.anyio
 async def test_a_proxy_of_the_environment_is_not_asked_for_loopback(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,7 +109,6 @@ async def test_a_proxy_of_the_environment_is_not_asked_for_loopback(
     assert "directly" in error.message
 
 
-@pytest.mark.anyio
 async def test_a_proxy_of_the_environment_is_asked_for_other_machines(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,21 +123,63 @@ async def test_a_proxy_of_the_environment_is_asked_for_other_machines(
     monkeypatch.setenv("http_proxy", await serve(script))
     error = await failure("http://gpu-box.invalid:11434")
     assert "by proxy" in error.message
-    assert asked == ["http://gpu-box.invalid:11434/api/chat"]
+    assert asked == ["http://gpu-box.invalid:11434/api/version"]
 
 
-@pytest.mark.anyio
-async def test_health_tells_the_version_or_what_is_wrong(serve: Serve) -> None:
+async def test_a_proxy_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "ftp://me:secret@proxy")
+    with pytest.raises(ProviderUnavailableError, match="ftp://") as caught:
+        NodeClient(Endpoint.parse("http://gpu-box.invalid:11434"))
+    assert "ALL_PROXY" in (caught.value.hint or "")
+    assert "secret" not in caught.value.message
+    assert caught.value.details["again"] is False
+
+
+async def test_a_password_is_sent_and_never_shown(serve: Serve) -> None:
     async def script(path: str, body: dict[str, Any], stream: SocketStream) -> None:
-        await stream.send(whole("200 OK", b'{"version":"0.33.0"}' if path == "/api/version" else b"{}"))
+        await stream.send(whole("403 Forbidden", b'{"error":"who are you?"}'))
 
-    healthy = await OllamaProvider("ollama", {"endpoint": await serve(script)}).health_check()
-    assert (healthy["status"], healthy["version"]) == ("healthy", "0.33.0")
-    foreign = await OllamaProvider(
-        "ollama", {"endpoint": await serve(sending(whole("200 OK", b"<html>", "text/html")))}
-    ).health_check()
-    assert foreign["status"] == "unhealthy"
-    assert "is not an Ollama" in foreign["error"]
-    absent = await OllamaProvider("ollama", {"endpoint": f"127.0.0.1:{await closed_port()}"}).health_check()
-    assert absent["status"] == "unhealthy"
-    assert "ollama serve" in absent["hint"]
+    url = (await serve(script)).replace("http://", "http://me:secret@")
+    error = await failure(url)
+    assert "who are you?" in error.message
+    assert "secret" not in f"{error.message} {error.hint} {error.details}"
+
+
+async def test_after_the_connections_were_closed_nothing_is_sent(serve: Serve) -> None:
+    client = NodeClient(Endpoint.parse(await serve(sending(whole("200 OK", b'{"version":"0.33.0"}')))))
+    assert await client.version() == "0.33.0"
+    await client.aclose()
+    with pytest.raises(ProviderUnavailableError, match="shutting down") as caught:
+        await client.version()
+    assert caught.value.details["again"] is False
+
+
+async def test_a_connection_that_breaks_in_an_answer_is_lost(serve: Serve) -> None:
+    error = await failure(await serve(sending(whole("200 OK", b'{"version":"0.33.0"}')[:-5], then_close=True)))
+    assert isinstance(error, ConnectionLostError)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (whole("200 OK", b"<html>Hello</html>", "text/html"), "/api/version gives <html>Hello</html>"),
+        (whole("200 OK", b"{}"), "names no version"),
+        (whole("404 Not Found", b"404 page not found", "text/plain"), "404 page not found"),
+    ],
+)
+async def test_a_program_without_a_version_of_ollama_is_another_one(serve: Serve, answer: bytes, said: str) -> None:
+    error = await failure(await serve(sending(answer)))
+    assert isinstance(error, ProviderError)
+    assert "is not an Ollama" in error.message
+    assert said in error.message
+    assert error.details["foreign"]
+
+
+async def test_a_greeting_is_that_of_ollama(serve: Serve) -> None:
+    client = NodeClient(Endpoint.parse(await serve(sending(whole("200 OK", b"Ollama is running", "text/plain")))))
+    await client.greet()
+    await client.aclose()
+    client = NodeClient(Endpoint.parse(await serve(sending(whole("200 OK", b"Welcome", "text/plain")))))
+    with pytest.raises(ProviderError, match="is not an Ollama: it greets with Welcome"):
+        await client.greet()
+    await client.aclose()
