@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 SEEDS = (1, 2, 3, 4, 5)
-HELD_OUT = (2001, 2002, 2003, 2004, 2005)
+HELD_OUT = (3001, 3002, 3003, 3004, 3005)
 """Seeds that no choice in the router was made by."""
 
 Span = tuple[float, float]

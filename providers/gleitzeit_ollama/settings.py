@@ -30,8 +30,9 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 class NodeSettings(BaseModel):
     """One Ollama server of several.
 
-    A node of `weight` 2 gets twice the share. `max_parallel` is its OLLAMA_NUM_PARALLEL; where it is not given, the
-    pool finds out how many requests of a model it answers at once.
+    A node of `weight` 2 is preferred as if it took half the time; that a faster node gets more needs no weight.
+    `max_parallel` is its OLLAMA_NUM_PARALLEL; where it is not given, the pool finds out how many requests of a model it
+    answers at once.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

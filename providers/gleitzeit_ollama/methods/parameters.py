@@ -44,7 +44,10 @@ def model_schema(method: str, models: Mapping[str, str]) -> dict[str, Any]:
         "description": f"A model of Ollama{f', or one of these names: {names}' if names else ''}.",
     }
     default = default_name(method, models)
-    return schema if default is None else {**schema, "default": default}
+    if default is None:
+        words = f"{schema['description']} It may be left out once providers.ollama.models.default names one."
+        return {**schema, "description": words}
+    return {**schema, "default": default}
 
 
 def parameter_schema(

@@ -31,7 +31,8 @@ def vision_spec(models: Mapping[str, str]) -> MethodSpec:
     one_of = [{"required": ["messages"]}, {"required": ["prompt"]}]
     return MethodSpec(
         VISION,
-        "Answer what is asked of pictures with a local vision model (Ollama); a list of prompts gives `results`.",
+        "Describe images, or answer what is asked of pictures, with a local vision model (Ollama); "
+        "a list of prompts gives `results`.",
         parameter_schema(VISION, models, {**_OWN, **TEXT_SCHEMA}, ("images",), oneOf=one_of),
         {"type": "object", "properties": TEXT_RETURNS},
         idempotent=True,

@@ -80,24 +80,10 @@ class Dispatcher:
     def assign(self, now: float) -> list[Placement]:
         """Give nodes to those whose turn it is; they count as in flight from here on."""
         self._now = now
-        forecasts = self._forecasts()
         placements: list[Placement] = []
-        passed: Counter[tuple[object, ...]] = Counter()
-        for ticket in self._line if self._any_open(forecasts) else ():
-            kind = (ticket.want.model, ticket.want.load, ticket.without)
-            chosen = self._choose(ticket, forecasts) if passed[kind] < _FAR_ENOUGH else None
-            if chosen is None:
-                continue
-            forecast, outlook = chosen
-            forecast.put(ticket, outlook)
-            passed[kind] += not outlook.open
-            if outlook.open:
-                self._line.serve(ticket)
-                forecast.standing.take(ticket, outlook, now)
-                name = forecast.standing.name
-                placements.append(Placement(ticket, name, outlook.cold, outlook.expected))
-                if not self._any_open(forecasts):
-                    break
+        # Who waited for a node that another one got may choose again.
+        while placed := self._go_through(now):
+            placements += placed
         return placements
 
     def began(self, ticket: Ticket, now: float) -> None:
@@ -175,6 +161,27 @@ class Dispatcher:
 
     def _homes(self, model: str) -> int:
         return sum(model in standing.memory.residents for standing in self._nodes.values() if standing.usable)
+
+    def _go_through(self, now: float) -> list[Placement]:
+        forecasts = self._forecasts()
+        placements: list[Placement] = []
+        passed: Counter[tuple[object, ...]] = Counter()
+        for ticket in self._line if self._any_open(forecasts) else ():
+            kind = (ticket.want.model, ticket.want.load, ticket.without)
+            chosen = self._choose(ticket, forecasts) if passed[kind] < _FAR_ENOUGH else None
+            if chosen is None:
+                continue
+            forecast, outlook = chosen
+            forecast.put(ticket, outlook)
+            passed[kind] += not outlook.open
+            if outlook.open:
+                self._line.serve(ticket)
+                forecast.standing.take(ticket, outlook, now)
+                name = forecast.standing.name
+                placements.append(Placement(ticket, name, outlook.cold, outlook.expected))
+                if not self._any_open(forecasts):
+                    break
+        return placements
 
     def _choose(self, ticket: Ticket, forecasts: Sequence[Forecast]) -> tuple[Forecast, Outlook] | None:
         able = [forecast for forecast in forecasts if forecast.standing.has(ticket.want.model)]

@@ -16,7 +16,8 @@ from gleitzeit_ollama.pool.standing import Standing
 _SILENCE = 1.5
 """A node that gave no sign of life for so many times of what a request takes is taken to be in trouble."""
 
-_UNSURE = 0.2
+
+_UNSURE = 0.1
 """How likely a model has to leave where nobody knows how many the node holds."""
 
 
@@ -49,7 +50,7 @@ class Forecast:
         self._services: dict[str, float] = {}
         for ticket in standing.in_flight:
             self._count(ticket)
-        self._first_end = min((min(left) for left in self._left.values()), default=0.0)
+        self._ends = [end for left in self._left.values() for end in left]
         self._residents = dict(standing.memory.residents)
         self._places: dict[str, list[float]] = {}
         self._ahead: dict[str, int] = {}
@@ -84,6 +85,7 @@ class Forecast:
         self._ahead[model] = self._ahead.get(model, 0) + 1
         if outlook.open:
             self._connections -= 1
+            self._ends.append(outlook.expected)
             self._active += 1
             self._sent[model] = self._sent.get(model, 0) + 1
 
@@ -120,7 +122,7 @@ class Forecast:
         )
 
     def _wait(self, free: float) -> float:
-        return (free if self._connections > 0 else max(free, self._first_end)) + self._silence
+        return (free if self._connections > 0 else max(free, min(self._ends, default=0.0))) + self._silence
 
     def _free(self, model: str) -> list[float]:
         """When each of its places is free, as a heap."""

@@ -51,7 +51,7 @@ class NodeReply:
 
     @property
     def shares(self) -> tuple[float, float]:
-        """The seconds that loading and reading the prompt took, as the last object says: never more than have passed."""
+        """The seconds that loading and the prompt took, as the last object says, but never more than have passed."""
         passed = time.monotonic() - self._started
         load = min(whole(self.last.get("load_duration")) / _NANOSECONDS, passed)
         return load, min(whole(self.last.get("prompt_eval_duration")) / _NANOSECONDS, passed - load)

@@ -77,7 +77,9 @@ class Connection:
             request = self._client.build_request(method, self._url(path), content=content, headers=headers)
         except httpx2.InvalidURL as error:
             details = {"endpoint": self.shown, "again": False}
-            raise ProviderUnavailableError(f"no host can be at {self.shown}: {error}", hint=WHERE, details=details) from error
+            raise ProviderUnavailableError(
+                f"no host can be at {self.shown}: {error}", hint=WHERE, details=details
+            ) from error
         with translated(self.shown):
             return await self._client.send(request, stream=True)
 

@@ -12,7 +12,7 @@ import anyio
 import httpx2
 
 from gleitzeit.core.errors import ConnectionLostError, ProviderUnavailableError
-from gleitzeit_ollama.wire.refusals import START
+from gleitzeit_ollama.wire.refusals import LOST, START
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def translated(shown: str) -> Generator[None]:
         raise ProviderUnavailableError(message, hint=START, details=details) from error
     except (httpx2.HTTPError, httpx2.StreamError, anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
         message = f"the connection to Ollama at {shown} broke: {reason(error)}"
-        raise ConnectionLostError(message, details=details) from error
+        raise ConnectionLostError(message, hint=LOST, details=details) from error
 
 
 def reason(error: Exception) -> str:

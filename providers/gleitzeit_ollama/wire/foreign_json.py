@@ -68,5 +68,6 @@ def json_object(text: bytes) -> JSON | None:
 
 def whole(value: object) -> int:
     """A size, a count or nanoseconds that a server tells: Ollama leaves out what is 0, and has none below it."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return min(max(int(value), 0), _MOST) if is_number else 0
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0
+    return min(max(int(value), 0), _MOST)

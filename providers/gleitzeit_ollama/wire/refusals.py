@@ -12,6 +12,7 @@ from gleitzeit_ollama.wire.foreign_json import json_object
 
 WHERE = "providers.ollama.endpoint in the configuration, or GLEITZEIT_PROVIDERS__OLLAMA__ENDPOINT, says where it is"
 START = f"start it with `ollama serve`; {WHERE}"
+LOST = "its log says more; `retry` of the task asks once more, another node where there is one"
 
 _SNIPPET = 200
 _LONGEST_WORDS = 2_000

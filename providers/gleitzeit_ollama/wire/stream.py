@@ -12,7 +12,7 @@ from gleitzeit_ollama.wire.faults import translated
 from gleitzeit_ollama.wire.foreign_json import JSON, json_object
 from gleitzeit_ollama.wire.lines import LineBuffer
 from gleitzeit_ollama.wire.patience import Patience, silent
-from gleitzeit_ollama.wire.refusals import broken_off, not_ollama, snippet
+from gleitzeit_ollama.wire.refusals import LOST, broken_off, not_ollama, snippet
 
 _AFTER_END = 0.5
 _REPEATED = "Ollama stops so when a model repeats one token too often: raise temperature or options.repeat_penalty"
@@ -100,9 +100,8 @@ class Stream:
         if rest.strip() and not rest.lstrip().startswith(b"{"):
             return not_ollama(self._shown, f"it sends {snippet(rest)}")
         if rest.strip():
-            return ConnectionLostError(
-                f"the answer of Ollama at {self._shown} was cut off: {snippet(rest)}", details=details
-            )
+            message = f"the answer of Ollama at {self._shown} was cut off: {snippet(rest)}"
+            return ConnectionLostError(message, hint=LOST, details=details)
         hint = _REPEATED if self._is_last is is_done else None
         return ProviderError(f"the stream of Ollama at {self._shown} ended before done", hint=hint, details=details)
 

@@ -98,8 +98,9 @@ async def test_a_wrong_parameter_of_another_method_is_named(
     ],
 )
 async def test_without_a_default_a_call_has_to_name_its_model(method: str, parameters: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="model"):
+    with pytest.raises(ValidationError, match="model") as caught:
         await call(OllamaProvider("ollama"), method, parameters)
+    assert "providers.ollama.models.default" in str(caught.value.hint)
 
 
 async def test_the_methods_are_those_of_the_document() -> None:

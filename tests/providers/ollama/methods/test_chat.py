@@ -77,7 +77,9 @@ def test_no_tools_are_none() -> None:
     assert "tools" not in payload(tools=[])
 
 
-@pytest.mark.parametrize(("given", "sent"), [("300", 300.0), (-1, -1), ("-1", -1.0), ("1h30m", "1h30m"), (0, 0), ("inf", "inf")])
+@pytest.mark.parametrize(
+    ("given", "sent"), [("300", 300.0), (-1, -1), ("-1", -1.0), ("1h30m", "1h30m"), (0, 0), ("inf", "inf")]
+)
 def test_a_time_without_unit_is_in_seconds(given: Any, sent: Any) -> None:
     assert payload(keep_alive=given)["keep_alive"] == sent
 

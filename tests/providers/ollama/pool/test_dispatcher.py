@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from gleitzeit.core.errors import LimitError
-from gleitzeit_ollama.pool.base import NodeView, Want
+from gleitzeit_ollama.pool.base import NodeState, NodeView, Want
 from gleitzeit_ollama.pool.dispatcher import Dispatcher, Placement
 from gleitzeit_ollama.pool.line import Ticket
 
@@ -71,7 +71,7 @@ def test_a_node_without_the_model_is_never_chosen() -> None:
 
 
 @pytest.mark.parametrize("state", ["down", "unknown"])
-def test_a_node_that_is_not_there_is_never_chosen(state: str) -> None:
+def test_a_node_that_is_not_there_is_never_chosen(state: NodeState) -> None:
     dispatcher = pool(one=replace(WARM, state=state))
     enter(dispatcher, 1)
     assert dispatcher.assign(0.0) == []
@@ -210,6 +210,14 @@ def test_all_connections_of_a_node_are_shared_by_its_models() -> None:
     enter(dispatcher, 3, A)
     enter(dispatcher, 3, B)
     assert len(dispatcher.assign(0.0)) == 3
+
+
+def test_a_node_whose_connections_are_taken_a_moment_ago_is_no_idle_one() -> None:
+    one = replace(WARM, max_connections=1)
+    dispatcher = pool(one=one, two=replace(one, installed=frozenset({"a:latest"}), loaded=frozenset()))
+    enter(dispatcher, 1, B)
+    enter(dispatcher, 1, A)
+    assert sent(dispatcher.assign(0.0)) == ["one", "two"]
 
 
 def test_a_full_queue_says_how_long_to_wait() -> None:

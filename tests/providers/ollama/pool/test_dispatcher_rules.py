@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from gleitzeit.core.errors import LimitError
 from gleitzeit_ollama.pool.base import NodeView, Want
@@ -66,7 +66,7 @@ class Rules(RuleBasedStateMachine):
         self.now += seconds
 
     @rule(target=waiting, want=wants, without=st.frozensets(st.sampled_from(NODES), max_size=2))
-    def enter(self, want: Want, without: frozenset[str]) -> object:
+    def enter(self, want: Want, without: frozenset[str]) -> Ticket | MultipleResults[Ticket]:
         before = sum(ticket.want.model == want.model for ticket in self.tickets)
         having = sum(
             view.state in {"healthy", "trial"} and want.model in view.installed for view in self.views.values()
@@ -74,13 +74,14 @@ class Rules(RuleBasedStateMachine):
         if before >= MAX_QUEUE * max(having, 1):
             with pytest.raises(LimitError):
                 self.dispatcher.enter(want, self.now, without)
-            return multiple()
+            nobody: MultipleResults[Ticket] = multiple()
+            return nobody
         ticket = self.dispatcher.enter(want, self.now, without)
         self.tickets.add(ticket)
         return ticket
 
     @rule(target=in_flight)
-    def assign(self) -> object:
+    def assign(self) -> MultipleResults[Ticket]:
         before = {node: self.dispatcher.in_flight(node) for node in NODES}
         placements = self.dispatcher.assign(self.now)
         for placement in placements:

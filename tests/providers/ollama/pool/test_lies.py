@@ -91,13 +91,13 @@ async def test_a_look_that_was_given_up_tells_nobody_anything(open_hub: OpenHub,
     first, second = anyio.Event(), anyio.Event()
 
     async def tags() -> bytes:
-        match liar.asked.count("tags"):
-            case 1:
-                await first.wait()
-                return NOTHING
-            case 2:
-                second.set()
-                await anyio.sleep_forever()
+        count = liar.asked.count("tags")
+        if count == 1:
+            await first.wait()
+            return NOTHING
+        if count == 2:
+            second.set()
+            await anyio.sleep_forever()
         return HAS_TINY
 
     liar = Liar(tags=tags)

@@ -181,6 +181,7 @@ async def test_an_empty_answer_is_no_answer(serve: Serve) -> None:
 async def test_a_connection_that_breaks_is_lost(serve: Serve, sent: tuple[bytes, ...]) -> None:
     error = await failure(await serve(sending(*sent, then_close=True)))
     assert isinstance(error, ConnectionLostError)
+    assert "retry" in str(error.hint)
     assert error.retryable
 
 

@@ -50,7 +50,20 @@ def test_lines_up_to_the_limit_do_not_add_up() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"<html>", b"[1]", b"null", b'{"a": NaN}', b'{"a": 1e999}', b'{"a": -1e999}', b'{"a":', b"[" * 100_000, b'{"a":' * 101 + b"1" + b"}" * 101, b"\xff\xfe"]
+    "text",
+    [
+        b"",
+        b"<html>",
+        b"[1]",
+        b"null",
+        b'{"a": NaN}',
+        b'{"a": 1e999}',
+        b'{"a": -1e999}',
+        b'{"a":',
+        b"[" * 100_000,
+        b'{"a":' * 101 + b"1" + b"}" * 101,
+        b"\xff\xfe",
+    ],
 )
 def test_what_is_no_json_object_is_nothing(text: bytes) -> None:
     assert json_object(text) is None
