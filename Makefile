@@ -36,8 +36,8 @@ ifeq ($(ARGS),)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/core
 endif
 
-ways: $(VENV)/dev.stamp ## speak to the server over every transport in every era (`test` does it in some of the pairs)
-	@GLEITZEIT_WAYS=full $(BIN)/python -m pytest -n 2 tests/mcp_server $(ARGS)
+ways: $(VENV)/dev.stamp ## test over every transport, in every era, and each command in a new Python (`test` takes some ways)
+	@GLEITZEIT_WAYS=full $(BIN)/python -m pytest -n 2 $(or $(ARGS),tests/cli tests/client tests/examples tests/frame tests/mcp_server tests/providers/mcp tests/spec)
 
 chaos: $(VENV)/dev.stamp ## kill, stop and starve real processes at full length (`test` does it at a smaller size)
 	@GLEITZEIT_CHAOS=full $(BIN)/python -m pytest tests/chaos $(ARGS)

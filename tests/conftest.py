@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.fork_server import ForkServer, Launch, launch_anew
+from tests.ways import FULL
 
 FENCE = re.compile(r"^ *```(?P<language>\w*)")
 
@@ -52,6 +55,17 @@ def nobody_else_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         for name in [name for name in os.environ if name.startswith("GLEITZEIT_TEST_")]:
             patch.delenv(name)
         yield
+
+
+@pytest.fixture(scope="session")
+def launch() -> Iterator[Launch]:
+    """Calls the command `gleitzeit`: without its imports, unless the environment asks for the whole way."""
+    if FULL or sys.platform != "linux":  # only Linux forks safely everywhere
+        yield launch_anew
+        return
+    server = ForkServer()
+    yield server.launch
+    server.close()
 
 
 @pytest.fixture

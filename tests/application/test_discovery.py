@@ -1,18 +1,22 @@
-"""Providers enter by entry points and modules, each in a process of its own with a distribution made up for it."""
+"""Providers enter by entry points and modules, each into a registry of its own by a distribution made up for it."""
 
 from __future__ import annotations
 
-import json
-import os
+import importlib
 import re
-import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+
+from gleitzeit.application import open_application
+from gleitzeit.config import Configuration, load_configuration
+from gleitzeit.core.errors import GleitzeitError
+from gleitzeit.registry import ProtocolProviderRegistry
 
 Explore = Callable[..., dict[str, Any]]
 Call = tuple[str, dict[str, Any]]
@@ -82,32 +86,22 @@ def fail():
 number = 3
 """
 
-PROGRAM = """
-import json, logging, sys
-import anyio
-from gleitzeit.application import open_application
-from gleitzeit.config import load_configuration
-from gleitzeit.core.errors import GleitzeitError
 
-async def main():
-    try:
-        async with open_application(load_configuration()) as application:
-            overview = {p.provider_id: [p.state, p.error] for p in application.registry.overview()}
-            result = None
-            method, parameters = sys.argv[1], json.loads(sys.argv[2])
-            if method in application.registry.known_methods():
-                result = await application.registry.execute(method, parameters)
-            print(json.dumps({"overview": overview, "result": result}))
-    except GleitzeitError as error:
-        print(json.dumps({"error": str(error), "hint": error.hint, "code": error.code}))
-
-logging.basicConfig(stream=sys.stderr)
-anyio.run(main)
-"""
+@pytest.fixture
+def nothing_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As if the process had just started; what is imported from the test's folder goes with it."""
+    monkeypatch.setattr(ProtocolProviderRegistry, "_instance", None)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    known = set(sys.modules)
+    yield
+    for name in set(sys.modules) - known:
+        if Path(sys.modules[name].__file__ or "/").is_relative_to(tmp_path):
+            del sys.modules[name]
+    importlib.invalidate_caches()
 
 
 @pytest.fixture
-def explore(tmp_path: Path) -> Explore:
+def explore(tmp_path: Path, nothing_imported: None, caplog: pytest.LogCaptureFixture) -> Explore:
     """Open an application where a distribution has these entry points, and tell what came of it."""
 
     def explored(
@@ -124,26 +118,30 @@ def explore(tmp_path: Path) -> Explore:
         (home / "config.yaml").write_text(config or "{}")
         for name, text in files.items():
             (home / f"{name}.py").write_text(text)
-        environ = {**os.environ, "PYTHONPATH": str(site), "GLEITZEIT_HOME": str(home)}
-        process = subprocess.run(
-            [sys.executable, "-W", "error", "-c", PROGRAM, call[0], json.dumps(call[1])],
-            check=False,
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-        assert process.returncode == 0, process.stderr
-        answer: dict[str, Any] = json.loads(process.stdout)
-        return {**answer, "log": process.stderr}
+        sys.path.insert(0, str(site))
+        importlib.invalidate_caches()
+        found = anyio.run(_found, load_configuration(environ={"GLEITZEIT_HOME": str(home)}), call)
+        return {**found, "log": caplog.text}
 
     return explored
+
+
+async def _found(configuration: Configuration, call: Call) -> dict[str, Any]:
+    method, parameters = call
+    try:
+        async with open_application(configuration) as application:
+            registry = application.registry
+            overview = {entry.provider_id: (entry.state, entry.error) for entry in registry.overview()}
+            known = method in registry.known_methods()
+            return {"overview": overview, "result": await registry.execute(method, parameters) if known else None}
+    except GleitzeitError as error:
+        return {"error": str(error), "hint": error.hint, "code": error.code}
 
 
 def test_a_class_is_built_from_its_section(explore: Explore) -> None:
     found = explore({"socket": "plug:Plug"}, "providers: {socket: {endpoint: here, retries: 2}}")
     assert found["result"] == {"config": {"endpoint": "here", "retries": 2}, "id": "socket"}
-    assert found["overview"]["socket"] == ["registered", None]
+    assert found["overview"]["socket"] == ("registered", None)
     assert {"mcp", "ollama", "workflow"} <= set(found["overview"])
 
 
@@ -175,7 +173,7 @@ def test_the_class_of_the_documentation_enters_by_its_entry_point(explore: Explo
         gleitzeit_greeting=textwrap.dedent(block),
     )
     assert found["result"] == {"text": "Good day, Ada!"}
-    assert found["overview"]["greeting"] == ["registered", None]
+    assert found["overview"]["greeting"] == ("registered", None)
 
 
 def test_a_function_registers_by_itself(explore: Explore) -> None:

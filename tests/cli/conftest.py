@@ -1,17 +1,16 @@
-"""The real command, as a subprocess with a home of its own."""
+"""The real command, as a process with a home of its own."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fork_server import Launch
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +54,14 @@ def workplace(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def gleitzeit(environment: dict[str, str], workplace: Path) -> Command:
+def gleitzeit(environment: dict[str, str], workplace: Path, launch: Launch) -> Command:
     """Calls the command and waits for its end."""
 
     def call(*arguments: str | Path, stdin: str | bytes = "", env: Mapping[str, str] | None = None) -> Outcome:
-        completed = subprocess.run(
-            [sys.executable, "-m", "gleitzeit", *map(str, arguments)],
-            input=stdin.encode() if isinstance(stdin, str) else stdin,
-            capture_output=True,
-            cwd=workplace,
-            env={**environment, **(env or {})},
-            timeout=50,
-            check=False,
-        )
-        return Outcome(completed.returncode, completed.stdout.decode(), completed.stderr.decode())
+        content = stdin.encode() if isinstance(stdin, str) else stdin
+        words = [str(argument) for argument in arguments]
+        ended = launch(words, stdin=content, cwd=workplace, env={**environment, **(env or {})})
+        return Outcome(ended.code, ended.stdout.decode(), ended.stderr.decode())
 
     return call
 

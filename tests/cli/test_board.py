@@ -146,6 +146,7 @@ def test_on_a_terminal_a_table_is_kept_up_to_date(
         return screens[-1]
 
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setattr("gleitzeit.cli.progress.console", terminal)
     with shown_progress(pending(*(f"t{index}" for index in range(30)))) as show:
         show(event("task.started", "t29", 0.0))

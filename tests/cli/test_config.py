@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.cli.shelf import GOOD
 
 Command = Callable[..., Any]
 
@@ -131,7 +132,7 @@ def test_a_file_that_is_named_but_missing_is_not_found(gleitzeit: Command) -> No
 def test_connecting_tells_which_server_does_not_start_and_why(gleitzeit: Command, play: Path) -> None:
     broken = "import sys; sys.exit('no licence found')"
     servers = [
-        {"name": "good", "command": [sys.executable, "-m", "gleitzeit.cli.demo.library"]},
+        GOOD,
         {"name": "bad", "command": [sys.executable, "-c", broken], "max_restarts": 0},
     ]
     (play / "config.yaml").write_text(yaml.safe_dump({"mcp": {"servers": servers}}))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.cli.shelf import GOOD
 from tests.providers.ollama.fake.process import fake_node
 
 Command = Callable[..., Any]
@@ -47,7 +48,7 @@ def test_findings_are_lines_with_their_fixes(gleitzeit: Command, play: Path) -> 
 
 def test_each_server_is_really_started_and_listed(gleitzeit: Command, play: Path) -> None:
     servers = [
-        {"name": "good", "command": [sys.executable, "-m", "gleitzeit.cli.demo.library"]},
+        GOOD,
         {
             "name": "bad",
             "command": [sys.executable, "-c", "import sys; sys.exit('no licence found')"],

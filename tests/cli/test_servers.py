@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.cli.shelf import GOOD
 
 Command = Callable[..., Any]
 
-GOOD = {"name": "good", "command": [sys.executable, "-m", "gleitzeit.cli.demo.library"]}
 BAD = {
     "name": "bad",
     "command": [sys.executable, "-c", "import sys; sys.exit('fatal: no licence found')"],

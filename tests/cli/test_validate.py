@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.cli import shelf
 
 Command = Callable[..., Any]
 
@@ -65,8 +66,7 @@ def test_a_server_that_is_not_up_is_told_with_the_tasks_that_went_unchecked(
 ) -> None:
     broken = {"name": "bad", "command": [sys.executable, "-c", "import sys; sys.exit('no licence')"], "max_restarts": 0}
     idle = {"name": "other", "command": "no-such-server"}
-    good = {"name": "good", "command": [sys.executable, "-m", "gleitzeit.cli.demo.library"]}
-    servers = [{**broken, "tool_prefix": "b."}, idle, good]
+    servers = [{**broken, "tool_prefix": "b."}, idle, shelf.GOOD]
     (play / "config.yaml").write_text(yaml.safe_dump({"mcp": {"servers": servers}}))
     (workplace / "far.yaml").write_text(
         "tasks:\n"

@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import pytest
+from tests.ways import some
 
 from gleitzeit import GleitzeitClient
 from gleitzeit.core.errors import (
@@ -60,22 +61,23 @@ registry.register_method_handler("llm/chat", registry.provider("small"))
 TASK: dict[str, Any] = {"id": "a", "method": "text/upper", "parameters": {"text": "hi"}}
 
 
-@pytest.fixture
-def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A home whose server has a provider of its own."""
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "text_module.py").write_text(MODULE)
-    (home / "config.yaml").write_text("providers: {modules: [text_module], path: [.]}\nlimits: {result_tokens: 500}\n")
-    monkeypatch.setenv("GLEITZEIT_HOME", str(home))
-    return {**os.environ}
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose servers have a provider of its own."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "text_module.py").write_text(MODULE)
+    (folder / "config.yaml").write_text(
+        "providers: {modules: [text_module], path: [.]}\nlimits: {result_tokens: 500}\n"
+    )
+    return folder
 
 
-@pytest.fixture
-def url(environ: dict[str, str]) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def url(home: Path) -> Iterator[str]:
     """A running `gleitzeit serve`."""
     command = [sys.executable, "-m", "gleitzeit", "serve", "--port", "0"]
-    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
+    environment = {**os.environ, "GLEITZEIT_HOME": str(home)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         found = next((match for line in process.stderr if (match := re.search(r"http://127.0.0.1:\d+", line))), None)
         assert found is not None, "the server did not say where it listens"
@@ -84,14 +86,18 @@ def url(environ: dict[str, str]) -> Iterator[str]:
         process.stderr.read()
 
 
-@pytest.fixture(params=["stdio", "http"])
-def client(request: pytest.FixtureRequest, environ: dict[str, str]) -> GleitzeitClient:
+@pytest.fixture(params=some(["http"], ["stdio", "http"]))  # a server over stdio is a process for each test
+def client(request: pytest.FixtureRequest, home: Path) -> GleitzeitClient:
     if request.param == "stdio":
-        command = ["env", f"GLEITZEIT_HOME={environ['GLEITZEIT_HOME']}", sys.executable, "-m", "gleitzeit", "mcp"]
+        command = ["env", f"GLEITZEIT_HOME={home}", sys.executable, "-m", "gleitzeit", "mcp"]
         return GleitzeitClient(mode="mcp", command=command)
     return GleitzeitClient(mode="mcp", url=request.getfixturevalue("url"))
 
 
+BOTH_WAYS = pytest.mark.parametrize("client", ["stdio", "http"], indirect=True)
+
+
+@BOTH_WAYS
 async def test_the_same_client_works_against_a_server(client: GleitzeitClient) -> None:
     with anyio.fail_after(30):
         async with client:
@@ -192,7 +198,6 @@ async def test_failures_are_the_same_against_a_server(client: GleitzeitClient) -
                 await client.execute_task(method="text/long", parameters={"length": 9000})
 
 
-@pytest.mark.usefixtures("environ")
 async def test_where_no_server_answers_the_error_says_how_to_start_one() -> None:
     with anyio.fail_after(30):
         for url, command in (("http://127.0.0.1:9/mcp", None), (None, ["no-such-command"])):
@@ -208,6 +213,7 @@ async def test_another_kind_of_server_is_found_out() -> None:
                 await client.execute_task(TASK)
 
 
+@BOTH_WAYS
 async def test_errors_of_the_program_come_out_as_they_are(client: GleitzeitClient) -> None:
     async def break_down() -> None:
         async with client:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.fork_server import Launch
 from tests.providers.ollama.fake.process import fake_node
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -35,34 +35,38 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def servers(tmp_path: Path, speaker: str) -> Path:
-    """The configuration of the examples, with the servers' own modules in place of `uvx`."""
-    configuration = yaml.safe_load((EXAMPLES / "config.yaml").read_text())
-    modules = {"time": "mcp_server_time", "git": "mcp_server_git", "library": "gleitzeit.cli.demo.library"}
-    for server in configuration["mcp"]["servers"]:
-        server["command"] = [sys.executable, "-m", modules[server["name"]]]
-    configuration["providers"]["ollama"]["endpoints"] = [speaker]
-    path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump(configuration))
-    return path
+def servers(tmp_path: Path, speaker: str) -> Callable[..., Path]:
+    """Writes the configuration of the examples with the servers of these names, all by default.
+
+    The servers' own modules stand in place of `uvx`.
+    """
+
+    def write(*names: str) -> Path:
+        configuration = yaml.safe_load((EXAMPLES / "config.yaml").read_text())
+        modules = {"time": "mcp_server_time", "git": "mcp_server_git", "library": "gleitzeit.cli.demo.library"}
+        known = {server["name"]: server for server in configuration["mcp"]["servers"]}
+        assert set(known) == set(modules)
+        wanted = [known[name] for name in names or modules]
+        for server in wanted:
+            server["command"] = [sys.executable, "-m", modules[server["name"]]]
+        configuration["mcp"]["servers"] = wanted
+        configuration["providers"]["ollama"]["endpoints"] = [speaker]
+        path = tmp_path / "config.yaml"
+        path.write_text(yaml.safe_dump(configuration))
+        return path
+
+    return write
 
 
 @pytest.fixture
-def run(environment: dict[str, str], tmp_path: Path) -> Callable[..., Any]:
+def run(environment: dict[str, str], tmp_path: Path, launch: Launch) -> Callable[..., Any]:
     """Runs an example and returns the whole run."""
 
     def call(path: str, *arguments: str | Path, code: int = 0) -> Any:
-        completed = subprocess.run(
-            [sys.executable, "-m", "gleitzeit", "run", str(EXAMPLES / path), "--json", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            env=environment,
-            cwd=tmp_path,
-            timeout=50,
-            check=False,
-        )
-        assert completed.returncode == code, completed.stderr
-        return json.loads(completed.stdout)
+        words = ["run", str(EXAMPLES / path), "--json", *map(str, arguments)]
+        ended = launch(words, cwd=tmp_path, env=environment)
+        assert ended.code == code, ended.stderr.decode()
+        return json.loads(ended.stdout)
 
     return call
 

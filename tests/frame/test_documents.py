@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import subprocess
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import anyio
 import pytest
 import yaml
+from tests.fork_server import Ended, Launch
 
 from gleitzeit.application import Application, open_application
 from gleitzeit.config import load_configuration
@@ -99,7 +99,7 @@ async def test_a_workflow_of_the_documents_is_valid(workflow: str, tmp_path: Pat
 @pytest.mark.anyio
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 async def test_a_configuration_of_the_documents_is_accepted(
-    configuration: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    configuration: str, tmp_path: Path, gleitzeit: Callable[..., Ended]
 ) -> None:
     home = tmp_path / "home"
     (home / "gleitzeit-files").mkdir(parents=True)
@@ -110,12 +110,11 @@ async def test_a_configuration_of_the_documents_is_accepted(
         stand_in.parent.mkdir(parents=True, exist_ok=True)
         stand_in.write_text("#!/bin/sh\n", encoding="utf-8")
         stand_in.chmod(0o755)
-    monkeypatch.setenv("HOME", str(home))
     gleitzeit_home = home / ".gleitzeit"
     gleitzeit_home.mkdir()
     (gleitzeit_home / "config.yaml").write_text(configuration, encoding="utf-8")
-    outcome = gleitzeit("config", "check", home=home)
-    assert outcome.returncode == 0, outcome.stderr
+    outcome = gleitzeit("config", "check")
+    assert outcome.code == 0, outcome.stderr.decode()
 
 
 @pytest.mark.anyio
@@ -141,20 +140,15 @@ async def test_the_provider_of_the_documentation_runs_its_workflow(tmp_path: Pat
     assert run.outputs["count"] == {"count": 3, "first": "time"}
 
 
-def gleitzeit(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gleitzeit", *arguments],
-        env={"HOME": str(home), "PATH": "/usr/bin:/bin", "GLEITZEIT_HOME": str(home / ".gleitzeit")},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=30,
-        check=False,
-    )
+@pytest.fixture
+def gleitzeit(tmp_path: Path, launch: Launch) -> Callable[..., Ended]:
+    """Calls the command with a bare environment, and a home in the test's folder."""
+    home = tmp_path / "home"
+    environment = {"HOME": str(home), "PATH": "/usr/bin:/bin", "GLEITZEIT_HOME": str(home / ".gleitzeit")}
+    return lambda *arguments: launch(arguments, cwd=tmp_path, env=environment)
 
 
-def test_every_command_of_the_documents_exists(tmp_path: Path) -> None:
+def test_every_command_of_the_documents_exists(gleitzeit: Callable[..., Ended]) -> None:
     consoles = [block for document in DOCUMENTS for block in blocks(document, "console")]
     lines = [line for block in consoles for line in block.splitlines() if line.startswith("$ gleitzeit ")]
     inline = [
@@ -164,5 +158,5 @@ def test_every_command_of_the_documents_exists(tmp_path: Path) -> None:
     ]
     commands = {line.split()[2] for line in lines} | set(inline)
     assert {"install", "run", "methods", "serve"} <= commands
-    missing = [name for name in commands if gleitzeit(*name.split(), "--help", home=tmp_path).returncode != 0]
+    missing = [name for name in commands if gleitzeit(*name.split(), "--help").code != 0]
     assert missing == []

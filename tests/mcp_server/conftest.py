@@ -12,18 +12,24 @@ from typing import Any, Literal, cast
 import anyio
 import mcp_types as types
 import pytest
+from anyio.streams.memory import MemoryObjectSendStream
 from mcp import Client, StdioServerParameters
 from mcp.client.sse import sse_client
+from mcp.shared.message import SessionMessage
+from tests.ways import some
 
 from gleitzeit.application import Application, open_application
 from gleitzeit.config import load_configuration
 from gleitzeit.mcp_server.http import listen, serve_http
 from gleitzeit.mcp_server.lazy_application import lazy_application
 from gleitzeit.mcp_server.server import build_server
+from gleitzeit.mcp_server.stdio import serve_wire
+from gleitzeit.mcp_server.wire import FrameReader, Wire, open_frames
 from gleitzeit.registry import ProtocolProviderRegistry
 
 Mode = Literal["auto", "legacy"]
-Transport = Literal["memory", "stdio", "sse", "http"]
+Transport = Literal["memory", "pipes", "stdio", "sse", "http"]
+Streams = tuple[FrameReader, MemoryObjectSendStream[SessionMessage]]
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
 
 HERE = Path(__file__).parent
@@ -70,14 +76,21 @@ def factory(home: Path) -> Callable[[], AbstractAsyncContextManager[Application]
 EACH_WAY: list[tuple[Transport, Mode]] = [
     ("memory", "auto"),
     ("memory", "legacy"),
-    ("stdio", "legacy"),
+    ("pipes", "legacy"),  # what stdio is, though in this process; `test_one_pipe` has the process around it
     ("sse", "legacy"),
     ("http", "auto"),
 ]
-ALL_WAYS: list[tuple[Transport, Mode]] = [*EACH_WAY, ("stdio", "auto"), ("sse", "auto"), ("http", "legacy")]
+ALL_WAYS: list[tuple[Transport, Mode]] = [
+    *EACH_WAY,
+    ("pipes", "auto"),
+    ("stdio", "auto"),
+    ("stdio", "legacy"),
+    ("sse", "auto"),
+    ("http", "legacy"),
+]
 
 
-@pytest.fixture(params=ALL_WAYS if os.environ.get("GLEITZEIT_WAYS") == "full" else EACH_WAY, ids="-".join)
+@pytest.fixture(params=some(EACH_WAY, ALL_WAYS), ids="-".join)
 def way(request: pytest.FixtureRequest) -> tuple[Transport, Mode]:
     """Each transport and each era; all pairs of them where the environment asks for that."""
     return cast("tuple[Transport, Mode]", request.param)
@@ -108,6 +121,9 @@ def connect(
         if transport == "memory":
             async with lazy_application(factory) as lazy, Client(build_server(lazy), **options) as client:
                 yield client
+        elif transport == "pipes":
+            async with Client(over_pipes(factory), **options) as client:
+                yield client
         elif transport == "stdio":
             parameters = StdioServerParameters(command=SERVE[0], args=SERVE[1:], env=environment)
             async with Client(parameters, **options) as client:
@@ -119,6 +135,22 @@ def connect(
                     yield client
 
     return connected
+
+
+@asynccontextmanager
+async def over_pipes(factory: Callable[[], AbstractAsyncContextManager[Application]]) -> AsyncGenerator[Streams]:
+    """The host's end of pipes, at the other end of which a server takes them for standard input and output."""
+    given, sink = os.pipe()
+    source, taken = os.pipe()
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(serve_wire, factory, Wire(given, taken))
+            async with open_frames(Wire(source, sink)) as frames:
+                yield frames.read, frames.write
+            os.close(sink)
+    finally:
+        for descriptor in (given, source, taken):
+            os.close(descriptor)
 
 
 @asynccontextmanager

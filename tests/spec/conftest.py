@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.fork_server import Launch
 
 HERE = Path(__file__).parent
 TABLE: dict[str, Any] = yaml.safe_load((HERE / "blocks.yaml").read_text(encoding="utf-8"))
@@ -90,13 +92,10 @@ def run_program(tmp_path: Path) -> RunProgram:
     """Runs Python in the test's folder, with a home of its own there, and fails where it complains."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        home = tmp_path / "home"
-        home.mkdir(exist_ok=True)
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("GLEITZEIT_", "PYTEST_"))}
         outcome = subprocess.run(
             [sys.executable, *arguments],
             cwd=tmp_path,
-            env={**kept, "HOME": str(home), "GLEITZEIT_HOME": str(home / ".gleitzeit")},
+            env=environment(tmp_path / "home"),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -108,6 +107,26 @@ def run_program(tmp_path: Path) -> RunProgram:
         return outcome
 
     return run
+
+
+@pytest.fixture
+def run_workflow(tmp_path: Path, launch: Launch) -> Callable[[str], dict[str, Any]]:
+    """Has the command run a workflow of the test's folder, and returns the run; fails where it complains."""
+
+    def run(file: str) -> dict[str, Any]:
+        ended = launch(["run", file, "--json"], cwd=tmp_path, env=environment(tmp_path / "home"))
+        assert ended.code == 0, f"exit {ended.code}\n{ended.stdout.decode()}\n{ended.stderr.decode()}"
+        answer: dict[str, Any] = json.loads(ended.stdout)
+        return answer
+
+    return run
+
+
+def environment(home: Path) -> dict[str, str]:
+    """What a program sees of the environment."""
+    home.mkdir(exist_ok=True)
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("GLEITZEIT_", "PYTEST_"))}
+    return {**kept, "HOME": str(home), "GLEITZEIT_HOME": str(home / ".gleitzeit")}
 
 
 @pytest.fixture

@@ -5,17 +5,15 @@ The configuration is the document's own; behind its names stand small servers th
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 import yaml
 
-RunProgram = Callable[..., CompletedProcess[str]]
+RunWorkflow = Callable[[str], dict[str, Any]]
 
 SERVERS = {
     "filesystem": """
@@ -49,7 +47,7 @@ PREFIXES = {"github": "gh."}
 
 @pytest.fixture
 def carry_out(
-    tmp_path: Path, document_blocks: Mapping[int, str], run_program: RunProgram, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, document_blocks: Mapping[int, str], run_workflow: RunWorkflow, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], dict[str, Any]]:
     """Runs a workflow on the command line, in a folder with the document's configuration, and returns its run."""
     monkeypatch.setenv("GITHUB_TOKEN", "made-up-token")
@@ -66,7 +64,7 @@ def carry_out(
 
     def run(workflow: str) -> dict[str, Any]:
         (tmp_path / "workflow.yaml").write_text(workflow, encoding="utf-8")
-        answer: dict[str, Any] = json.loads(run_program("-m", "gleitzeit", "run", "workflow.yaml", "--json").stdout)
+        answer = run_workflow("workflow.yaml")
         assert answer["status"] == "completed"
         return answer
 

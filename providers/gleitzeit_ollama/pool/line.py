@@ -65,9 +65,6 @@ class Line:
     def __iter__(self) -> Iterator[Ticket]:
         return iter(tuple(self._tickets))
 
-    def __len__(self) -> int:
-        return len(self._tickets)
-
     @property
     def models(self) -> list[str]:
         """The models that somebody waits for."""

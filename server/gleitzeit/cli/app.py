@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 from io import TextIOWrapper
 from typing import Annotated
 
 import typer
 
-from gleitzeit.cli import (
-    config_check,
-    config_import,
-    doctor,
-    exits,
-    install,
-    methods,
-    run,
-    runs,
-    schema,
-    serve,
-    servers,
-    submit,
-    validate,
-    workflows,
-)
+from gleitzeit.cli import exits
 from gleitzeit.cli.chosen_configuration import DEBUG
-from gleitzeit.cli.demo.command import demo
 from gleitzeit.cli.logs import log_to_standard_error
 from gleitzeit.cli.mcp import speak_mcp
 from gleitzeit.cli.options import ConfigOption
@@ -42,30 +29,45 @@ def mcp(config: ConfigOption = None) -> None:
     raise typer.Exit(speak_mcp([] if config is None else ["--config", str(config)], "gleitzeit mcp"))
 
 
-application = typer.Typer(
-    name="gleitzeit",
-    help="Run workflows of tools, models and code: as an MCP server, or right here.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-application.command("run")(run.run)
-application.command("submit")(submit.submit)
-application.add_typer(runs.application, name="runs")
-application.command("validate")(validate.validate)
-application.command("methods")(methods.methods)
-application.command("servers")(servers.servers)
-application.command("doctor")(doctor.doctor)
-application.command("demo")(demo)
-application.command("mcp")(mcp)
-application.command("serve")(serve.serve)
-application.command("install")(install.install)
-application.command("schema")(schema.schema)
-application.add_typer(workflows.application, name="workflows")
-config_check.application.command("import")(config_import.import_servers)
-application.add_typer(config_check.application, name="config")
+# By the names of their homes, for no command should wait until all others are imported.
+COMMANDS = {
+    "run": "gleitzeit.cli.run:run",
+    "submit": "gleitzeit.cli.submit:submit",
+    "runs": "gleitzeit.cli.runs:application",
+    "validate": "gleitzeit.cli.validate:validate",
+    "methods": "gleitzeit.cli.methods:methods",
+    "servers": "gleitzeit.cli.servers:servers",
+    "doctor": "gleitzeit.cli.doctor:doctor",
+    "demo": "gleitzeit.cli.demo.command:demo",
+    "mcp": "gleitzeit.cli.app:mcp",
+    "serve": "gleitzeit.cli.serve:serve",
+    "install": "gleitzeit.cli.install:install",
+    "schema": "gleitzeit.cli.schema:schema",
+    "workflows": "gleitzeit.cli.workflows:application",
+    "config": "gleitzeit.cli.config:application",
+}
+
+
+def application_with(names: Iterable[str]) -> typer.Typer:
+    """The command `gleitzeit` with these of its commands."""
+    application = typer.Typer(
+        name="gleitzeit",
+        help="Run workflows of tools, models and code: as an MCP server, or right here.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    application.callback()(options)
+    for name in names:
+        module, _, attribute = COMMANDS[name].partition(":")
+        command = getattr(import_module(module), attribute)
+        if isinstance(command, typer.Typer):
+            application.add_typer(command, name=name)
+        else:
+            application.command(name)(command)
+    return application
 
 
 def _print_version(wanted: bool) -> None:
@@ -74,7 +76,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@application.callback()
 def options(
     version: Annotated[
         bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version.")
@@ -90,7 +91,10 @@ def carry_out(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    named = [name for name in arguments[:1] if name in COMMANDS]
     try:
+        application = application_with(named or COMMANDS)
+        gc.freeze()  # modules stay to the end, so that nobody has to look for garbage in them
         application(args=arguments, prog_name="gleitzeit")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else exits.OK

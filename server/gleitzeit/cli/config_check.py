@@ -23,22 +23,12 @@ from gleitzeit.core.findings import Finding
 from gleitzeit.registry import ProtocolProviderRegistry, ProviderOverview
 from gleitzeit.store.memory import MemoryStore
 
-application = typer.Typer(
-    help="Look at the configuration, or take servers over into it.", no_args_is_help=True, rich_markup_mode=None
-)
-
 ConnectOption = Annotated[bool, typer.Option("--connect", help="Also start the providers and connect to each server.")]
 
 _WELL = ("registered", "starting", "ready")
 _CONNECTED = ("ready", "degraded", "stopped")
 
 
-@application.callback()
-def options() -> None:
-    """Look at the configuration, or take servers over into it."""
-
-
-@application.command()
 def check(config: ConfigOption = None, connect: ConnectOption = False, as_json: JsonOption = False) -> None:
     """Check the configuration, and print what of it is not a default, or all of it as JSON; secrets are left out."""
     configuration = configured(config)

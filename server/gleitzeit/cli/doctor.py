@@ -16,7 +16,7 @@ from gleitzeit.application.stores import database_problem, store_of
 from gleitzeit.cli import exits
 from gleitzeit.cli.chosen_configuration import configured
 from gleitzeit.cli.options import ConfigOption, JsonOption
-from gleitzeit.cli.output import console, kept_for_results, print_json, say
+from gleitzeit.cli.output import has_terminal, kept_for_results, print_json, say
 from gleitzeit.cli.surroundings import home_finding, host_findings, installation_finding, python_finding
 from gleitzeit.cli.table import print_line
 from gleitzeit.config import Configuration
@@ -57,7 +57,7 @@ def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     report.findings += [python_finding(), home_finding(home_folder()), Finding("PATH", "ok", path)]
     configuration = _configuration(report, config)
     if configuration is not None:
-        if console().is_terminal:
+        if has_terminal():
             say(("starting the providers and their servers", "dim"))
         with kept_for_results():
             anyio.run(_examine, report, configuration)

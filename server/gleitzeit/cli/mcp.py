@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -51,6 +52,7 @@ def speak_mcp(arguments: list[str], program: str) -> int:
     from gleitzeit.cli.last_resort import end_in_time
     from gleitzeit.mcp_server.stdio import run_stdio  # what is printed above does without the SDK
 
+    gc.freeze()  # modules stay to the end, so that nobody has to look for garbage in them
     return run_stdio(lambda: _application(config), end_in_time)
 
 

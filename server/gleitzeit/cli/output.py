@@ -7,10 +7,11 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
-from rich.text import Text
+if TYPE_CHECKING:  # only a terminal needs colours
+    from rich.console import Console
+    from rich.text import Text
 
 # A terminal would obey these; text from tools and models is not to be trusted with that.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in (0x09, 0x0A)}
@@ -57,18 +58,37 @@ def json_text(value: Any) -> str:
 
 def say(*parts: str | tuple[str, str]) -> None:
     """Write one line of words to standard error; a part with a style is coloured where that is possible."""
-    console().print(line(*parts), soft_wrap=True)
+    if _may_be_styled():
+        console().print(line(*parts), soft_wrap=True)
+    elif sys.stderr is not None:
+        words = "".join(part if isinstance(part, str) else part[0] for part in parts)
+        _write(sys.stderr, visible(words).expandtabs())
+
+
+def has_terminal() -> bool:
+    """Whether standard error is a terminal, or is to be taken for one."""
+    return _may_be_styled() and console().is_terminal
 
 
 def line(*parts: str | tuple[str, str]) -> Text:
     """Words and styled words as one line that shows control characters instead of obeying them."""
+    from rich.text import Text  # see above
+
     assembled = [visible(part) if isinstance(part, str) else (visible(part[0]), part[1]) for part in parts]
     return Text.assemble(*assembled)
 
 
 def console() -> Console:
     """The terminal, or whatever standard error is now."""
+    from rich.console import Console  # see above
+
     return Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+def _may_be_styled() -> bool:
+    """Whether rich has to say what standard error is: to a file or pipe, words go without it."""
+    asked = os.environ.get("FORCE_COLOR") or os.environ.get("TTY_COMPATIBLE")
+    return bool(asked) or (sys.stderr is not None and sys.stderr.isatty())
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from rich.cells import cell_len
-
 from gleitzeit.cli.documents import WorkflowFileError
 from gleitzeit.cli.output import say, visible
 from gleitzeit.cli.wording import in_words_of_a_shell
@@ -36,6 +34,8 @@ def excerpt(content: str, line: int, column: int | None) -> Excerpt | None:
     if not 1 <= line <= len(lines):
         return None
     text = lines[line - 1].replace("\t", " ")
+    from rich.cells import cell_len  # only what can't be read has lines to show
+
     at = min(max((column or 1) - 1, 0), len(text))
     start = max(0, at - _WIDTH + 20)
     shown = visible(text[start : start + _WIDTH])

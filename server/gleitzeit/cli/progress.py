@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-
-from rich.live import Live
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from gleitzeit.cli.board import ENDED, QUESTIONS, Board, Row, is_item
-from gleitzeit.cli.output import console, line, say
+from gleitzeit.cli.output import console, has_terminal, line, say
 from gleitzeit.core.models import Event, TaskResult
+
+if TYPE_CHECKING:  # only a terminal needs it
+    from rich.table import Table
 
 Watcher = Callable[[Event], None]
 
@@ -34,13 +35,15 @@ _SECONDS_BETWEEN_NOTES = 1.0
 def shown_progress(tasks: Iterable[TaskResult]) -> Generator[Watcher]:
     """A function that shows each event of a run on standard error, in the way that fits what it leads to."""
     board = Board(tasks)
-    screen = console()
-    if not screen.is_terminal or screen.is_dumb_terminal:
+    if not has_terminal() or console().is_dumb_terminal:
         for row in board.rows.values():
             if row.state in ENDED:
                 say(("         ", "dim"), f"{row.id}: {row.state}{', ' if row.note else ''}{row.note}")
         yield _Lines(board).show
         return
+    from rich.live import Live  # see above
+
+    screen = console()
     with Live(console=screen, get_renderable=lambda: _table(board, screen.height), refresh_per_second=8):
         yield lambda event: _ignored(board.apply(event))
 
@@ -75,6 +78,8 @@ class _Lines:
 
 
 def _table(board: Board, height: int) -> Table:
+    from rich.table import Table  # see above
+
     now = time.time()
     table = Table.grid(padding=(0, 1))
     for row in _most_telling(list(board.rows.values()), max(3, height - 2)):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from gleitzeit.cli.output import line, print_result
+
+if TYPE_CHECKING:  # only a terminal needs it
+    from rich.console import Console
 
 Cell = str | tuple[str, str]
 """A text, or a text and its style."""
@@ -34,6 +35,8 @@ def print_line(*parts: Cell) -> None:
 
 
 def _print_on_terminal(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    from rich.table import Table  # see above
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings[:-1]:
         table.add_column(heading, no_wrap=True)
@@ -44,6 +47,8 @@ def _print_on_terminal(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) 
 
 
 def _console() -> Console:
+    from rich.console import Console  # see above
+
     return Console(highlight=False, markup=False, emoji=False)
 
 

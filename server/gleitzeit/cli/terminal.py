@@ -7,7 +7,7 @@ import sys
 
 import anyio
 
-from gleitzeit.cli.output import console, line
+from gleitzeit.cli.output import console, has_terminal, line
 
 _CHUNK = 4096
 
@@ -40,6 +40,6 @@ class Terminal:
 
 def own_terminal() -> Terminal | None:
     """The terminal that this command was called at; nothing where its input or its messages go elsewhere."""
-    if sys.platform == "win32" or sys.stdin is None or not sys.stdin.isatty() or not console().is_terminal:
+    if sys.platform == "win32" or sys.stdin is None or not sys.stdin.isatty() or not has_terminal():
         return None
     return Terminal(sys.stdin.fileno())

@@ -68,7 +68,7 @@ ANSWERS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 async def test_parameters_and_answers_are_read_as_they_were_meant(open_hub: OpenHub, own_server: OwnServer) -> None:
     with anyio.fail_after(20):
-        async with open_hub(own_server("toolbox")) as hub:
+        async with open_hub(own_server("sdk_toolbox") | {"name": "toolbox"}) as hub:
             for tool, parameters, expected in ANSWERS:
                 result = await hub.handle_request(f"mcp/tool.toolbox.{tool}", parameters)
                 assert {key: result[key] for key in expected} == expected

@@ -15,6 +15,7 @@ from typing import Any
 import anyio
 import pytest
 from tests.providers.mcp.servers.task import called, row_of
+from tests.ways import some
 
 from gleitzeit.core.errors import MethodNotFoundError, ToolFailedError, ValidationError
 from gleitzeit_mcp import MCPHubProvider
@@ -24,7 +25,9 @@ pytestmark = pytest.mark.anyio
 OpenHub = Callable[..., AbstractAsyncContextManager[MCPHubProvider]]
 NpmServer = Callable[..., dict[str, Any]]
 
-BOTH_MODES = pytest.mark.parametrize("mode", ["auto", "legacy"])
+EITHER = pytest.mark.parametrize("mode", ["auto", "legacy"])
+MODERN = pytest.mark.parametrize("mode", some(["auto"], ["auto", "legacy"]))
+OLDER = pytest.mark.parametrize("mode", some(["legacy"], ["auto", "legacy"]))
 MODERN_TOO = {"auto": "2026-07-28", "legacy": "2025-11-25"}
 
 ARTICLE = """<html><head><title>Tides</title></head><body><article><h1>Tides</h1>
@@ -67,7 +70,7 @@ def python_server(module: str, *args: str, **others: Any) -> dict[str, Any]:
     return {"name": module, "command": sys.executable, "args": ["-m", module, *args], **others}
 
 
-@BOTH_MODES
+@EITHER
 async def test_time_converts_between_zones(open_hub: OpenHub, mode: str) -> None:
     server = python_server("mcp_server_time", "--local-timezone", "UTC", tool_prefix="time.", mode=mode)
     noon = {"source_timezone": "UTC", "time": "12:00", "target_timezone": "Asia/Tokyo"}
@@ -84,7 +87,7 @@ async def test_time_converts_between_zones(open_hub: OpenHub, mode: str) -> None
     assert row["protocol_version"] == MODERN_TOO[mode]
 
 
-@BOTH_MODES
+@MODERN
 async def test_git_takes_changes_from_the_folder_to_the_log(open_hub: OpenHub, tmp_path: Path, mode: str) -> None:
     subprocess.run(["git", "init", "--quiet", "-b", "main", str(tmp_path)], check=True)  # noqa: ASYNC221  # nothing else runs yet
     for name in ("user.name", "user.email"):
@@ -115,7 +118,7 @@ async def test_git_takes_changes_from_the_folder_to_the_log(open_hub: OpenHub, t
     assert row["protocol_version"] == MODERN_TOO[mode]
 
 
-@BOTH_MODES
+@OLDER
 async def test_fetch_brings_pages_as_far_as_it_may(open_hub: OpenHub, site: str, mode: str) -> None:
     # Where there is no Node, it reads pages in Python, and does not ask npm for anything.
     server = python_server("mcp_server_fetch", "--allow-private-ips", env={"PATH": "/nowhere"}, mode=mode)
@@ -151,7 +154,7 @@ async def test_fetch_refuses_addresses_of_this_machine_by_itself(open_hub: OpenH
 
 
 @pytest.mark.node
-@BOTH_MODES
+@MODERN
 async def test_filesystem_works_inside_the_roots_it_is_offered(
     open_hub: OpenHub, npm_server: NpmServer, tmp_path: Path, mode: str
 ) -> None:
@@ -188,7 +191,7 @@ async def test_filesystem_works_inside_the_roots_it_is_offered(
 
 
 @pytest.mark.node
-@BOTH_MODES
+@OLDER
 async def test_memory_keeps_what_it_is_told(
     open_hub: OpenHub, npm_server: NpmServer, tmp_path: Path, mode: str
 ) -> None:

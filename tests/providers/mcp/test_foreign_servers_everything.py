@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from tests.providers.mcp.servers.everything import TYPES, WAYS, offered
+from tests.providers.mcp.servers.everything import TYPES, WAYS, Listening
 from tests.providers.mcp.servers.task import Person, called, row_of, task
 
 from gleitzeit.core.errors import (
@@ -48,17 +48,26 @@ class Household(Person):
         return {"response": "forty-two", "model": "thinker", "done_reason": "length"}
 
 
+@pytest.fixture(scope="session")
+def listening() -> Iterator[Listening]:
+    """Servers that all tests may use: each session is one of its own."""
+    servers = Listening()
+    yield servers
+    servers.close()
+
+
 @pytest.fixture
 def open_everything(
-    open_hub: OpenHub, npm_server: NpmServer
+    open_hub: OpenHub, npm_server: NpmServer, listening: Listening
 ) -> Callable[..., AbstractAsyncContextManager[MCPHubProvider]]:
     """`async with open_everything(way, mode, roots=...) as hub`."""
 
     @asynccontextmanager
     async def opened(way: str, mode: str = "auto", **section: Any) -> AsyncGenerator[MCPHubProvider]:
         with anyio.fail_after(50):
-            settings = npm_server("everything", mode=mode)
-            async with offered(settings, way) as server, open_hub(server, **section) as hub:
+            # A first one takes a moment to listen, in which nothing else has to run.
+            server = listening.offered(npm_server("everything", mode=mode), way)
+            async with open_hub(server, **section) as hub:
                 yield hub
 
     return opened

@@ -22,6 +22,7 @@ from tests.providers.mcp.servers.gleitzeit import (
 )
 from tests.providers.mcp.servers.settings import ROOT
 from tests.providers.mcp.servers.task import Person, called, row_of, task
+from tests.ways import some
 
 from gleitzeit.core.errors import LimitError, ToolFailedError
 from gleitzeit.providers.base import TaskContext
@@ -33,8 +34,10 @@ pytestmark = pytest.mark.anyio
 OpenHub = Callable[..., AbstractAsyncContextManager[MCPHubProvider]]
 OwnServer = Callable[..., dict[str, Any]]
 
-EACH_WAY = pytest.mark.parametrize("way", ["stdio", "http", "sse"])
-WAYS_AND_MODES = pytest.mark.parametrize(("way", "mode"), [("stdio", "legacy"), ("http", "auto"), ("sse", "legacy")])
+WAYS = [("stdio", "legacy"), ("http", "auto"), ("sse", "legacy")]
+OVER_HTTP = pytest.mark.parametrize(("way", "mode"), some([("http", "auto")], WAYS))
+OVER_STDIO = pytest.mark.parametrize(("way", "mode"), some([("stdio", "legacy")], WAYS))
+OVER_SSE = pytest.mark.parametrize(("way", "mode"), some([("sse", "legacy")], WAYS))
 
 WORKSHOP = {
     "name": "workshop",
@@ -59,8 +62,8 @@ def open_second(
     """`async with open_second(way, mode) as hub`: a hub whose server `second` is a Gleitzeit with a toolbox."""
 
     @asynccontextmanager
-    async def opened(way: str, mode: str = "auto") -> AsyncGenerator[MCPHubProvider]:
-        folder = home(tmp_path / "second", [own_server("toolbox"), WORKSHOP])
+    async def opened(way: str, mode: str, *others: dict[str, Any]) -> AsyncGenerator[MCPHubProvider]:
+        folder = home(tmp_path / "second", [own_server("toolbox"), *others])
         with anyio.fail_after(50):
             if way == "stdio":
                 async with open_hub(started("second", folder, mode=mode)) as hub:
@@ -74,7 +77,7 @@ def open_second(
     return opened
 
 
-@WAYS_AND_MODES
+@OVER_HTTP
 async def test_its_tools_are_called_and_a_workflow_is_run_by_it(open_second: OpenHub, way: str, mode: str) -> None:
     async with open_second(way, mode) as hub:
         found = await called(hub, "second.search_methods", {"query": "add two numbers"})
@@ -99,16 +102,16 @@ async def test_its_tools_are_called_and_a_workflow_is_run_by_it(open_second: Ope
     assert row["protocol_version"] == {"auto": "2026-07-28", "legacy": "2025-11-25"}[mode]
 
 
-@EACH_WAY
-async def test_what_it_refuses_fails_in_its_own_words(open_second: OpenHub, way: str) -> None:
-    async with open_second(way) as hub:
+@OVER_SSE
+async def test_what_it_refuses_fails_in_its_own_words(open_second: OpenHub, way: str, mode: str) -> None:
+    async with open_second(way, mode) as hub:
         with pytest.raises(ToolFailedError, match=r"mcp/tool\.toolbox\.ad"):
             await called(hub, "second.call_method", {"method": "mcp/tool.toolbox.ad", "parameters": {}})
         with pytest.raises(ToolFailedError, match="nothing"):
             await called(hub, "second.inspect_run", {"run_id": "nothing"})
 
 
-@WAYS_AND_MODES
+@OVER_STDIO
 async def test_a_question_two_servers_away_reaches_the_person_and_its_answer_the_tool(
     open_second: OpenHub, way: str, mode: str
 ) -> None:
@@ -116,7 +119,7 @@ async def test_a_question_two_servers_away_reaches_the_person_and_its_answer_the
         return {"name": "Ada"} if "name" in words else {"years": 36}
 
     person = Person(answer)
-    async with open_second(way, mode) as hub:
+    async with open_second(way, mode, WORKSHOP) as hub:
         parameters: dict[str, Any] = {"method": "mcp/tool.workshop.introduce", "parameters": {}}
         run = await called(hub, "second.call_method", parameters, by=task(support=person))
     assert '"years": 36' in json.dumps(run)

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 
 OpenHub = Callable[..., AbstractAsyncContextManager[MCPHubProvider]]
 
-TOOLBOX = Path(__file__).parent / "servers" / "toolbox.py"
+TOOLBOX = Path(__file__).parent / "servers" / "sdk_toolbox.py"
 
 
 class Listening:

@@ -35,7 +35,7 @@ Talk = Callable[[ServerConnection], Awaitable[None]]
 
 FAULTS = runpy.run_path(str(Path(__file__).with_name("test_http_faults.py")))
 certificate: Callable[..., ssl.SSLContext] = FAULTS["certificate"]
-TOOLBOX = Path(__file__).parent / "servers" / "toolbox.py"
+TOOLBOX = Path(__file__).parent / "servers" / "sdk_toolbox.py"
 CALL: dict[str, Any] = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {}}
 ANSWER: dict[str, Any] = {"jsonrpc": "2.0", "id": 7, "result": {}}
 

@@ -5,49 +5,59 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from typing import Any
-
-import anyio
-from anyio.abc import ByteReceiveStream, TaskStatus
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import IO, Any
 
 PATHS = {"sse": "/sse", "streamableHttp": "/mcp"}
 TYPES = {"stdio": "stdio", "sse": "sse", "streamableHttp": "http"}
 WAYS = list(TYPES)
 
 
-@asynccontextmanager
-async def offered(settings: dict[str, Any], way: str) -> AsyncGenerator[dict[str, Any]]:
-    """The settings by which it is reached: those given for stdio; else it is started here, on a port of loopback."""
-    if way == "stdio":
-        yield settings
-        return
-    port = free_port()
-    command = [settings["command"], *settings["args"], way]
-    environment = {**os.environ, "PORT": str(port)}
-    async with (
-        await anyio.open_process(command, env=environment, stdout=subprocess.DEVNULL) as process,
-        anyio.create_task_group() as tasks,
-    ):
+class Listening:
+    """Those that listen on a port of loopback: one for each way, started when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._ports: dict[str, int] = {}
+
+    def offered(self, settings: dict[str, Any], way: str) -> dict[str, Any]:
+        """The settings by which it is reached, made from those by which it is started over stdio."""
+        if way == "stdio":
+            return settings
+        if way not in self._ports:
+            self._ports[way] = self._start([settings["command"], *settings["args"], way])
+        others = {key: value for key, value in settings.items() if key not in ("command", "args")}
+        return others | {"connection_type": TYPES[way], "url": f"http://127.0.0.1:{self._ports[way]}{PATHS[way]}"}
+
+    def _start(self, command: Sequence[str]) -> int:
+        port = free_port()
+        process = self._stack.enter_context(
+            subprocess.Popen(
+                command,
+                env={**os.environ, "PORT": str(port)},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
+        )
         assert process.stderr is not None
-        try:
-            await tasks.start(_listened_to, process.stderr)
-            others = {key: value for key, value in settings.items() if key not in ("command", "args")}
-            yield others | {"connection_type": TYPES[way], "url": f"http://127.0.0.1:{port}{PATHS[way]}"}
-        finally:
-            process.kill()
-        tasks.cancel_scope.cancel()
+        assert any(b"port" in line for line in process.stderr), "it does not listen"
+        # Whoever reads along takes away what it says later.
+        reader = threading.Thread(target=_read_on, args=[process.stderr])
+        reader.start()
+        self._stack.callback(reader.join)
+        self._stack.callback(process.kill)
+        return port
+
+    def close(self) -> None:
+        """End them."""
+        self._stack.close()
 
 
-async def _listened_to(stderr: ByteReceiveStream, *, task_status: TaskStatus[None]) -> None:
-    """Say when it listens, and take away what it says after that."""
-    said = b""
-    async for piece in stderr:
-        if b"port" not in said:
-            said += piece
-            if b"port" in said:
-                task_status.started()
+def _read_on(stream: IO[bytes]) -> None:
+    while stream.read(1 << 16):
+        pass
 
 
 def free_port() -> int:

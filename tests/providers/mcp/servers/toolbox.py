@@ -1,4 +1,7 @@
-"""A server with a tool for each thing that a hub has to pass on."""
+"""A server with a tool for each thing that a hub has to pass on; its twin `sdk_toolbox` is built upon the SDK.
+
+It speaks both eras: that in which it is spoken to first.
+"""
 
 from __future__ import annotations
 
@@ -7,92 +10,106 @@ import os
 from pathlib import Path
 from typing import Any
 
-import anyio
-from mcp.server import MCPServer
-from mcp.server.mcpserver import Context
-from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from tests.providers.mcp.servers.raw import Call, RawServer, Result, structured
 
-server = MCPServer("toolbox")
+NAMES = {float: "number", int: "integer", str: "string", dict: "object"}
 
 
-@server.tool(annotations=ToolAnnotations(read_only_hint=True))
-def add(a: int, b: int) -> dict[str, int]:
+class Toolbox(RawServer):
+    """Leaves calls without an answer until they are cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__("toolbox")
+        self.modern = True
+        self.unanswered: dict[Any, Path] = {}
+        for name in list(self.listed):
+            self.withdraw(name)
+
+    def initialize(self, request: dict[str, Any]) -> Result:
+        """Begin a session of the older era."""
+        self.modern = False
+        return super().initialize(request)
+
+    def take(self, message: dict[str, Any]) -> None:
+        """Take in one message; the file that a cancelled call has named is made."""
+        super().take(message)
+        if message.get("method") == "notifications/cancelled":
+            self.unanswered.pop(message["params"]["requestId"]).touch()
+
+
+server = Toolbox()
+
+
+def takes(**types: type) -> dict[str, Any]:
+    """The schema of arguments that all have to be there."""
+    properties = {name: {"type": NAMES[kind]} for name, kind in types.items()}
+    return {"inputSchema": {"type": "object", "properties": properties, "required": list(types)}}
+
+
+def told(**fields: Any) -> Result:
+    """A result as data, and the same as text."""
+    return structured(**fields) | {"content": [{"type": "text", "text": json.dumps(fields)}]}
+
+
+def add(call: Call) -> Result:
     """Add two numbers."""
-    return {"sum": a + b}
+    return told(sum=call.arguments["a"] + call.arguments["b"])
 
 
-@server.tool(structured_output=False)
-def describe(kind: str) -> str:
-    """Answer with text: a JSON object, a JSON list, or words."""
-    return {"object": '{"count": 3, "none": null}', "list": "[1, 2]"}.get(kind, "just words")
-
-
-@server.tool()
-def count_to(limit: int) -> list[int]:
-    """Answer with a list."""
-    return list(range(limit))
-
-
-@server.tool()
-def nothing_within() -> CallToolResult:
-    """Answer with structured content that has a null in it."""
-    return CallToolResult(content=[TextContent(text="see there")], structured_content={"value": None})
-
-
-@server.tool()
-def fail(reason: str) -> str:
+def fail(call: Call) -> Result:
     """Report an error."""
-    raise ToolError(reason)
+    return {"content": [{"type": "text", "text": call.arguments["reason"]}], "isError": True}
 
 
-@server.tool()
-def environment(name: str) -> str:
+def environment(call: Call) -> Result:
     """Show a variable of the server's environment."""
-    return os.environ.get(name, "(not set)")
+    return text(os.environ.get(call.arguments["name"], "(not set)"))
 
 
-@server.tool()
-def folder() -> str:
+def folder(_call: Call) -> Result:
     """Show the server's working directory."""
-    return str(Path.cwd())
+    return text(str(Path.cwd()))
 
 
-@server.tool()
-def takes_timeout(timeout: float) -> float:
-    """A tool with a parameter that tasks have too."""
-    return timeout
+def text(words: str) -> Result:
+    """A result in words."""
+    return structured(result=words) | {"content": [{"type": "text", "text": words}]}
 
 
-@server.tool()
-def takes_arguments(arguments: dict[str, Any]) -> str:
-    """A tool with a parameter that the hub gives a meaning to."""
-    return json.dumps(sorted(arguments))
+def count_to(call: Call) -> Result:
+    """Answer with a list."""
+    return told(result=list(range(call.arguments["limit"])))
 
 
-@server.tool()
-async def slow(started: str, cancelled: str, ctx: Context) -> None:
+def slow(call: Call) -> Result:
     """Report progress, touch `started`, and never end; touch `cancelled` when cancelled."""
-    await ctx.report_progress(1, 4, "a quarter")
-    await anyio.Path(started).touch()
-    try:
-        await anyio.sleep_forever()
-    finally:
-        os.close(os.open(cancelled, os.O_CREAT))
+    server.unanswered[call.id] = Path(call.arguments["cancelled"])
+    if call.token is not None:
+        server.notify("notifications/progress", progressToken=call.token, progress=1, total=4, message="a quarter")
+    Path(call.arguments["started"]).touch()
+    return None
 
 
-@server.tool()
-def crash(code: int) -> str:
+def crash(call: Call) -> Result:
     """End the process in the middle of the call."""
     os.write(2, b"boom: out of ink\n")
-    os._exit(code)
+    os._exit(call.arguments["code"])
 
 
-@server.tool()
-def process() -> int:
+def process(_call: Call) -> Result:
     """Show the process id."""
-    return os.getpid()
+    return told(result=os.getpid())
+
+
+server.tool(add, description="Add two numbers.", annotations={"readOnlyHint": True}, **takes(a=int, b=int))
+server.tool(fail, description="Report an error.", **takes(reason=str))
+server.tool(environment, description="Show a variable.", **takes(name=str))
+server.tool(folder, description="Show the working directory.")
+server.tool(count_to, description="Answer with a list.", **takes(limit=int))
+server.tool(slow, description="Never end.", **takes(started=str, cancelled=str))
+server.tool(crash, description="End the process.", **takes(code=int))
+server.tool(process, description="Show the process id.")
 
 
 if __name__ == "__main__":
-    server.run()
+    server.serve()
