@@ -68,6 +68,8 @@ class Carrier:
     def _began(self, errand: Errand, node: Node, turn: Turn) -> None:
         turn.began()
         node.began(errand.want.model)
+        if turn.cold:
+            node.ring()  # only a look tells which models had to leave
         self._fleet.note(node)
 
     def _patience(self, errand: Errand, turn: Turn) -> Patience:

@@ -29,7 +29,7 @@ class Fleet:
         self._nodes = _nodes(settings)
         self._turns = Turns(settings.max_queue, self._hopeful)
         self._pulls = Pulls(settings.load_timeout)
-        self.lookout = Lookout(self._nodes, self.note, interval=settings.health_interval, timeout=settings.timeout)
+        self.lookout = Lookout(self._nodes, self._looked, interval=settings.health_interval, timeout=settings.timeout)
 
     @property
     def nodes(self) -> list[Node]:
@@ -47,6 +47,10 @@ class Fleet:
         """Let routing know how a node stands now."""
         if node.known:
             self._turns.see(node.name, node.view())
+
+    def _looked(self, node: Node) -> None:
+        if node.known:
+            self._turns.see(node.name, node.view(), looked=True)
 
     def node_of(self, turn: Turn) -> Node:
         """The node that a turn is at."""

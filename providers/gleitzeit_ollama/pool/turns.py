@@ -72,9 +72,9 @@ class Turns:
         self._views: dict[str, NodeView] = {}
         self._assigned = 0.0
 
-    def see(self, node: str, view: NodeView) -> None:
-        """Take note of how a node stands."""
-        if self._views.get(node) == view:
+    def see(self, node: str, view: NodeView, *, looked: bool = False) -> None:
+        """Take note of how a node stands; after a look at it, that nothing has changed is news too."""
+        if not looked and self._views.get(node) == view:
             return
         self._views[node] = view
         self.change(lambda dispatcher, _: dispatcher.see(node, view))
