@@ -15,7 +15,7 @@ import httpx2
 
 from gleitzeit.providers.base import Detached, TaskContext, enter_task
 from gleitzeit_ollama import OllamaProvider
-from gleitzeit_ollama.pool.base import Want
+from gleitzeit_ollama.dispatch.base import Want
 from gleitzeit_ollama.pool.hub import OllamaHub
 from gleitzeit_ollama.settings import NodeSettings, OllamaSettings
 

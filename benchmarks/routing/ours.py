@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from benchmarks.routing.scenarios import Scenario
 from benchmarks.routing.simulation import Clock, OllamaNode, Request
-from gleitzeit_ollama.pool.base import NodeView, Want
-from gleitzeit_ollama.pool.dispatcher import Dispatcher
-from gleitzeit_ollama.pool.line import Ticket
+from gleitzeit_ollama.dispatch.base import NodeView, Want
+from gleitzeit_ollama.dispatch.dispatcher import Dispatcher
+from gleitzeit_ollama.dispatch.line import Ticket
 
 
 class Dispatched:

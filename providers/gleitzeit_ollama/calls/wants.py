@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from gleitzeit.providers.base import current_task
+from gleitzeit_ollama.dispatch.base import Want
 from gleitzeit_ollama.methods.asked import Asked
-from gleitzeit_ollama.pool.base import Want, full_name
+from gleitzeit_ollama.pool.base import full_name
 
 
 def want_of(asked: Asked) -> Want:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from gleitzeit_ollama.pool.base import Want
+from gleitzeit_ollama.dispatch.base import Want
 
 
 class Errand:

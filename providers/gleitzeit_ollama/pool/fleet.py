@@ -8,7 +8,8 @@ from functools import partial
 import anyio
 
 from gleitzeit.core.errors import GleitzeitError, ProviderUnavailableError
-from gleitzeit_ollama.pool.base import NodeReport, Want
+from gleitzeit_ollama.dispatch.base import Want
+from gleitzeit_ollama.pool.base import NodeReport
 from gleitzeit_ollama.pool.discovery import candidates
 from gleitzeit_ollama.pool.errand import Errand
 from gleitzeit_ollama.pool.lookout import Lookout

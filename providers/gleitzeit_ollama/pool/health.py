@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from gleitzeit.core.errors import GleitzeitError, ProviderUnavailableError
 from gleitzeit.core.errors import TimeoutError as TookTooLong
-from gleitzeit_ollama.pool.base import NodeState
+from gleitzeit_ollama.dispatch.base import NodeState
 
 _STRIKES = 3
 _FIRST_PAUSE = 1.0

@@ -9,7 +9,8 @@ from typing import Any, Self
 
 from gleitzeit.core.sections import read_section
 from gleitzeit.providers.base import Readiness
-from gleitzeit_ollama.pool.base import NodeReport, Want, full_name
+from gleitzeit_ollama.dispatch.base import Want
+from gleitzeit_ollama.pool.base import NodeReport, full_name
 from gleitzeit_ollama.pool.carrier import Carrier
 from gleitzeit_ollama.pool.errand import Errand
 from gleitzeit_ollama.pool.fleet import Fleet

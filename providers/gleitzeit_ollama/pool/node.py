@@ -10,7 +10,8 @@ import anyio
 
 from gleitzeit.core.errors import GleitzeitError, ProviderError, ProviderUnavailableError
 from gleitzeit.core.errors import TimeoutError as TookTooLong
-from gleitzeit_ollama.pool.base import NodeReport, NodeView, full_name
+from gleitzeit_ollama.dispatch.base import NodeView
+from gleitzeit_ollama.pool.base import NodeReport, full_name
 from gleitzeit_ollama.pool.discovery import Candidate, listens
 from gleitzeit_ollama.pool.health import Health
 from gleitzeit_ollama.wire.inventory import Installed, Loaded

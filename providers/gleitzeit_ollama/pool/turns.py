@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from gleitzeit_ollama.pool.base import NodeView, Want
-from gleitzeit_ollama.pool.dispatcher import Dispatcher
-from gleitzeit_ollama.pool.line import Ticket
+from gleitzeit_ollama.dispatch.base import NodeView, Want
+from gleitzeit_ollama.dispatch.dispatcher import Dispatcher
+from gleitzeit_ollama.dispatch.line import Ticket
 
 _TICK = 1.0
 

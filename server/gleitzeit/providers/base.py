@@ -21,7 +21,6 @@ from gleitzeit.core.protocol import MethodSpec, Protocol, prefix_of
 from gleitzeit.core.schema import check_parameters
 from gleitzeit.providers.files import file_in
 
-
 NOT_CACHED = "not_cached"
 """The fact in a task's metadata that says why its result is not kept."""
 

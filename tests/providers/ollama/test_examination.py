@@ -8,8 +8,9 @@ import pytest
 from tests.providers.ollama.calls.memory_pool import MemoryPool
 
 from gleitzeit.core.findings import Finding
+from gleitzeit_ollama.dispatch.base import NodeState
 from gleitzeit_ollama.examination import examine
-from gleitzeit_ollama.pool.base import NodeReport, NodeState
+from gleitzeit_ollama.pool.base import NodeReport
 from gleitzeit_ollama.settings import OllamaSettings
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from gleitzeit_ollama.pool.base import NodeReport, Reply, Want
+from gleitzeit_ollama.dispatch.base import Want
+from gleitzeit_ollama.pool.base import NodeReport, Reply
 
 JSON = dict[str, Any]
 Answering = Callable[[Mapping[str, Any]], Awaitable[JSON]]

@@ -9,8 +9,9 @@ from tests.providers.ollama.calls.memory_pool import MemoryPool
 
 from gleitzeit.core.schema import schema_problems
 from gleitzeit_ollama.calls.listing import models
+from gleitzeit_ollama.dispatch.base import NodeState
 from gleitzeit_ollama.methods.models import MODELS_SPEC
-from gleitzeit_ollama.pool.base import NodeReport, NodeState
+from gleitzeit_ollama.pool.base import NodeReport
 
 pytestmark = pytest.mark.anyio
 

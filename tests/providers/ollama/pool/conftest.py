@@ -12,7 +12,8 @@ import pytest
 from tests.providers.ollama.fake.node import FakeOllama
 
 from gleitzeit.core.errors import GleitzeitError
-from gleitzeit_ollama.pool.base import Reply, Want, full_name
+from gleitzeit_ollama.dispatch.base import Want
+from gleitzeit_ollama.pool.base import Reply, full_name
 from gleitzeit_ollama.pool.hub import OllamaHub
 
 OpenHub = Callable[..., OllamaHub]

@@ -19,7 +19,7 @@ from gleitzeit.core.errors import (
     ValidationError,
 )
 from gleitzeit.core.errors import TimeoutError as TookTooLong
-from gleitzeit_ollama.pool.base import Want
+from gleitzeit_ollama.dispatch.base import Want
 
 pytestmark = pytest.mark.anyio
 

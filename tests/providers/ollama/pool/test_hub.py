@@ -11,7 +11,8 @@ from tests.providers.ollama.fake.node import FakeOllama
 from tests.providers.ollama.pool.conftest import Chat, OpenHub, Said, ServeHub, failure
 
 from gleitzeit.core.errors import LimitError, ProviderUnavailableError
-from gleitzeit_ollama.pool.base import NodeReport, Want
+from gleitzeit_ollama.dispatch.base import Want
+from gleitzeit_ollama.pool.base import NodeReport
 from gleitzeit_ollama.pool.hub import OllamaHub
 
 pytestmark = pytest.mark.anyio

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from gleitzeit_ollama.pool.base import Want
-from gleitzeit_ollama.pool.line import Line, Ticket
+from gleitzeit_ollama.dispatch.base import Want
+from gleitzeit_ollama.dispatch.line import Line, Ticket
 
 
 def want(run: str = "", model: str = "a:latest") -> Want:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gleitzeit_ollama.pool.ledger import Average, Averages, Ledger
+from gleitzeit_ollama.dispatch.ledger import Average, Averages, Ledger
 
 
 def test_an_average_follows_a_change_that_stays() -> None:

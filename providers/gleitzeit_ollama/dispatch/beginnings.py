@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gleitzeit_ollama.pool.routing import share_at_hand
+from gleitzeit_ollama.dispatch.routing import share_at_hand
 
 
 class Beginnings:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gleitzeit_ollama.pool.routing import Outlook, alone, cost, crowded, displaced, remaining, share_at_hand
+from gleitzeit_ollama.dispatch.routing import Outlook, alone, cost, crowded, displaced, remaining, share_at_hand
 
 SECONDS = st.floats(0, 1000)
 

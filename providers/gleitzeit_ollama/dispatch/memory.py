@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gleitzeit_ollama.pool.base import LoadOptions, Want
+from gleitzeit_ollama.dispatch.base import LoadOptions, Want
 
 USUAL_CAPACITY = 3
 """OLLAMA_MAX_LOADED_MODELS where it is not set."""

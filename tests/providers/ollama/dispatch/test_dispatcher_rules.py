@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from gleitzeit.core.errors import LimitError
-from gleitzeit_ollama.pool.base import NodeView, Want
-from gleitzeit_ollama.pool.dispatcher import Dispatcher
-from gleitzeit_ollama.pool.line import Ticket
+from gleitzeit_ollama.dispatch.base import NodeView, Want
+from gleitzeit_ollama.dispatch.dispatcher import Dispatcher
+from gleitzeit_ollama.dispatch.line import Ticket
 
 NODES = ("one", "two", "three")
 MODELS = ("a:latest", "b:latest")

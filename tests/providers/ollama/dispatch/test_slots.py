@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gleitzeit_ollama.pool.slots import Slots
+from gleitzeit_ollama.dispatch.slots import Slots
 
 
 def test_what_is_configured_holds() -> None:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from heapq import heapreplace
 
-from gleitzeit_ollama.pool.base import LoadOptions, Want
-from gleitzeit_ollama.pool.ledger import Ledger
-from gleitzeit_ollama.pool.line import Ticket
-from gleitzeit_ollama.pool.memory import Resident
-from gleitzeit_ollama.pool.routing import Outlook, crowded, displaced, remaining
-from gleitzeit_ollama.pool.standing import Standing
+from gleitzeit_ollama.dispatch.base import LoadOptions, Want
+from gleitzeit_ollama.dispatch.ledger import Ledger
+from gleitzeit_ollama.dispatch.line import Ticket
+from gleitzeit_ollama.dispatch.memory import Resident
+from gleitzeit_ollama.dispatch.routing import Outlook, crowded, displaced, remaining
+from gleitzeit_ollama.dispatch.standing import Standing
 
 _SILENCE = 1.5
 """A node that gave no sign of life for so many times of what a request takes is taken to be in trouble."""

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from gleitzeit_ollama.pool.base import Want
-from gleitzeit_ollama.pool.memory import Memory
+from gleitzeit_ollama.dispatch.base import Want
+from gleitzeit_ollama.dispatch.memory import Memory
 
 NOBODY: frozenset[str] = frozenset()
 SMALL = (("num_ctx", 2048),)

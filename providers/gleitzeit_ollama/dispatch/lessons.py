@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gleitzeit_ollama.pool.ledger import Ledger
-from gleitzeit_ollama.pool.line import Ticket
-from gleitzeit_ollama.pool.routing import alone
-from gleitzeit_ollama.pool.standing import Standing
+from gleitzeit_ollama.dispatch.ledger import Ledger
+from gleitzeit_ollama.dispatch.line import Ticket
+from gleitzeit_ollama.dispatch.routing import alone
+from gleitzeit_ollama.dispatch.standing import Standing
 
 _WARM = 0.2
 """Seconds of `load_duration` that a model in memory takes at most: Ollama never says 0."""

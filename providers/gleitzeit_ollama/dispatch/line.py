@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gleitzeit_ollama.pool.base import Want
+from gleitzeit_ollama.dispatch.base import Want
 
 _AT_A_TIME = 8
 """How many requests of a run have the same turn: while no run has more, the order is that of arrival."""

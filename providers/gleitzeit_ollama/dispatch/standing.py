@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from gleitzeit_ollama.pool.base import NodeView
-from gleitzeit_ollama.pool.beginnings import Beginnings
-from gleitzeit_ollama.pool.line import Ticket
-from gleitzeit_ollama.pool.memory import Memory
-from gleitzeit_ollama.pool.routing import Outlook
-from gleitzeit_ollama.pool.slots import Slots
+from gleitzeit_ollama.dispatch.base import NodeView
+from gleitzeit_ollama.dispatch.beginnings import Beginnings
+from gleitzeit_ollama.dispatch.line import Ticket
+from gleitzeit_ollama.dispatch.memory import Memory
+from gleitzeit_ollama.dispatch.routing import Outlook
+from gleitzeit_ollama.dispatch.slots import Slots
 
 _AT_ONCE = 1.0
 """Seconds in which a model is on the list of those in memory, where nothing keeps it from being loaded."""

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gleitzeit.core.errors import LimitError
-from gleitzeit_ollama.pool.base import NodeView, Want
-from gleitzeit_ollama.pool.demand import Demand
-from gleitzeit_ollama.pool.forecast import Forecast, Surroundings
-from gleitzeit_ollama.pool.ledger import Ledger
-from gleitzeit_ollama.pool.lessons import learn
-from gleitzeit_ollama.pool.line import Line, Ticket
-from gleitzeit_ollama.pool.memory import USUAL_CAPACITY
-from gleitzeit_ollama.pool.routing import Outlook, cost
-from gleitzeit_ollama.pool.standing import Standing
+from gleitzeit_ollama.dispatch.base import NodeView, Want
+from gleitzeit_ollama.dispatch.demand import Demand
+from gleitzeit_ollama.dispatch.forecast import Forecast, Surroundings
+from gleitzeit_ollama.dispatch.ledger import Ledger
+from gleitzeit_ollama.dispatch.lessons import learn
+from gleitzeit_ollama.dispatch.line import Line, Ticket
+from gleitzeit_ollama.dispatch.memory import USUAL_CAPACITY
+from gleitzeit_ollama.dispatch.routing import Outlook, cost
+from gleitzeit_ollama.dispatch.standing import Standing
 
 _FAR_ENOUGH = 32
 """How many of the same kind may wait for better nodes before the rest of them is not looked at."""

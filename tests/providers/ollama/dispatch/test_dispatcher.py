@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from gleitzeit.core.errors import LimitError
-from gleitzeit_ollama.pool.base import NodeState, NodeView, Want
-from gleitzeit_ollama.pool.dispatcher import Dispatcher, Placement
-from gleitzeit_ollama.pool.line import Ticket
+from gleitzeit_ollama.dispatch.base import NodeState, NodeView, Want
+from gleitzeit_ollama.dispatch.dispatcher import Dispatcher, Placement
+from gleitzeit_ollama.dispatch.line import Ticket
 
 A, B = Want("a:latest"), Want("b:latest")
 BOTH = frozenset({"a:latest", "b:latest"})
