@@ -14,6 +14,7 @@ import pytest
 from tests.fork_server import ForkServer, Launch, launch_anew
 from tests.ways import FULL
 
+TOLD_TO_TESTS = ("GLEITZEIT_TEST_", "GLEITZEIT_WAYS")
 FENCE = re.compile(r"^ *```(?P<language>\w*)")
 
 
@@ -52,7 +53,7 @@ def nobody_else_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GLEITZEIT_HOME", str(tmp_path_factory.mktemp("home")))
-        for name in [name for name in os.environ if name.startswith("GLEITZEIT_TEST_")]:
+        for name in [name for name in os.environ if name.startswith(TOLD_TO_TESTS)]:
             patch.delenv(name)
         yield
 
