@@ -48,6 +48,12 @@ class PythonProvider(ProtocolProvider):
         finally:
             self._workshop = None
 
+    async def validate_request(self, method: str, parameters: dict[str, Any]) -> None:
+        """Check the parameters, of a few requests in each turn of the event loop. Raises `ValidationError`."""
+        if self._workshop is not None:
+            await self._workshop.pace.begin()
+        await super().validate_request(method, parameters)
+
     async def handle_request(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """Run code, or look at it.
 

@@ -14,6 +14,7 @@ from gleitzeit.core.keys import is_call
 from gleitzeit.providers.base import Readiness, TaskContext
 from gleitzeit_python.config import PythonSettings
 from gleitzeit_python.host import TaskHost
+from gleitzeit_python.pace import Pace
 from gleitzeit_python.requests.request import job_of, touches_files
 from gleitzeit_python.results.keeping import keep
 from gleitzeit_python.results.result import facts_of, result_of
@@ -30,6 +31,7 @@ class Workshop:
     """One for each provider that runs."""
 
     def __init__(self, settings: PythonSettings, make: Callable[[Tier], Sandbox], prove: Prove | None = None) -> None:
+        self.pace = Pace()
         self.tiers = Tiers(settings, make, prove)
         self._settings = settings
         self._turns = Turns(settings.workers)

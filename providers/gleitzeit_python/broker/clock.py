@@ -10,6 +10,8 @@ import anyio
 
 from gleitzeit_python.sandbox.base import Host
 
+_NOTICED = 0.001
+
 
 class Clock:
     """`seconds` from now on, without those that `waited` tells of."""
@@ -23,8 +25,11 @@ class Clock:
 
     def look(self) -> None:
         """Find out anew when the time is over: somebody may have begun or ended to wait for a person."""
-        if self._scope is not None:
-            self._scope.deadline = self._due
+        if self._scope is None:
+            return
+        due = self._due
+        if abs(due - self._scope.deadline) > _NOTICED:  # a call may take less than to set it anew
+            self._scope.deadline = due
 
     @property
     def _due(self) -> float:

@@ -11,6 +11,7 @@ from anyio.abc import TaskGroup
 
 from gleitzeit.core.errors import GleitzeitError, LimitError, ProviderError
 from gleitzeit_python.broker.artifacts import ArtifactTray
+from gleitzeit_python.broker.crew import Crew
 from gleitzeit_python.broker.frames import FrameError, FrameReader, framed
 from gleitzeit_python.broker.messages import Ask, Call, End, Piece, Progress, read
 from gleitzeit_python.broker.quota import Account, Quota
@@ -22,7 +23,8 @@ Send = Callable[[bytes], Awaitable[None]]
 class Conversation:
     """Takes what the worker sends and answers by `send`; `over` is set once it has said its last, or must not go on.
 
-    `end` is what it said last; `fault` why it was cut off instead. Requests are carried out in `tasks`.
+    `end` is what it said last; `fault` why it was cut off instead. Requests are carried out in `tasks`, which have to
+    be cancelled in the end; where it was `quiet`, there are none.
     """
 
     def __init__(self, job: Job, host: Host, send: Send, tasks: TaskGroup, quota: Quota | None = None) -> None:
@@ -30,6 +32,7 @@ class Conversation:
         self.over = anyio.Event()
         self.end: End | None = None
         self.fault: str | None = None
+        self.quiet = True
         self.account = Account(quota)
         self._job = job
         self._host = host
@@ -37,7 +40,7 @@ class Conversation:
         self._tasks = tasks
         self._frames = FrameReader()
         self._artifacts = ArtifactTray(job.limits.artifacts)
-        self._at_once = anyio.Semaphore(quota.at_once, fast_acquire=True)
+        self._crew = Crew(tasks, quota.at_once, self._carry_out)
         self._writing = anyio.Lock(fast_acquire=True)
         self._open: set[int] = set()
         self._report: Progress | None = None
@@ -79,6 +82,7 @@ class Conversation:
         """Tell the latest only: whoever tells it may be slower than the code."""
         if not self._job.interactive or not self.account.report():
             return
+        self.quiet = False
         if self._report is None:
             self._tasks.start_soon(self._tell)
         self._report = progress
@@ -93,30 +97,30 @@ class Conversation:
             raise FrameError("a request, which this code may not")
         if request.id in self._open:
             raise FrameError("two requests with one id")
-        refusal: LimitError | None = None
+        self._open.add(request.id)
+        self.quiet = False
         try:
             self.account.call()
         except LimitError as error:
-            refusal = error
-        self._open.add(request.id)
-        self._tasks.start_soon(self._answer, request, refusal)
+            self._tasks.start_soon(self._answer, request, _refused(request, error))
+        else:
+            self._crew.take(request)
 
-    async def _answer(self, request: Call | Ask, refusal: LimitError | None) -> None:
+    async def _carry_out(self, request: Call | Ask) -> None:
         try:
-            if refusal is not None:
-                raise refusal
-            async with self._at_once:
-                data = self._framed({"id": request.id, "result": await self._carried_out(request)})
+            if isinstance(request, Call):
+                result = await self._host.call(request.method, request.parameters)
+            else:
+                result = await self._host.ask(request.message, request.schema)
+            data = self._framed({"id": request.id, "result": result})
         except GleitzeitError as error:
-            data = framed({"id": request.id, "error": _told(error)})
+            data = _refused(request, error)
+        await self._answer(request, data)
+
+    async def _answer(self, request: Call | Ask, data: bytes) -> None:
         self._open.discard(request.id)
         with suppress(OSError, anyio.ClosedResourceError, anyio.BrokenResourceError):  # it may be gone by now
             await self.write(data)
-
-    async def _carried_out(self, request: Call | Ask) -> Any:
-        if isinstance(request, Call):
-            return await self._host.call(request.method, request.parameters)
-        return await self._host.ask(request.message, request.schema)
 
     def _framed(self, answer: Mapping[str, Any]) -> bytes:
         try:
@@ -132,5 +136,6 @@ class Conversation:
             await self._send(data)
 
 
-def _told(error: GleitzeitError) -> dict[str, Any]:
-    return {"code": error.code, "message": error.message, "hint": error.hint, "retryable": error.retryable}
+def _refused(request: Call | Ask, error: GleitzeitError) -> bytes:
+    told = {"code": error.code, "message": error.message, "hint": error.hint, "retryable": error.retryable}
+    return framed({"id": request.id, "error": told})

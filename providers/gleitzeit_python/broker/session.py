@@ -73,7 +73,6 @@ class Session:
             async with anyio.create_task_group() as tasks:
                 ending = await self._converse(tasks)
                 self._worker.kill()
-                tasks.cancel_scope.cancel()
         finally:
             self._worker.kill()
         assert ending is not None
@@ -87,6 +86,8 @@ class Session:
         conversation = Conversation(self._job, Timed(self._host, clock), self._send, tasks, self._quota)
         with self._watching(conversation):
             in_time = await clock.until(lambda: self._exchange(conversation))
+        if not conversation.quiet:
+            tasks.cancel_scope.cancel()
         return Ending.of(conversation, in_time=in_time)
 
     async def _exchange(self, conversation: Conversation) -> None:

@@ -187,7 +187,7 @@ class Pool:
 
     async def _present_zygote(self) -> Zygote:
         zygote = self._zygote
-        if zygote is not None and not zygote.gone and zygote.spawned < self._recycle and not self._is_outdated():
+        if zygote is not None and not zygote.gone and zygote.spawned < self._recycle:
             return zygote
         state = self._state()
         try:

@@ -25,6 +25,7 @@ class WorkerProcess:
     stderr: int
     exited: anyio.Event = field(default_factory=anyio.Event)
     exit: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    killed: bool = False
     closed: bool = False
 
     @property
@@ -38,7 +39,8 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End it, and with it all that it has started."""
-        if not self.closed:
+        if not self.closed and not self.killed:
+            self.killed = True
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 

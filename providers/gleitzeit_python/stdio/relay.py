@@ -85,8 +85,7 @@ def main() -> None:
     if process == 0:
         try:
             _become_job((output[1], errors[1], theirs.detach()))
-            task.prepare()
-            task.work(_CHANNEL, place, _addresses_in_use())
+            task.work_alone(_CHANNEL, place, _addresses_in_use())
         finally:
             os._exit(70)
     for descriptor in (output[1], errors[1], theirs.detach()):

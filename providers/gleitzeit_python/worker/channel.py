@@ -25,10 +25,11 @@ Settle = Callable[[Answer], None]
 
 
 class Channel:
-    """The worker's end of the socket pair."""
+    """The worker's end of the socket pair. A fork server makes it for all of its workers, each of which opens it."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
+    _socket: socket.socket
+
+    def __init__(self) -> None:
         self._writing = threading.Lock()
         self._state = threading.Condition()
         self._someone_reads = False
@@ -36,6 +37,10 @@ class Channel:
         self._ids = itertools.count(1)
         self._waiting: dict[int, Settle] = {}
         self._watched_by: dict[asyncio.AbstractEventLoop, int] = {}
+
+    def open(self, descriptor: int) -> None:
+        """Use the socket behind a descriptor."""
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
 
     def job(self) -> Any:
         """Wait for the first frame; nothing if the host goes instead."""

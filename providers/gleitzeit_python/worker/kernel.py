@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import struct
 from typing import Final
 
 from gleitzeit_python.worker.numbers import numbers
@@ -23,7 +24,8 @@ NEW_NETWORK: Final = 0x40000000
 _SET_PARENT_DEATH_SIGNAL: Final = 1
 _SET_DUMPABLE: Final = 4
 _SET_NO_NEW_PRIVILEGES: Final = 38
-_CAPABILITY_VERSION: Final = 0x20080522
+_CAPABILITIES_OF_ITSELF: Final = struct.pack("=Ii", 0x20080522, 0)
+_NO_CAPABILITIES: Final = bytes(24)
 _MOST_ARENAS: Final = -8
 _KILL: Final = 9
 
@@ -39,13 +41,13 @@ def checked(result: int, what: str) -> int:
     return result
 
 
-def attempt(name: str, *arguments: int | bytes | ctypes.Array[ctypes.c_char] | None) -> int:
-    """Make a system call; a negative result has left its error in `errno`."""
+def attempt(name: str, *arguments: int | bytes | None) -> int:
+    """Make a system call that writes to none of its arguments; a negative result has left its error in `errno`."""
     widened = [ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments]
     return int(libc.syscall(ctypes.c_long(NUMBERS[name]), *widened))
 
 
-def call(name: str, *arguments: int | bytes | ctypes.Array[ctypes.c_char] | None) -> int:
+def call(name: str, *arguments: int | bytes | None) -> int:
     """Make a system call that has to succeed."""
     return checked(attempt(name, *arguments), name)
 
@@ -94,8 +96,7 @@ def forbid_new_privileges() -> None:
 
 def drop_capabilities() -> None:
     """Give up every capability; without new privileges, none comes back."""
-    header = ctypes.create_string_buffer(_CAPABILITY_VERSION.to_bytes(4, "little") + bytes(4), 8)
-    call("capset", header, ctypes.create_string_buffer(24))
+    call("capset", _CAPABILITIES_OF_ITSELF, _NO_CAPABILITIES)
 
 
 def use_one_arena() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import stat
 import struct
@@ -63,7 +62,7 @@ def _ruleset(abi: int, handled: int) -> int:
     scopes = 3 if abi >= _ABI_WITH_SCOPES else 0
     size = 24 if scopes else 16 if network else 8
     attributes = struct.pack("QQQ", handled, network, scopes)[:size]
-    return call("landlock_create_ruleset", ctypes.create_string_buffer(attributes, size), size, 0)
+    return call("landlock_create_ruleset", attributes, size, 0)
 
 
 def _allow(rules: int, beneath: int, access: int) -> None:
@@ -71,6 +70,6 @@ def _allow(rules: int, beneath: int, access: int) -> None:
         is_folder = stat.S_ISDIR(os.fstat(beneath).st_mode)
         granted = access if is_folder else access & _OF_FILES
         rule = struct.pack("=Qi", granted, beneath)
-        call("landlock_add_rule", rules, _PATH_BENEATH, ctypes.create_string_buffer(rule, len(rule)), 0)
+        call("landlock_add_rule", rules, _PATH_BENEATH, rule, 0)
     finally:
         os.close(beneath)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import resource
-import signal
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,8 +14,8 @@ THREAD_STACK: Final = 2 << 20
 _HEADROOM: Final = 16 << 20
 _MOST_THREADS: Final = 64
 _MOST_THREADS_OF_A_USER: Final = 4096
+_MOST_DESCRIPTORS: Final = 64
 _STANDING: Final = {
-    "RLIMIT_NOFILE": 64,
     "RLIMIT_CORE": 0,
     "RLIMIT_STACK": 8 << 20,
     "RLIMIT_MEMLOCK": 0,
@@ -34,14 +33,19 @@ def addresses_in_use(processes: int) -> int:
         os.close(statistics)
 
 
-def hold(*, own_user_namespace: bool) -> None:
-    """Set what does not depend on the job."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    threads = _MOST_THREADS if own_user_namespace else _MOST_THREADS_OF_A_USER
-    for name, value in {**_STANDING, "RLIMIT_NPROC": threads}.items():
+def hold_all() -> None:
+    """Set what a fork server can do with itself, and its workers inherit."""
+    for name, value in _STANDING.items():
         kind = getattr(resource, name, None)  # not every system counts everything
         if kind is not None:
             _lower(kind, value, value)
+
+
+def hold(*, own_user_namespace: bool) -> None:
+    """Set the rest of what does not depend on the job."""
+    threads = _MOST_THREADS if own_user_namespace else _MOST_THREADS_OF_A_USER
+    _lower(resource.RLIMIT_NPROC, threads, threads)
+    _lower(resource.RLIMIT_NOFILE, _MOST_DESCRIPTORS, _MOST_DESCRIPTORS)
 
 
 def apply(limits: Mapping[str, Any], taken: int) -> None:

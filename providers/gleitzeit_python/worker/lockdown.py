@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,8 @@ class Lock:
     processes: int
     abi: int
     filter: Filter
+    readable: tuple[str, ...]
+    given: tuple[str, ...]
 
     @classmethod
     def of(cls, options: Options, processes: int) -> Self:
@@ -40,11 +41,10 @@ class Lock:
             sees_host_files=not options.namespaces,
             truncates=options.namespaces or abi >= _ABI_WITH_TRUNCATE,
         )
-        return cls(options, processes, abi, Filter(instructions))
+        return cls(options, processes, abi, Filter(instructions), _readable(options), _given(options))
 
     def close(self, descriptors: Sequence[int], host_work: str | None) -> Place:
         """Give up all that a job does not need, and say where it works."""
-        _default_signals()
         processes = _keep(descriptors, self.processes)
         if self.options.namespaces:
             namespaces.separate(processes, self.options)
@@ -61,26 +61,19 @@ class Lock:
         kernel.forbid_new_privileges()
         limits.hold(own_user_namespace=self.options.namespaces)
         if self.abi:
-            readable = [*_readable(self.options), *_DEVICES]
-            landlock.restrict(self.abi, readable, [place.work, place.scratch, os.devnull], _given(self.options))
+            landlock.restrict(self.abi, self.readable, [place.work, place.scratch, os.devnull], self.given)
         self.filter.install(os.getpid())
 
 
-def _readable(options: Options) -> list[str]:
+def _readable(options: Options) -> tuple[str, ...]:
     if options.namespaces:
-        return ["/etc", *(bind.target for bind in options.read_only)]
-    return [bind.source for bind in options.read_only if not bind.given]
+        below = (bind.target for bind in options.read_only if not bind.target.startswith("/etc/"))
+        return ("/etc", *below, *_DEVICES)
+    return (*(bind.source for bind in options.read_only if not bind.given), *_DEVICES)
 
 
-def _given(options: Options) -> list[str]:
-    return [] if options.namespaces else [bind.source for bind in options.read_only if bind.given]
-
-
-def _default_signals() -> None:
-    """A job starts as any program of Python does; the fork server's wakeup belongs to the fork server."""
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+def _given(options: Options) -> tuple[str, ...]:
+    return () if options.namespaces else tuple(bind.source for bind in options.read_only if bind.given)
 
 
 def _keep(descriptors: Sequence[int], processes: int) -> int:

@@ -38,14 +38,21 @@ def run(descriptor: int) -> NoReturn:
     processes = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     taken = limits.addresses_in_use(processes)
     os.close(processes)
-    prepare()
     here = os.getcwd()  # noqa: PTH109 it is handed on as text
-    work(descriptor, Place(here, os.environ.get("TMPDIR", here)), taken)
+    work_alone(descriptor, Place(here, os.environ.get("TMPDIR", here)), taken)
 
 
-def work(descriptor: int, place: Place, taken: int) -> NoReturn:
-    """Wait for a job, carry it out, tell how it ended, and end with it."""
-    channel = Channel(descriptor)
+def work_alone(descriptor: int, place: Place, taken: int) -> NoReturn:
+    """Do for one worker what a fork server does for all, and have it work."""
+    prepare()
+    scene.open_streams()
+    channel = Channel()
+    channel.open(descriptor)
+    work(channel, place, taken)
+
+
+def work(channel: Channel, place: Place, taken: int) -> NoReturn:
+    """Wait for a job, carry it out, tell how it ended, and end with it. Channel and streams are open."""
     _warm_up()
     try:
         job = channel.job()
@@ -75,8 +82,7 @@ def _carried_out(job: Job, channel: Channel, place: Place, taken: int) -> End:
 
 def _warm_up() -> None:
     """Touch the memory that a job needs while nobody waits: a page that forks share is copied at its first use."""
-    scene.open_streams()
-    rehearsal: Job = {"code": "print(end='')", "filename": "<task>", "mode": "inline", "allowed_modules": []}
+    rehearsal: Job = {"code": "print(end='')", "filename": "<task>", "mode": "inline"}
     main = scene.main_module(rehearsal)
     _run(_compiled(rehearsal), main)
     json.loads(json.dumps(ending.result(rehearsal, main)))

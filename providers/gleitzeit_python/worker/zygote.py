@@ -25,10 +25,11 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
-from gleitzeit_python.worker import kernel, landlock, limits, namespaces, task
+from gleitzeit_python.worker import kernel, landlock, limits, namespaces, scene, task
+from gleitzeit_python.worker.channel import Channel
 from gleitzeit_python.worker.lockdown import CHANNEL, Lock
 from gleitzeit_python.worker.options import SCRATCH, WORK, Options, options
 from gleitzeit_python.worker.removal import remove
@@ -49,7 +50,10 @@ class Zygote:
         self._lock = Lock.of(settings, processes)
         self._own = os.pidfd_open(os.getpid())
         self._workers: dict[int, str | None] = {}
+        self._children: dict[int, int] = {}
+        self._waiting = select.poll()
         self._parent_of_workers = 0 if settings.namespaces else os.getpid()
+        self._channel = Channel()
         self._taken = limits.addresses_in_use(processes)
 
     def greet(self, pid: int, missing: Sequence[str]) -> None:
@@ -59,18 +63,13 @@ class Zygote:
 
     def serve(self) -> None:
         """Make workers until the host goes."""
-        ended, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, _noted)
-        waiting = select.poll()
-        waiting.register(self._control, select.POLLIN)
-        waiting.register(ended, select.POLLIN)
+        control = self._control.fileno()
+        self._waiting.register(control, select.POLLIN)
         while True:
-            ready = [descriptor for descriptor, _ in waiting.poll()]
-            if ended in ready:
-                os.read(ended, 4096)
-                self._reap()
-            if self._control.fileno() in ready and not self._answer():
+            ready = {descriptor for descriptor, _ in self._waiting.poll()}
+            for descriptor in ready & self._children.keys():
+                self._reap(descriptor)
+            if control in ready and not self._answer():
                 return
 
     def close(self) -> None:
@@ -109,9 +108,15 @@ class Zygote:
         if pid == 0:
             self._become_worker(descriptors, wanted.get("work"))
         self._workers[pid] = wanted.get("work")
+        descriptor = self._watch(pid)
+        socket.send_fds(self._control, [b'{"pid":%d}' % pid], [descriptor])
+
+    def _watch(self, pid: int) -> int:
+        """Hear of the end of a child by a descriptor of it: a handler of SIGCHLD would be in the way of each worker."""
         descriptor = os.pidfd_open(pid)
-        socket.send_fds(self._control, [json.dumps({"pid": pid}).encode()], [descriptor])
-        os.close(descriptor)
+        self._children[descriptor] = pid
+        self._waiting.register(descriptor, select.POLLIN)
+        return descriptor
 
     def _become_worker(self, descriptors: Sequence[int], work: str | None) -> NoReturn:
         try:
@@ -125,19 +130,22 @@ class Zygote:
             with contextlib.suppress(OSError):
                 os.write(CHANNEL, json.dumps({"end": broken}).encode() + b"\n")
             os._exit(_FAILED)
-        task.work(CHANNEL, place, self._taken)
+        self._channel.open(CHANNEL)
+        task.work(self._channel, place, self._taken)
 
-    def _reap(self) -> None:
-        for pid, status in _ended():
-            if pid not in self._workers:
-                continue
-            if self._options.notices:
-                code = os.waitstatus_to_exitcode(status)
-                by = {"code": code, "signal": None} if code >= 0 else {"code": None, "signal": -code}
-                _tell(self._control, {"exited": pid, **by})
-            folder = self._workers.pop(pid)
-            if folder is not None:
-                _remove(folder)
+    def _reap(self, descriptor: int) -> None:
+        self._waiting.unregister(descriptor)
+        os.close(descriptor)
+        pid, status = os.waitpid(self._children.pop(descriptor), 0)
+        if pid not in self._workers:
+            return
+        if self._options.notices:
+            code = os.waitstatus_to_exitcode(status)
+            by = {"code": code, "signal": None} if code >= 0 else {"code": None, "signal": -code}
+            _tell(self._control, {"exited": pid, **by})
+        folder = self._workers.pop(pid)
+        if folder is not None and (remover := _remove(folder)):
+            self._watch(remover)
 
 
 def serve(descriptor: int) -> None:
@@ -176,6 +184,8 @@ def _settle(control: socket.socket, step: list[str]) -> Zygote:
         kernel.set_dumpable(False)
     step[0] = "preload"
     missing = _preload(settings)
+    _usual_signals()
+    limits.hold_all()
     _check_single(processes)
     zygote = Zygote(control, settings, processes)
     zygote.greet(pid, missing)
@@ -217,9 +227,31 @@ def _preload(settings: Options) -> list[str]:
         except Exception:  # noqa: BLE001 a module may fail as it likes; a job that imports it will see how
             missing.append(name)
     task.prepare()
+    _open_streams()
     gc.collect()
     gc.freeze()
     return missing
+
+
+def _open_streams() -> None:
+    """Open those of all workers on pipes, as theirs are: a stream remembers of what kind its descriptor was."""
+    own = {number: os.dup(number) for number in (1, 2)}
+    reading, writing = os.pipe()
+    for number in own:
+        os.dup2(writing, number)
+    scene.open_streams()
+    for number, descriptor in own.items():
+        os.dup2(descriptor, number)
+    for descriptor in (*own.values(), reading, writing):
+        os.close(descriptor)
+
+
+def _usual_signals() -> None:
+    """A job starts as any program of Python does, whatever the preloaded modules have made of it."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _check_single(processes: int) -> None:
@@ -233,34 +265,21 @@ def _check_single(processes: int) -> None:
         raise RuntimeError(f"the preloaded modules have started {count - 1} threads")
 
 
-def _noted(number: int, frame: object) -> None:
-    """A handler has to be there for the wakeup descriptor to be written to."""
-
-
-def _ended() -> Iterator[tuple[int, int]]:
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            return
-        yield pid, status
-
-
-def _remove(folder: str) -> None:
-    """Remove a folder; one that is full in a process of its own, for meanwhile others want workers."""
+def _remove(folder: str) -> int:
+    """Remove a folder; one that is full in a child, whose pid this is, for meanwhile others want workers."""
     try:
         for path in (folder + WORK, folder + SCRATCH, folder):
             os.rmdir(path)  # noqa: PTH106 no pathlib where it must be quick
-        return
+        return 0
     except OSError:
         pass
-    if os.fork() == 0:
+    pid = os.fork()
+    if pid == 0:
         try:
             remove(folder)
         finally:
             os._exit(0)
+    return pid
 
 
 def _tell(control: socket.socket, message: dict[str, Any]) -> None:

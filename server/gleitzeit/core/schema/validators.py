@@ -169,23 +169,27 @@ def _all_of(application: Application, schema: Mapping[str, Any], value: Any, pat
 
 def _any_of(application: Application, schema: Mapping[str, Any], value: Any, path: Path) -> Found:
     schemas = _schemas(schema["anyOf"])
-    misfit = _misnamed(schemas, value, path, only_one=False) or _closest(application, schemas, value, path)
-    if misfit is not None:
+    if is_mapping(value) and (names := required_names(schemas)):
+        yield from _misnamed(value, names, path, only_one=False)
+    elif (misfit := _closest(application, schemas, value, path)) is not None:
         yield misfit
 
 
 def _one_of(application: Application, schema: Mapping[str, Any], value: Any, path: Path) -> Found:
     schemas = _schemas(schema["oneOf"])
-    misfit = _misnamed(schemas, value, path, only_one=True) or _closest(application, schemas, value, path)
-    if misfit is not None:
+    if is_mapping(value) and (names := required_names(schemas)):
+        yield from _misnamed(value, names, path, only_one=True)
+    elif (misfit := _closest(application, schemas, value, path)) is not None:
         yield misfit
     elif sum(1 for _ in islice((inner for inner in schemas if application.fits(inner, value)), 2)) > 1:
         yield Misfit(path, "fits more than one of the alternatives", keyword="oneOf")
 
 
-def _misnamed(schemas: list[Any], value: Any, path: Path, *, only_one: bool) -> Misfit | None:
-    message = misnamed(value, required_names(schemas), only_one=only_one)
-    return None if message is None else Misfit(path, message, keyword="required")
+def _misnamed(value: Mapping[str, Any], names: list[str], path: Path, *, only_one: bool) -> Found:
+    """All that alternatives find which ask for nothing but one of these fields each."""
+    message = misnamed(value, names, only_one=only_one)
+    if message is not None:
+        yield Misfit(path, message, keyword="required")
 
 
 def _closest(application: Application, schemas: list[Any], value: Any, path: Path) -> Misfit | None:

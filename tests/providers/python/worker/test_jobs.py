@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -109,6 +110,14 @@ while len(heard) < 3: signal.pause()
 result = sorted(heard) == sorted((signal.SIGUSR1, signal.SIGALRM, signal.SIGTERM))
 """
     assert server.run(code).value is True
+
+
+def test_signals_and_streams_are_as_programs_find_them(server: Server) -> None:
+    signals = "import signal\nresult = [int(signal.getsignal(number)) for number in args]"
+    args = [int(number) for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ)]
+    assert server.run(signals, args=args).value == [0, 1, 1]
+    streams = "import sys\nresult = [[a.encoding, a.errors, a.seekable()] for a in (sys.stdout, sys.stderr)]"
+    assert server.run(streams).value == [["utf-8", "backslashreplace", False]] * 2
 
 
 def test_a_job_without_protection_is_run_the_same_way() -> None:
