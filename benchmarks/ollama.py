@@ -29,7 +29,7 @@ CALL_BOUND = 1.0
 FIRST_BOUND = 2.0
 SHARE_BOUND = 0.95
 
-SERVICE_SECONDS = 0.1
+SERVICE_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
