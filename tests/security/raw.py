@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import pwd
+import secrets
 import select
 import signal
 import socket
@@ -269,11 +270,9 @@ class Server:
         return ran
 
     def _folder(self) -> str:
-        folder = tempfile.mkdtemp(prefix="gleitzeit-test-")
-        self.folders.append(Path(folder))
-        if self._user is not None:
-            os.chown(folder, self._user.pw_uid, self._user.pw_gid)
-        return folder
+        folder = Path(tempfile.gettempdir(), f"gleitzeit-test-{secrets.token_hex(8)}")
+        self.folders.append(folder)
+        return str(folder)
 
     def _hear(self) -> tuple[dict[str, Any], list[int]]:
         while True:

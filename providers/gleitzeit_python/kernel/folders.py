@@ -18,16 +18,16 @@ _FIELD_OF_START = 19
 
 
 class WorkFolders:
-    """Makes folders whose names say whose they are. A zygote removes them; those of a dead one are left to us."""
+    """Folders whose names say whose they are. A zygote makes and removes them; those of a dead one are left to us."""
 
     def __init__(self, place: Path | None = None) -> None:
         self._place = place or Path(tempfile.gettempdir())
         self._server = f"{_PREFIX}{os.getpid()}-{_started(os.getpid())}-"
         self._prefix = f"{self._server}{secrets.token_hex(4)}-"
 
-    def make(self) -> str:
-        """A new one, empty."""
-        return tempfile.mkdtemp(prefix=self._prefix, dir=self._place)
+    def name(self) -> str:
+        """Where a new one can be made: by the zygote, which is still there if this process is killed."""
+        return str(self._place / f"{self._prefix}{secrets.token_hex(8)}")
 
     def sweep(self, *, own: bool = False) -> None:
         """Remove what dead servers have left, and with `own` what is left of those made here."""

@@ -168,12 +168,7 @@ class KernelSandbox(Sandbox):
         return self._pools[packages]
 
     def _folder(self) -> str | None:
-        if self.kind != "ll":
-            return None
-        try:
-            return self._folders.make()
-        except OSError as error:
-            raise ProviderUnavailableError(f"the sandbox has no folder to work in: {error}") from error
+        return self._folders.name() if self.kind == "ll" else None
 
     def _installed(self) -> tuple[int, ...]:
         return self._layout.changes()

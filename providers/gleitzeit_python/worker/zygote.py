@@ -8,8 +8,9 @@ What is spoken on the control socket, a datagram each (SOCK_SEQPACKET):
     zygote  {"pid"} with the worker's pidfd, or {"error"}
     zygote  {"exited": pid, "code": n | null, "signal": n | null}, for each worker, if the options say `"notices": true`
 
-Pids are those of the zygote's own namespace: names for notices, nothing to signal by. A folder for work is the host's
-to make and the zygote's to remove, once its worker has ended. `pid` in "ready" is that of the process that was started.
+Pids are those of the zygote's own namespace: names for notices, nothing to signal by. A folder for work is named by
+the host, and the zygote's to make, and to remove once its worker has ended. `pid` in "ready" is that of the process
+that was started.
 """
 
 from __future__ import annotations
@@ -104,10 +105,11 @@ class Zygote:
             # A process can make a namespace of processes for its children only from within its own.
             kernel.set_namespace(self._own, kernel.NEW_PROCESSES)
             kernel.unshare(kernel.NEW_PROCESSES)
-        pid = os.fork()
+        folder = wanted.get("work")
+        pid = _fork_with(folder)
         if pid == 0:
-            self._become_worker(descriptors, wanted.get("work"))
-        self._workers[pid] = wanted.get("work")
+            self._become_worker(descriptors, folder)
+        self._workers[pid] = folder
         descriptor = self._watch(pid)
         socket.send_fds(self._control, [b'{"pid":%d}' % pid], [descriptor])
 
@@ -263,6 +265,18 @@ def _check_single(processes: int) -> None:
         os.close(threads)
     if count > 1:
         raise RuntimeError(f"the preloaded modules have started {count - 1} threads")
+
+
+def _fork_with(folder: str | None) -> int:
+    """Fork, with a new folder where one is named. The host only names it: if it is killed, nobody would remove it."""
+    if folder is not None:
+        os.mkdir(folder, 0o700)  # noqa: PTH102 no pathlib where it must be quick
+    try:
+        return os.fork()
+    except OSError:
+        if folder is not None:
+            os.rmdir(folder)  # noqa: PTH106 as above
+        raise
 
 
 def _remove(folder: str) -> int:

@@ -210,11 +210,11 @@ async def test_a_worker_that_nobody_waits_for_any_more_leaves_no_folder(own: Any
     folders = WorkFolders(tmp_path)
     with anyio.CancelScope() as scope:
         scope.cancel()
-        await own.spawn(folders.make)
+        await own.spawn(folders.name)
     assert names_in(tmp_path) == set()
     own.process.kill()
     with pytest.raises(ProviderUnavailableError):
-        await own.spawn(folders.make)
+        await own.spawn(folders.name)
     assert names_in(tmp_path) == set()
 
 
@@ -222,7 +222,7 @@ async def test_a_worker_that_nobody_waits_for_any_more_leaves_no_folder(own: Any
 async def test_a_fork_server_that_is_killed_leaves_no_folder(own: Any, tmp_path: Path) -> None:
     from gleitzeit_python.kernel.folders import WorkFolders
 
-    worker = await own.spawn(WorkFolders(tmp_path).make)
+    worker = await own.spawn(WorkFolders(tmp_path).name)
     assert names_in(tmp_path) != set()
     own.process.kill()
     await own.ended()

@@ -136,7 +136,9 @@ def test_folders_of_dead_servers_are_removed(tmp_path: Path) -> None:
     dead.mkdir()
     (dead / "file").write_text("x", encoding="utf-8")
     folders = WorkFolders(tmp_path)
-    own, other = Path(folders.make()), Path(WorkFolders(tmp_path).make())
+    own, other = Path(folders.name()), Path(WorkFolders(tmp_path).name())
+    own.mkdir()
+    other.mkdir()
     stranger = tmp_path / "gleitzeit-job-mine"
     stranger.mkdir()
     folders.sweep()
