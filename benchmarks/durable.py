@@ -8,7 +8,6 @@ and system; a ratio is the median of the ratios round by round. A measurement is
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
@@ -17,9 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.contender import Shape
+from benchmarks.options import parser_of, show
 from benchmarks.peers.environment import NotInstalledError, python_of
 from benchmarks.rounds import ROOT, ContenderError, Entry, Process, in_turns
-from benchmarks.table import Line, Section, as_json, as_text
+from benchmarks.table import Line, Section
 
 CPU = ("us of CPU", "of other", "ratio")
 FLOOR_BOUND = 4.0
@@ -159,11 +159,7 @@ def script(name: str, argument: int) -> dict[str, float]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--quick", action="store_true", help="small sizes, to see that it all runs")
-    parser.add_argument("--no-peers", action="store_true", help="leave the other engines out")
-    parser.add_argument("--rounds", type=int, default=0)
+    parser = parser_of(__doc__, peers="leave the other engines out")
     parser.add_argument("--peer-rounds", type=int, default=0)
     options = parser.parse_args()
     extent = QUICK if options.quick else Extent()
@@ -173,7 +169,7 @@ def main() -> None:
     sections = [against_the_floor(extent), within(extent), growth(extent)]
     if not options.no_peers:
         sections += [against_a_peer(peer, extent) for peer in PEERS]
-    print(as_json(sections) if options.json else as_text(sections))
+    show(sections, options)
 
 
 if __name__ == "__main__":

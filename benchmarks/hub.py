@@ -9,7 +9,6 @@ round. Ours records each call in its database. A measurement is no test: the exi
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -24,9 +23,10 @@ from typing import Literal
 from benchmarks import hubs, process_table
 from benchmarks.host import Host
 from benchmarks.hubs import Hub, Server
+from benchmarks.options import parser_of, show
 from benchmarks.peers.environment import NotInstalledError
 from benchmarks.rounds import ROOT, ContenderError, Samples, by_turns
-from benchmarks.table import Line, Section, as_json, as_text
+from benchmarks.table import Line, Section
 
 WIDTH = 16
 FEW, MANY = 5, 20
@@ -245,17 +245,12 @@ def wall_of_calls(host: Host, extent: Extent) -> Take:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--quick", action="store_true", help="small sizes, to see that it all runs")
-    parser.add_argument("--no-peers", action="store_true", help="leave FastMCP out")
-    parser.add_argument("--rounds", type=int, default=0)
-    options = parser.parse_args()
+    options = parser_of(__doc__, peers="leave FastMCP out").parse_args()
     extent = QUICK if options.quick else Extent()
     if options.rounds:
         extent = replace(extent, rounds=options.rounds, starts=options.rounds)
     sections = measured(extent, with_peers=not options.no_peers)
-    print(as_json(sections) if options.json else as_text(sections))
+    show(sections, options)
 
 
 def measured(extent: Extent, with_peers: bool) -> Sequence[Section]:

@@ -9,7 +9,6 @@ raw `httpx2` take turns, call by call. A measurement is no test: the exit code i
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 from collections.abc import Sequence
@@ -20,7 +19,8 @@ from tests.providers.ollama.fake.process import fake_nodes
 
 from benchmarks.callers import Caller, Took, alternating, cpu_of, pooled, provided, raw
 from benchmarks.crowd import loads_of, makespan, mixed, split, work_of
-from benchmarks.table import Line, Section, as_json, as_text
+from benchmarks.options import parser_of, show
+from benchmarks.table import Line, Section
 
 MODEL = "tiny:latest"
 COLUMNS = ("ours", "raw", "measured")
@@ -127,16 +127,12 @@ async def measured(extent: Extent) -> Sequence[Section]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--quick", action="store_true", help="small sizes, to see that it all runs")
-    parser.add_argument("--rounds", type=int, default=0)
-    options = parser.parse_args()
+    options = parser_of(__doc__).parse_args()
     extent = QUICK if options.quick else Extent()
     if options.rounds:
         extent = replace(extent, rounds=options.rounds)
     sections = anyio.run(measured, extent)
-    print(as_json(sections) if options.json else as_text(sections))
+    show(sections, options)
 
 
 if __name__ == "__main__":

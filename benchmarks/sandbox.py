@@ -8,7 +8,6 @@ is the median of the ratios round by round. A measurement is no test: the exit c
 
 from __future__ import annotations
 
-import argparse
 import gc
 import os
 import resource
@@ -26,10 +25,11 @@ from unittest.mock import patch
 
 import anyio
 
+from benchmarks.options import parser_of, show
 from benchmarks.peers import containers, monty
 from benchmarks.peers.environment import NotInstalledError
 from benchmarks.rounds import ContenderError
-from benchmarks.table import Line, Section, as_json, as_text
+from benchmarks.table import Line, Section
 from gleitzeit.core.errors import GleitzeitError, TimeoutError
 from gleitzeit.providers.base import Detached, TaskContext, enter_task
 from gleitzeit.registry import ProtocolProviderRegistry
@@ -277,17 +277,12 @@ async def measured(extent: Extent, *, with_peers: bool) -> Sequence[Section]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--quick", action="store_true", help="small sizes, to see that it all runs")
-    parser.add_argument("--no-peers", action="store_true", help="leave the others out")
-    parser.add_argument("--rounds", type=int, default=0)
-    options = parser.parse_args()
+    options = parser_of(__doc__, peers="leave the others out").parse_args()
     extent = QUICK if options.quick else Extent()
     if options.rounds:
         extent = replace(extent, rounds=options.rounds)
     sections = anyio.run(lambda: measured(extent, with_peers=not options.no_peers))
-    print(as_json(sections) if options.json else as_text(sections))
+    show(sections, options)
 
 
 if __name__ == "__main__":
