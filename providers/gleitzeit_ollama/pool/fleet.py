@@ -30,7 +30,8 @@ class Fleet:
         self._nodes = _nodes(settings)
         self._turns = Turns(settings.max_queue, self._hopeful)
         self._pulls = Pulls(settings.load_timeout)
-        self.lookout = Lookout(self._nodes, self._looked, interval=settings.health_interval, timeout=settings.timeout)
+        looked = partial(self.note, looked=True)
+        self.lookout = Lookout(self._nodes, looked, interval=settings.health_interval, timeout=settings.timeout)
 
     @property
     def nodes(self) -> list[Node]:
@@ -44,14 +45,10 @@ class Fleet:
         for node in self._nodes.values():
             await node.aclose()
 
-    def note(self, node: Node) -> None:
-        """Let routing know how a node stands now."""
+    def note(self, node: Node, *, looked: bool = False) -> None:
+        """Let routing know how a node stands now, be it after a look at it."""
         if node.known:
-            self._turns.see(node.name, node.view())
-
-    def _looked(self, node: Node) -> None:
-        if node.known:
-            self._turns.see(node.name, node.view(), looked=True)
+            self._turns.see(node.name, node.view(), looked=looked)
 
     def node_of(self, turn: Turn) -> Node:
         """The node that a turn is at."""

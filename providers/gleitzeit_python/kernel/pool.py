@@ -169,7 +169,7 @@ class Pool:
 
     async def _made(self) -> Taken:
         zygote = await self._present_zygote()
-        return Taken(await zygote.spawn(self._folder), zygote)
+        return Taken(await zygote.spawn(self._folder()), zygote)
 
     def _hand_out(self, taken: Taken) -> None:
         if not self._waiting:

@@ -144,7 +144,7 @@ class KernelSandbox(Sandbox):
         except (ZygoteError, OSError) as error:
             raise ProviderUnavailableError(f"the sandbox can't start: {error}") from error
         try:
-            taken = Taken(await zygote.spawn(self._folder), zygote)
+            taken = Taken(await zygote.spawn(self._folder()), zygote)
             try:
                 return await self._run_in(taken, text, job, host)
             finally:

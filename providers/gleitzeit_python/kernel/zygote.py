@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -73,15 +73,15 @@ class Zygote:
         words = self._stderr.decode("utf-8", "replace").strip().splitlines()
         return f"; it wrote: {words[-1]}" if words else ""
 
-    async def spawn(self, name: Callable[[], str | None]) -> WorkerProcess:
-        """A worker, locked down, that waits for its job, in a folder of its own where `name` names one.
+    async def spawn(self, folder: str | None) -> WorkerProcess:
+        """A worker, locked down, that waits for its job, in a new folder where one is named.
 
         Raises `ProviderUnavailableError` where it can't be had.
         """
         async with self._turn:
             with anyio.CancelScope(shield=True):  # an answer that nobody takes would be taken for that of the next
                 with anyio.move_on_after(SPAWN_SECONDS):
-                    return await self._spawn_in(name())
+                    return await self._spawn_in(folder)
                 self.close()
         raise ProviderUnavailableError(f"the fork server of the sandbox said nothing for {SPAWN_SECONDS:g} s")
 

@@ -197,7 +197,7 @@ async def test_without_descriptors_there_is_no_worker_and_none_is_lost(
     with monkeypatch.context() as patch:
         patch.setattr(socket, "socketpair", none_left)
         with pytest.raises(ProviderUnavailableError, match="Too many open files"):
-            await own.spawn(lambda: None)
+            await own.spawn(None)
     with pytest.raises(OSError, match="nowhere"):
         await Zygote.start(Plan("ll", (), python="/nowhere"))
     assert names_in(Path("/proc/self/fd")) == before
@@ -210,11 +210,11 @@ async def test_a_worker_that_nobody_waits_for_any_more_leaves_no_folder(own: Any
     folders = WorkFolders(tmp_path)
     with anyio.CancelScope() as scope:
         scope.cancel()
-        await own.spawn(folders.name)
+        await own.spawn(folders.name())
     assert names_in(tmp_path) == set()
     own.process.kill()
     with pytest.raises(ProviderUnavailableError):
-        await own.spawn(folders.name)
+        await own.spawn(folders.name())
     assert names_in(tmp_path) == set()
 
 
@@ -222,7 +222,7 @@ async def test_a_worker_that_nobody_waits_for_any_more_leaves_no_folder(own: Any
 async def test_a_fork_server_that_is_killed_leaves_no_folder(own: Any, tmp_path: Path) -> None:
     from gleitzeit_python.kernel.folders import WorkFolders
 
-    worker = await own.spawn(WorkFolders(tmp_path).name)
+    worker = await own.spawn(WorkFolders(tmp_path).name())
     assert names_in(tmp_path) != set()
     own.process.kill()
     await own.ended()
