@@ -49,10 +49,13 @@ class Connection(asyncio.Protocol):
         self._buffer = bytearray()
         self._scope: anyio.CancelScope | None = None
         self._transport: asyncio.Transport | None = None
+        self._broken = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        if self._broken:
+            self.reset()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -103,7 +106,8 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def reset(self) -> None:
-        """Break the connection: the other side sees a reset."""
+        """Break the connection, also one that is just being made: the other side sees a reset."""
+        self._broken = True
         if self._transport is not None:
             endpoint: socket.socket = self._transport.get_extra_info("socket")
             endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import anyio
+import anyio.lowlevel
 from tests.providers.ollama.fake import library
 from tests.providers.ollama.fake.answer import Answers, Asked, echo
 from tests.providers.ollama.fake.connection import JSON_TYPE, TEXT_TYPE, Connection, Request, encoded
@@ -23,6 +24,7 @@ from tests.providers.ollama.fake.state import State
 
 PAGE = b"<!DOCTYPE html><html><body><h1>It works!</h1></body></html>"
 HTML_TYPE = "text/html; charset=utf-8"
+_STEPS_OF_ACCEPTING = 3  # a server that closes within them leaves the connection open, with nobody at its end
 
 
 class FakeOllama:
@@ -73,6 +75,7 @@ class FakeOllama:
         self.port = port
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
+        self._is_up = False
         self._stack = AsyncExitStack()
 
     @property
@@ -109,6 +112,7 @@ class FakeOllama:
     async def up(self) -> None:
         """Listen, on the same port as before."""
         loop = asyncio.get_running_loop()
+        self._is_up = True
         self._server = await loop.create_server(self._connection, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -117,15 +121,21 @@ class FakeOllama:
         server, self._server = self._server, None
         if server is None:
             return
-        server.close()
+        self._is_up = False
         for connection in list(self._connections):
             connection.reset()
+        asyncio.get_running_loop().remove_reader(server.sockets[0].fileno())
+        for _ in range(_STEPS_OF_ACCEPTING):
+            await anyio.lowlevel.checkpoint()
+        server.close()
         await server.wait_closed()
 
     def _connection(self) -> Connection:
         connection = Connection(self._handle, self._group, self._closed)
         self._connections.add(connection)
         self.counters.connections += 1
+        if not self._is_up:
+            connection.reset()  # asyncio had accepted it before the node went down
         return connection
 
     def _closed(self, connection: Connection, busy: bool) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import anyio
+import anyio.lowlevel
+import anyio.to_thread
 import httpx2
 import pytest
 from tests.providers.ollama.fake.answer import Answer
@@ -218,3 +221,22 @@ async def test_a_node_in_a_process_of_its_own_tells_what_it_has_seen(client: htt
         answer = await client.post(f"{node.url}/api/generate", json={"model": "tiny", "prompt": "hi"})
         assert lines(answer)[-1]["done"] is True
         assert node.counters()["answered"] == 1
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_no_connection_outlives_a_node_that_goes_down(steps: int) -> None:
+    async with FakeOllama("tiny") as node:
+        with socket.create_connection(("127.0.0.1", node.port)) as client:
+            for _ in range(steps):
+                await anyio.lowlevel.checkpoint()
+            await node.down()
+            client.settimeout(5)
+            assert await anyio.to_thread.run_sync(_is_broken, client)
+
+
+def _is_broken(client: socket.socket) -> bool:
+    try:
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        return client.recv(1) == b""
+    except ConnectionError:
+        return True
