@@ -20,8 +20,8 @@ from tests.ways import some
 
 from gleitzeit.application import Application, open_application
 from gleitzeit.config import load_configuration
+from gleitzeit.mcp_server.face import open_face
 from gleitzeit.mcp_server.http import listen, serve_http
-from gleitzeit.mcp_server.lazy_application import lazy_application
 from gleitzeit.mcp_server.server import build_server
 from gleitzeit.mcp_server.stdio import serve_wire
 from gleitzeit.mcp_server.wire import FrameReader, Wire, open_frames
@@ -119,7 +119,7 @@ def connect(
     async def connected(**options: Any) -> AsyncGenerator[Client]:
         options = {"mode": mode, "cache": None, **options}
         if transport == "memory":
-            async with lazy_application(factory) as lazy, Client(build_server(lazy), **options) as client:
+            async with open_face(factory) as face, Client(build_server(face), **options) as client:
                 yield client
         elif transport == "pipes":
             async with Client(over_pipes(factory), **options) as client:

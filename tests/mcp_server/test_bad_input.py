@@ -12,7 +12,7 @@ import pytest
 from mcp import Client
 
 from gleitzeit.application import Application
-from gleitzeit.mcp_server.lazy_application import lazy_application
+from gleitzeit.mcp_server.face import open_face
 from gleitzeit.mcp_server.server import build_server
 
 pytestmark = pytest.mark.anyio
@@ -23,7 +23,7 @@ Factory = Callable[[], AbstractAsyncContextManager[Application]]
 @asynccontextmanager
 async def client_of(factory: Factory) -> AsyncGenerator[Client]:
     with anyio.fail_after(10):
-        async with lazy_application(factory) as lazy, Client(build_server(lazy), mode="legacy", cache=None) as client:
+        async with open_face(factory) as face, Client(build_server(face), mode="legacy", cache=None) as client:
             yield client
             after = await client.call_tool("query_method", {"method": "probe/echo", "parameters": {"text": "on"}})
             assert not after.is_error, "the server goes on"

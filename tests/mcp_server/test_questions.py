@@ -16,7 +16,7 @@ from mcp.shared.exceptions import MCPError
 
 from gleitzeit.application import Application
 from gleitzeit.engine.base import Reply
-from gleitzeit.mcp_server.lazy_application import lazy_application
+from gleitzeit.mcp_server.face import open_face
 from gleitzeit.mcp_server.server import build_server
 
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
@@ -272,8 +272,8 @@ async def beside(factory: Factory, mode: Literal["auto", "legacy"], person: Any)
             yield application
 
         async with (
-            lazy_application(opened) as lazy,
-            Client(build_server(lazy), mode=mode, cache=None, elicitation_callback=person) as client,
+            open_face(opened) as face,
+            Client(build_server(face), mode=mode, cache=None, elicitation_callback=person) as client,
         ):
             yield client, application
 

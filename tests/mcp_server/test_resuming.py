@@ -14,7 +14,7 @@ from mcp import Client
 
 from gleitzeit.application import Application, open_application
 from gleitzeit.config import load_configuration
-from gleitzeit.mcp_server.lazy_application import lazy_application
+from gleitzeit.mcp_server.face import open_face
 from gleitzeit.mcp_server.server import build_server
 from gleitzeit.providers.base import ProtocolProvider
 from gleitzeit.registry import ProtocolProviderRegistry
@@ -43,7 +43,7 @@ tasks:
 @asynccontextmanager
 async def client_of(factory: Factory) -> AsyncGenerator[Client]:
     with anyio.fail_after(10):
-        async with lazy_application(factory) as lazy, Client(build_server(lazy), cache=None) as client:
+        async with open_face(factory) as face, Client(build_server(face), cache=None) as client:
             yield client
 
 

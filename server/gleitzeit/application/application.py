@@ -114,7 +114,7 @@ class Application:
         workflow: Source | None = None,
         inputs: Mapping[str, Any] | None = None,
         unknown: Mapping[str, Decision] | None = None,
-        caller: str = "local",
+        caller: str | None = "local",
     ) -> Run:
         """Take a run up again: what ended well and has not changed is kept, the rest runs, as `Engine.resume` says.
 
@@ -136,7 +136,7 @@ class Application:
         )
 
     async def _changed(
-        self, run: Run, changes: Mapping[str, Any] | None, workflow: Source | None, caller: str
+        self, run: Run, changes: Mapping[str, Any] | None, workflow: Source | None, caller: str | None
     ) -> Workflow | None:
         """The document that takes the place of the run's own, if one does, checked."""
         if workflow is None and not changes:

@@ -22,8 +22,9 @@ from starlette.types import Receive, Scope, Send
 
 from gleitzeit.core.errors import ConfigurationError
 from gleitzeit.mcp_server.eras import serve_both_eras
+from gleitzeit.mcp_server.face import Face, open_face
 from gleitzeit.mcp_server.guard import Address, Guard
-from gleitzeit.mcp_server.lazy_application import ApplicationFactory, LazyApplication, lazy_application
+from gleitzeit.mcp_server.lazy_application import ApplicationFactory
 from gleitzeit.mcp_server.server import build_server
 from gleitzeit.mcp_server.signals import Ending, no_ending, told_to_stop
 from gleitzeit.version import __version__
@@ -78,20 +79,20 @@ async def serve_http(
 ) -> None:
     """Serve on a bound socket until `until` returns; open connections are then ended within two seconds."""
     with listening:
-        async with lazy_application(factory) as application:
-            await _serve_until(application, listening, announce, until, ending)
+        async with open_face(factory) as face:
+            await _serve_until(face, listening, announce, until, ending)
 
 
 async def _serve_until(
-    application: LazyApplication,
+    face: Face,
     listening: socket.socket,
     announce: Announce,
     until: Callable[[], Awaitable[None]],
     ending: Ending,
 ) -> None:
-    await application.opened()  # a configuration that is wrong ends the command, not the first call
+    await face.application.opened()  # a configuration that is wrong ends the command, not the first call
     address = address_of(listening)
-    async with asgi_app(application, address) as app:
+    async with asgi_app(face, address) as app:
         server = _Server(_settings(app))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_stop_after, until, ending, app, server)
@@ -108,9 +109,9 @@ def address_of(listening: socket.socket) -> Address:
 
 
 @asynccontextmanager
-async def asgi_app(application: LazyApplication, address: Address) -> AsyncGenerator[Guard]:
+async def asgi_app(face: Face, address: Address) -> AsyncGenerator[Guard]:
     """The application of all HTTP transports, for requests to `address`; ends sessions at its end."""
-    server = build_server(application)
+    server = build_server(face)
     manager = StreamableHTTPSessionManager(
         server,
         security_settings=address.settings,
@@ -121,7 +122,7 @@ async def asgi_app(application: LazyApplication, address: Address) -> AsyncGener
     sse = SseServerTransport("/messages/", address.settings, max_request_body_size=LARGEST_BODY)
     routes = [
         Route("/healthz", _healthy, methods=["GET"]),
-        Route("/sse", _SseEndpoint(sse, server, application), methods=["GET"]),
+        Route("/sse", _SseEndpoint(sse, server, face), methods=["GET"]),
         Mount("/messages/", app=sse.handle_post_message),
         Route("/mcp", manager.asgi_app),
     ]
@@ -132,16 +133,14 @@ async def asgi_app(application: LazyApplication, address: Address) -> AsyncGener
 class _SseEndpoint:
     """One SSE connection after another, each in whatever eras its requests speak."""
 
-    def __init__(
-        self, transport: SseServerTransport, server: Server[LazyApplication], application: LazyApplication
-    ) -> None:
+    def __init__(self, transport: SseServerTransport, server: Server[Face], face: Face) -> None:
         self._transport = transport
         self._server = server
-        self._application = application
+        self._face = face
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._transport.connect_sse(scope, receive, send) as (read, write):
-            await serve_both_eras(self._server, read, write, lifespan_state=self._application)
+            await serve_both_eras(self._server, read, write, lifespan_state=self._face)
 
 
 class _Server(uvicorn.Server):

@@ -11,20 +11,20 @@ from mcp.server import Server, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
 from gleitzeit.core.diagnostics import did_you_mean
+from gleitzeit.mcp_server.face import Face
 from gleitzeit.mcp_server.instructions import INSTRUCTIONS
-from gleitzeit.mcp_server.lazy_application import LazyApplication
 from gleitzeit.mcp_server.tools.manifest import TOOLS
 from gleitzeit.version import __version__
 
-Context = ServerRequestContext[LazyApplication, Any]
+Context = ServerRequestContext[Face, Any]
 
 
-def build_server(application: LazyApplication) -> Server[LazyApplication]:
-    """The server whose tools work on the application behind `application`; it may serve many connections at once."""
+def build_server(face: Face) -> Server[Face]:
+    """The server whose tools work on the application behind `face`; it may serve many connections at once."""
 
     @asynccontextmanager
-    async def lifespan(_: Server[LazyApplication]) -> AsyncGenerator[LazyApplication]:
-        yield application  # the process owns the application, not the connection
+    async def lifespan(_: Server[Face]) -> AsyncGenerator[Face]:
+        yield face  # the process owns it, not the connection
 
     return Server(
         "gleitzeit",
@@ -35,11 +35,12 @@ def build_server(application: LazyApplication) -> Server[LazyApplication]:
         lifespan=lifespan,
         on_list_tools=_list_tools,
         on_call_tool=_call_tool,
+        on_subscriptions_listen=face.changes.listen,
     )
 
 
 async def _list_tools(context: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
-    context.lifespan_context.begin()
+    context.lifespan_context.application.begin()
     return types.ListToolsResult(tools=list(TOOLS.values()), ttl_ms=0, cache_scope="public")
 
 

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 from gleitzeit.mcp_server.eras import serve_both_eras
-from gleitzeit.mcp_server.lazy_application import ApplicationFactory, lazy_application
+from gleitzeit.mcp_server.face import open_face
+from gleitzeit.mcp_server.lazy_application import ApplicationFactory
 from gleitzeit.mcp_server.server import build_server
 from gleitzeit.mcp_server.signals import Ending, no_ending, told_to_stop
 from gleitzeit.mcp_server.wire import Wire, claim_standard_streams, open_frames
@@ -27,14 +28,14 @@ def run_stdio(factory: ApplicationFactory, ending: Ending = no_ending) -> int:
 async def serve_wire(factory: ApplicationFactory, wire: Wire, ending: Ending = no_ending) -> None:
     """Serve the host behind `wire` until its end, SIGTERM or SIGINT; everything is closed within two seconds."""
     async with (
-        lazy_application(factory) as application,
+        open_face(factory) as face,
         open_frames(wire) as frames,
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(_cancel_after, told_to_stop, ending, tasks.cancel_scope)
         tasks.start_soon(_cancel_after, frames.gone.wait, ending, tasks.cancel_scope)
         tasks.start_soon(_call_after, frames.read.ended.wait, ending)
-        await serve_both_eras(build_server(application), frames.read, frames.write, lifespan_state=application)
+        await serve_both_eras(build_server(face), frames.read, frames.write, lifespan_state=face)
         tasks.cancel_scope.cancel()
 
 

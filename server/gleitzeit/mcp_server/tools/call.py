@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gleitzeit.mcp_server.access.caller import LOCAL, Caller
 from gleitzeit.mcp_server.tools.answer import BYTES_A_TOKEN
 
 if TYPE_CHECKING:  # at run time the call brings it
@@ -26,7 +27,7 @@ class Call:
 
     application: Application
     arguments: Mapping[str, Any]
-    caller: str = "local"
+    caller: Caller = LOCAL
     report: Report | None = None
     host: Host | None = None
     begun: Run | None = None

@@ -12,7 +12,8 @@ from mcp.server import ServerRequestContext
 from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.core.schema import misfits, refusal
 from gleitzeit.core.schema.misfit import Misfit
-from gleitzeit.mcp_server.lazy_application import LazyApplication
+from gleitzeit.mcp_server.access.caller import caller_of
+from gleitzeit.mcp_server.face import Face
 from gleitzeit.mcp_server.tools import methods, questions, resumption, runs, saved, search, workflows
 from gleitzeit.mcp_server.tools.answer import Answer
 from gleitzeit.mcp_server.tools.call import Call, Report
@@ -44,7 +45,7 @@ HANDLERS: Mapping[str, Handler] = {
 
 
 async def carry_out(
-    context: ServerRequestContext[LazyApplication, Any], params: types.CallToolRequestParams
+    context: ServerRequestContext[Face, Any], params: types.CallToolRequestParams
 ) -> Answer | types.InputRequiredResult:
     """What a tool answers, or what its host has to ask before; every error but a cancellation becomes an answer too."""
     name, arguments = params.name, params.arguments or {}
@@ -52,7 +53,7 @@ async def carry_out(
     budget = _BUDGET
     try:
         _check_arguments(name, schema, arguments)
-        application = await context.lifespan_context.opened()
+        application = await context.lifespan_context.application.opened()
         defaults = {key: value["default"] for key, value in schema["properties"].items() if "default" in value}
         call = Call(
             application,
@@ -60,6 +61,7 @@ async def carry_out(
             report=_report(context),
             host=host_of(context),
             meta=origin_of(context.params),
+            caller=caller_of(context),
         )
         budget = call.budget
         return await HANDLERS[name](await _gone_on(call, round_before(name, params)))
@@ -79,8 +81,8 @@ async def _gone_on(call: Call, before: Round | None) -> Call:
     if before is None:
         return call
     engine, host = call.application.engine, call.host or Host(None, choices=False)
-    await host.deliver(engine, before.run_id, before.replies, call.caller)
-    return replace(call, begun=await engine.get(before.run_id, caller=call.caller))
+    await host.deliver(engine, before.run_id, before.replies, call.caller.sees)
+    return replace(call, begun=await engine.get(before.run_id, caller=call.caller.sees))
 
 
 def _check_arguments(name: str, schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
@@ -98,6 +100,6 @@ def _with_limit(misfit: Misfit, properties: Mapping[str, Any], arguments: Mappin
     return replace(misfit, hint=f"write {key}: {limit}")
 
 
-def _report(context: ServerRequestContext[LazyApplication, Any]) -> Report | None:
+def _report(context: ServerRequestContext[Face, Any]) -> Report | None:
     asked = context.meta is not None and context.meta.get("progress_token") is not None
     return context.session.report_progress if asked else None

@@ -44,7 +44,7 @@ class Host:
         self._complaints: dict[str, list[str]] = {}
         self._left: set[str] = set()
 
-    async def ask(self, engine: Engine, run: Run, caller: str) -> bool:
+    async def ask(self, engine: Engine, run: Run, caller: str | None) -> bool:
         """Put an open question of a run to the person; false where there is none that could be put.
 
         Raises `AnswersNeededError` where the call has to end for that.
@@ -60,7 +60,7 @@ class Host:
             await self.deliver(engine, run.id, {question.id: reply}, caller)
         return True
 
-    async def deliver(self, engine: Engine, run_id: str, replies: Mapping[str, Reply], caller: str) -> None:
+    async def deliver(self, engine: Engine, run_id: str, replies: Mapping[str, Reply], caller: str | None) -> None:
         """Answer questions of a run. One whose answer does not fit stays open, and is put again with what is wrong.
 
         Raises `RunNotFoundError` where the caller has no such run.

@@ -26,12 +26,12 @@ async def call_method(call: Call) -> Answer:
     """The result of any one method; nobody waits for it any more once the request is cancelled, so it stops then."""
     application = call.application
     run = call.begun or await application.call(
-        call.arguments["method"], call.arguments["parameters"], caller=call.caller, meta=call.meta
+        call.arguments["method"], call.arguments["parameters"], caller=call.caller.name, meta=call.meta
     )
     try:
         run = await watch(call, run, call.arguments["timeout_seconds"])
     except anyio.get_cancelled_exc_class():
         with anyio.move_on_after(_STOPPING, shield=True):
-            await application.engine.cancel(run.id, "the request was cancelled", caller=call.caller)
+            await application.engine.cancel(run.id, "the request was cancelled", caller=call.caller.sees)
         raise
     return method_answer(run, call.budget)

@@ -16,7 +16,7 @@ async def answer_question(call: Call) -> Answer:
     if run is None:
         given = call.arguments
         run = await call.application.engine.answer(
-            given["run_id"], given["question_id"], _reply(call), caller=call.caller
+            given["run_id"], given["question_id"], _reply(call), caller=call.caller.sees
         )
     run = await watch(call, run, call.arguments["wait_seconds"])
     return run_answer(run, call.budget, await call.application.undecided(run))

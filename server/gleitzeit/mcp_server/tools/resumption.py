@@ -13,6 +13,6 @@ _ARGUMENTS = ("from_task", "changes", "workflow", "inputs", "unknown")
 async def resume_run(call: Call) -> Answer:
     """The run that goes on from the one that was named, after a while; a cancelled wait leaves it alone."""
     given = {name: call.arguments.get(name) for name in _ARGUMENTS}
-    run = call.begun or await call.application.resume(call.arguments["run_id"], **given, caller=call.caller)
+    run = call.begun or await call.application.resume(call.arguments["run_id"], **given, caller=call.caller.sees)
     run = await watch(call, run, call.arguments["wait_seconds"])
     return run_answer(run, call.budget, await call.application.undecided(run))

@@ -23,7 +23,7 @@ _URGENCY = ("failed", "unknown", "waiting", "running", "ready", "pending", "canc
 
 async def inspect_run(call: Call) -> Answer:
     """How a run stands, in the detail that was asked for; may wait for its end first."""
-    run = call.begun or await call.application.engine.get(call.arguments["run_id"], caller=call.caller)
+    run = call.begun or await call.application.engine.get(call.arguments["run_id"], caller=call.caller.sees)
     run = await watch(call, run, call.arguments["wait_seconds"])
     detail = call.arguments["detail"]
     if detail in ("tasks", "results"):
@@ -39,7 +39,7 @@ async def inspect_run(call: Call) -> Answer:
 async def list_runs(call: Call) -> Answer:
     """Runs that fit, newest first."""
     filters = {key: call.arguments.get(key) for key in ("status", "name", "cursor")}
-    found = await call.application.engine.list(caller=call.caller, limit=call.arguments["limit"], **filters)
+    found = await call.application.engine.list(caller=call.caller.sees, limit=call.arguments["limit"], **filters)
     runs = [
         {
             "run_id": run.id,
@@ -60,7 +60,7 @@ async def list_runs(call: Call) -> Answer:
 async def cancel_run(call: Call) -> Answer:
     """The run, stopped."""
     reason = call.arguments.get("reason", "")
-    run = await call.application.engine.cancel(call.arguments["run_id"], reason, caller=call.caller)
+    run = await call.application.engine.cancel(call.arguments["run_id"], reason, caller=call.caller.sees)
     answer = run_answer(run, call.budget, await call.application.undecided(run))
     return Answer(answer.text, answer.data)  # that it had failed before is no failure of cancelling it
 
@@ -157,7 +157,7 @@ async def _recorded(call: Call, run: Run, after: int) -> list[Event]:
     found: list[Event] = []
     if after >= run.seq:
         return found
-    events = call.application.engine.events(run.id, after, caller=call.caller)
+    events = call.application.engine.events(run.id, after, caller=call.caller.sees)
     async with _closing(events):
         async for event in events:
             found.append(event)
@@ -176,7 +176,7 @@ async def _closing(events: AsyncIterator[Event]) -> AsyncGenerator[None]:
 
 
 async def _document(call: Call, run: Run) -> Answer:
-    workflow = await call.application.engine.document(run.id, caller=call.caller)
+    workflow = await call.application.engine.document(run.id, caller=call.caller.sees)
     document = workflow.canonical()
     text = compact(document)
     data: dict[str, Any] = {"run_id": run.id, "status": run.status}

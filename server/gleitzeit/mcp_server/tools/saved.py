@@ -17,7 +17,9 @@ async def save_workflow(call: Call) -> Answer:
     """Keep a workflow that could run."""
     arguments, name = call.arguments, call.arguments.get("name")
     checked = await call.application.check(arguments["workflow"], name=name)
-    saved = await call.application.saved.save(checked, name=name, overwrite=arguments["overwrite"], caller=call.caller)
+    saved = await call.application.saved.save(
+        checked, name=name, overwrite=arguments["overwrite"], caller=call.caller.name
+    )
     example = compact({"name": saved.name, "inputs": dict.fromkeys(saved.workflow.inputs, "...")})
     text = f'Saved "{saved.name}", version {saved.version}. Run it by submit_workflow with {example}.'
     return Answer(text, {"name": saved.name, "version": saved.version})
@@ -27,8 +29,8 @@ async def list_workflows(call: Call) -> Answer:
     """What is saved, or the document of one."""
     name = call.arguments.get("name")
     if name is not None:
-        return _document(await call.application.saved.get(name, caller=call.caller), call.budget)
-    found = [_entry(saved) for saved in await call.application.saved.list(caller=call.caller)]
+        return _document(await call.application.saved.get(name, caller=call.caller.name), call.budget)
+    found = [_entry(saved) for saved in await call.application.saved.list(caller=call.caller.name)]
     shown = fitting(found, call.budget)
     lines = [f"- {compact(entry)}" for entry in shown] or ["No workflow is saved yet; save_workflow keeps one."]
     if len(shown) < len(found):
@@ -40,7 +42,7 @@ async def list_workflows(call: Call) -> Answer:
 async def delete_workflow(call: Call) -> Answer:
     """Forget a saved workflow."""
     name = call.arguments["name"]
-    await call.application.saved.delete(name, caller=call.caller)
+    await call.application.saved.delete(name, caller=call.caller.name)
     return Answer(f'Deleted "{name}".', {"name": name})
 
 

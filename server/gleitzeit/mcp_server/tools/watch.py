@@ -29,10 +29,10 @@ async def watch(call: Call, run: Run, seconds: float) -> Run:
         if call.host is None or not run.questions:
             return run
         began = anyio.current_time()
-        if not await call.host.ask(engine, run, call.caller):
+        if not await call.host.ask(engine, run, call.caller.sees):
             return run
         due += anyio.current_time() - began
-        run = await engine.get(run.id, caller=call.caller)
+        run = await engine.get(run.id, caller=call.caller.sees)
 
 
 async def _watched(call: Call, run: Run, seconds: float, meter: Meter) -> Run:
@@ -41,15 +41,15 @@ async def _watched(call: Call, run: Run, seconds: float, meter: Meter) -> Run:
     if run.over or run.questions:
         return run
     if call.report is None:
-        return await engine.wait(run.id, seconds, caller=call.caller)
+        return await engine.wait(run.id, seconds, caller=call.caller.sees)
     with anyio.move_on_after(seconds):
-        async for event in engine.events(run.id, run.seq, caller=call.caller):
+        async for event in engine.events(run.id, run.seq, caller=call.caller.sees):
             progress = meter.after(event)
             if progress is not None:
                 await call.report(progress, meter.total, words(event))
             if event.kind == "question.asked":
                 break
-    return await engine.get(run.id, caller=call.caller)
+    return await engine.get(run.id, caller=call.caller.sees)
 
 
 class Meter:

@@ -35,7 +35,7 @@ async def _submitted(call: Call) -> Run:
         source.document,
         call.arguments["inputs"],
         name=source.name,
-        caller=call.caller,
+        caller=call.caller.name,
         idempotency_key=call.arguments.get("idempotency_key"),
         meta=call.meta,
     )
@@ -69,7 +69,7 @@ async def _source(call: Call, tool: str) -> _Source:
     if "path" in given:
         return _Source(await call.application.read_path(given["path"]), PurePath(given["path"]).stem)
     if "name" in given:
-        return _Source((await call.application.saved.get(given["name"], caller=call.caller)).workflow)
+        return _Source((await call.application.saved.get(given["name"], caller=call.caller.name)).workflow)
     return _Source(given["workflow"])
 
 
