@@ -11,7 +11,7 @@ from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import MethodNotFoundError, ProviderUnavailableError
 from gleitzeit.core.findings import Finding
 from gleitzeit.core.sections import read_section
-from gleitzeit.providers.base import ProtocolProvider, Readiness, current_task
+from gleitzeit.providers.base import CacheKey, ProtocolProvider, Readiness, current_task
 from gleitzeit_python.config import SECTION, PythonSettings
 from gleitzeit_python.methods import EXECUTE, PROTOCOL, VALIDATE
 
@@ -47,6 +47,12 @@ class PythonProvider(ProtocolProvider):
             await self._workshop.serve(task_status=task_status)
         finally:
             self._workshop = None
+
+    async def cache_key(self, method: str, parameters: dict[str, Any]) -> CacheKey | None:
+        """What the script and the files hold decides a result too; they may change under their names."""
+        from gleitzeit_python.cache import cache_facts  # only for tasks with `cache`
+
+        return await cache_facts(parameters, self.settings, current_task().roots)
 
     async def validate_request(self, method: str, parameters: dict[str, Any]) -> None:
         """Check the parameters, of a few requests in each turn of the event loop. Raises `ValidationError`."""
