@@ -71,7 +71,7 @@ def _keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]
 _SCHEMAS = st.recursive(st.one_of(st.booleans(), _keywords(st.booleans())), _keywords, max_leaves=6)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(_keywords(_SCHEMAS), _keywords(st.booleans()), _VALUES)
 def test_both_find_the_same_values_wrong(schema: dict[str, Any], other: dict[str, Any], value: Any) -> None:
     other.pop("$ref", None)
