@@ -179,9 +179,10 @@ def test_fields_that_a_method_is_known_not_to_return() -> None:
         'method: a/b\n  parameters: {a: "${chat.output}", b: "${rows.rws}", c: "${chat.other}", d: "${rows.result}"}',
         before=before,
     )
-    assert [(item.code, item.hint) for item in problems(text)] == [
-        ("unknown_field", "write ${chat.response}"),
-        ("unknown_field", 'did you mean "rows"?'),
+    assert [(item.code, item.severity, item.hint) for item in problems(text)] == [
+        ("unknown_field", "error", "write ${chat.response}"),
+        ("unknown_field", "error", 'did you mean "rows"?'),
+        ("unknown_field", "warning", "write ${chat.response}"),
     ]
 
 

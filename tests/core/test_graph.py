@@ -6,6 +6,7 @@ import time
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -109,3 +110,21 @@ def test_a_drawing_shows_tasks_and_edges() -> None:
         "  t1 -.-> t2\n"
         "  t0 -.-> t2\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ('a"] --> b["', "a&quot;] --&gt; b[&quot;"),
+        ("one\ntwo\r\x00\u2028\u202ethree", "one two    three"),
+        ("<script>", "&lt;script&gt;"),
+        ("#quot; &quot;", "#35;quot; &amp;quot;"),
+        ("`**bold**`", "#96;**bold**#96;"),
+        ('%%{init: {"theme": "dark"}}%%', "#37;#37;{init: {&quot;theme&quot;: &quot;dark&quot;}}#37;#37;"),
+        ("$$x^2$$", "#36;#36;x^2#36;#36;"),
+        ("Straße in 東京", "Straße in 東京"),
+    ],
+)
+def test_a_name_in_a_drawing_is_a_name_and_nothing_else(name: str, shown: str) -> None:
+    drawn = mermaid(workflow(**{"my-task": {"name": name}}, other={"dependencies": ["my-task"]}))
+    assert drawn == f'flowchart TD\n  t0["{shown}<br/>a/b"]\n  t1["other<br/>a/b"]\n  t0 --> t1\n'

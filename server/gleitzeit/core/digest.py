@@ -24,6 +24,14 @@ def digest(*parts: Any) -> str:
     return hashlib.blake2b(canonical_text(parts).encode(), digest_size=16).hexdigest()
 
 
+def fingerprint(value: Any) -> str:
+    """64 characters, the SHA-256 of the canonical text of JSON data; for anything else a word that says so."""
+    try:
+        return hashlib.sha256(canonical_text(value).encode()).hexdigest()
+    except (TypeError, ValueError, RecursionError):
+        return "not JSON"
+
+
 def _with_whole_numbers(value: Any) -> Any:
     if isinstance(value, float):
         return int(value) if value.is_integer() else value

@@ -16,6 +16,7 @@ GleitzeitError                      error
 ├── LimitError                      limit_exceeded
 ├── UnsupportedError                unsupported
 ├── StoreError                      store_unavailable       retryable: nothing of the request was recorded
+│   └── UnrecordedError             audit_unavailable       retryable: what can't be recorded is not carried out
 ├── ProviderError                   provider_failed         retryable
 │   ├── ProviderUnavailableError    provider_unavailable    retryable: the request was not sent
 │   ├── ConnectionLostError         connection_lost         ambiguous: it may have been carried out
@@ -23,7 +24,8 @@ GleitzeitError                      error
 │   └── ToolFailedError             tool_failed             a downstream tool said so
 ├── TimeoutError                    timeout                 ambiguous: it may have been carried out
 ├── CancelledError                  cancelled
-└── QuestionDeclinedError           question_declined       details: whether it was declined or dismissed
+├── QuestionDeclinedError           question_declined       details: whether it was declined or dismissed
+└── QuestionExpiredError            question_expired        nobody has answered in time
 """
 
 from __future__ import annotations
@@ -173,6 +175,12 @@ class StoreError(GleitzeitError):
     retryable = True
 
 
+class UnrecordedError(StoreError):
+    """The audit log can't be written now, and nothing is carried out without it."""
+
+    code = "audit_unavailable"
+
+
 class ProviderError(GleitzeitError):
     """A provider answered that it could not do the task; retried where the task asks for retries."""
 
@@ -226,6 +234,12 @@ class QuestionDeclinedError(GleitzeitError):
     code = "question_declined"
 
 
+class QuestionExpiredError(GleitzeitError):
+    """A question of a task, without a default, that nobody has answered in time."""
+
+    code = "question_expired"
+
+
 ERRORS: Mapping[str, type[GleitzeitError]] = {
     "configuration_invalid": ConfigurationError,
     "document_invalid": DocumentError,
@@ -242,6 +256,7 @@ ERRORS: Mapping[str, type[GleitzeitError]] = {
     "limit_exceeded": LimitError,
     "unsupported": UnsupportedError,
     "store_unavailable": StoreError,
+    "audit_unavailable": UnrecordedError,
     "provider_failed": ProviderError,
     "provider_unavailable": ProviderUnavailableError,
     "connection_lost": ConnectionLostError,
@@ -250,5 +265,6 @@ ERRORS: Mapping[str, type[GleitzeitError]] = {
     "timeout": TimeoutError,
     "cancelled": CancelledError,
     "question_declined": QuestionDeclinedError,
+    "question_expired": QuestionExpiredError,
 }
 """The class of an error by its code; any other code is that of a plain `GleitzeitError`."""

@@ -13,6 +13,9 @@ from gleitzeit.core.slots import Slot, split
 
 Edges = Mapping[str, Sequence[str]]
 
+_ENTITIES = {"&": "&amp;", '"': "&quot;", "<": "&lt;", ">": "&gt;", **{sign: f"#{ord(sign)};" for sign in "#`%$"}}
+"""How a label of Mermaid writes what begins something else in it: an entity, Markdown, a directive, a formula."""
+
 
 def edges(workflow: Workflow) -> dict[str, tuple[str, ...]]:
     """What each task waits for, by id: its `dependencies`, named by id or by name, and what it refers to.
@@ -167,6 +170,6 @@ def _label(task: Task) -> str:
 
 
 def _escaped(text: str) -> str:
-    for character, entity in (("&", "&amp;"), ('"', "&quot;"), ("<", "&lt;"), (">", "&gt;"), ("\n", " ")):
-        text = text.replace(character, entity)
-    return text
+    """Foreign text as a label shows it: it neither ends the label nor begins anything in it, nor turns it round."""
+    shown = "".join(character if character.isprintable() else " " for character in text)
+    return "".join(_ENTITIES.get(character, character) for character in shown)

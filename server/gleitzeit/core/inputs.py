@@ -21,21 +21,29 @@ def bind_inputs(workflow: Workflow, given: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises `ValidationError` naming all that are unknown, missing or of the wrong type.
     """
-    found = [_unknown(name, workflow.inputs) for name in given if name not in workflow.inputs]
-    bound: dict[str, Any] = {}
-    for name, schema in workflow.inputs.items():
-        if name in given:
-            bound[name] = given[name]
-            found.extend(_wrong(name, schema, given[name]))
-        elif "default" in schema:
-            bound[name] = schema["default"]
-        elif _is_required(schema):
-            found.append(Misfit((name,), "is missing", "missing", _missing_hint(name, schema)))
-        else:
-            bound[name] = None
+    found = input_misfits(workflow, given)
     if found:
         raise refusal(f'inputs of "{workflow.name}"', found)
-    return bound
+    return {name: given.get(name, schema.get("default")) for name, schema in workflow.inputs.items()}
+
+
+def input_misfits(workflow: Workflow, given: Mapping[str, Any]) -> list[Misfit]:
+    """The inputs that are unknown, missing or of the wrong type."""
+    found = [_unknown(name, workflow.inputs) for name in given if name not in workflow.inputs]
+    for name, schema in workflow.inputs.items():
+        if name in given:
+            found.extend(_wrong(name, schema, given[name]))
+        elif _is_required(schema):
+            found.append(Misfit((name,), "is missing", "missing", _missing_hint(name, schema)))
+    return found
+
+
+def schema_of_inputs(workflow: Workflow) -> dict[str, Any]:
+    """The JSON Schema of an object of inputs that a workflow takes."""
+    required = [name for name, schema in workflow.inputs.items() if _is_required(schema)]
+    properties = {name: _without_required(schema) for name, schema in workflow.inputs.items()}
+    whole: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {**whole, "required": required} if required else whole
 
 
 def _is_required(schema: Mapping[str, Any]) -> bool:

@@ -234,7 +234,9 @@ class Question:
     """What a task wants to know from a person; the answer is an object that fits `schema`.
 
     `task_id` is the task of this run that waits for it, or an item such as `send[3]`, be it that a run which it has
-    started asks. `asked_at` is seconds since the epoch.
+    started asks. `asked_at` is seconds since the epoch; so is `expires_at`, after which `default`, if there is one, is
+    the answer. What is for a `person` is answered by nobody else; an `approval` has the method and the parameters that
+    are carried out where it is given.
     """
 
     id: str
@@ -242,21 +244,44 @@ class Question:
     message: str
     schema: Mapping[str, Any]
     asked_at: float
+    person: bool = False
+    expires_at: float | None = None
+    default: Mapping[str, Any] | None = None
+    approval: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The question as JSON data."""
-        return {
+        """The question as JSON data, without what it does not have."""
+        data: dict[str, Any] = {
             "question_id": self.id,
             "task_id": self.task_id,
             "message": self.message,
             "schema": dict(self.schema),
             "asked_at": self.asked_at,
         }
+        if self.person:
+            data["person"] = True
+        if self.expires_at is not None:
+            data["expires_at"] = self.expires_at
+        if self.default is not None:
+            data["default"] = dict(self.default)
+        if self.approval is not None:
+            data["approval"] = dict(self.approval)
+        return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Question:
         """The question that `to_dict` wrote down."""
-        return cls(data["question_id"], data["task_id"], data["message"], data["schema"], data["asked_at"])
+        return cls(
+            id=data["question_id"],
+            task_id=data["task_id"],
+            message=data["message"],
+            schema=data["schema"],
+            asked_at=data["asked_at"],
+            person=data.get("person", False),
+            expires_at=data.get("expires_at"),
+            default=data.get("default"),
+            approval=data.get("approval"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +336,7 @@ class Event:
 
     `kind` is one of run.submitted, run.recovered, run.completed, run.failed, run.cancelled, task.started,
     task.progress, task.retrying, task.waiting, task.completed, task.failed, task.skipped, task.cancelled, task.unknown,
-    question.asked, question.answered, question.withdrawn.
+    question.asked, question.answered, question.expired, question.withdrawn.
     `task_id` is `name` or, for an item of a foreach, `name[3]`. `at` is seconds since the epoch.
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gleitzeit.core.check.places import Specs
-from gleitzeit.core.check.workflow_problems import check, methods_of
+from gleitzeit.core.check.places import Saved, Specs
+from gleitzeit.core.check.workflow_problems import check, methods_of, placed_methods, saved_names
 
-__all__ = ["Specs", "check", "methods_of"]
+__all__ = ["Saved", "Specs", "check", "methods_of", "placed_methods", "saved_names"]

@@ -45,9 +45,8 @@ def reference_problems(reference: Reference, where: Where, place: Place) -> Iter
         if name not in place.around.inputs:
             yield _unknown_input(name, source, where, place)
     yield from _misplaced(reference, where, place)
-    if isinstance(reference, Path):
-        yield from field_problems(reference, where, place)
-    else:
+    yield from field_problems(reference, where, place)
+    if not isinstance(reference, Path):
         try:
             program(source)
         except ExpressionError as error:

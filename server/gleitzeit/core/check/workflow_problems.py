@@ -5,61 +5,76 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from gleitzeit.core.check.child_problems import child_problems
 from gleitzeit.core.check.graph_problems import graph_problems
+from gleitzeit.core.check.inline import inline, named
 from gleitzeit.core.check.input_problems import input_problems
 from gleitzeit.core.check.parameter_problems import parameter_problems
-from gleitzeit.core.check.places import Specs, Surroundings
+from gleitzeit.core.check.places import Saved, Specs, Surroundings
+from gleitzeit.core.check.reference_kinds import kind_problems
 from gleitzeit.core.check.template_problems import output_problems, template_problems
-from gleitzeit.core.data import is_mapping, path_text
+from gleitzeit.core.data import PathKey, path_text
 from gleitzeit.core.diagnostics import Diagnostic
-from gleitzeit.core.document import Reading, read
+from gleitzeit.core.document import Reading
 from gleitzeit.core.errors import MethodNotFoundError
 from gleitzeit.core.models import Task, Workflow
-from gleitzeit.core.nesting import RUN_WORKFLOW
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.core.reading.marks import Problem
-from gleitzeit.core.references import is_one_slot
 
 MAX_INLINE = 8
 
 _TASK = re.compile(r"tasks\[\d+\]")
 _NONE: Specs = {}
+_NONE_SAVED: Saved = {}
 
 
 def methods_of(workflow: Workflow) -> set[str]:
     """The methods that a workflow calls, those of workflows inside it among them."""
-    found: set[str] = set()
-    waiting = [(workflow, 0)]
+    return {task.method for task, _ in _all_tasks(workflow)}
+
+
+def saved_names(workflow: Workflow) -> dict[str, tuple[PathKey, ...]]:
+    """The names of the saved workflows that a workflow runs, as far as they stand in it, and where each does."""
+    found = ((named(task), path) for task, path in _all_tasks(workflow))
+    return {name: (*path, "parameters", "name") for name, path in found if name is not None}
+
+
+def placed_methods(workflow: Workflow) -> list[tuple[str, tuple[PathKey, ...]]]:
+    """The method of each task, those of workflows inside it among them, and where it stands."""
+    return [(task.method, (*path, "method")) for task, path in _all_tasks(workflow)]
+
+
+def _all_tasks(workflow: Workflow) -> Iterator[tuple[Task, tuple[PathKey, ...]]]:
+    waiting: list[tuple[Workflow, tuple[PathKey, ...], int]] = [(workflow, (), 0)]
     while waiting:
-        current, depth = waiting.pop()
-        found.update(task.method for task in current.tasks)
-        if depth < MAX_INLINE:
-            inner = (_inline(task) for task in current.tasks)
-            waiting.extend(
-                (item.workflow, depth + 1) for item in inner if item is not None and item.workflow is not None
-            )
-    return found
+        current, before, depth = waiting.pop()
+        for index, task in enumerate(current.tasks):
+            path = (*before, "tasks", index)
+            yield task, path
+            reading = inline(task) if depth < MAX_INLINE else None
+            if reading is not None and reading.workflow is not None:
+                waiting.append((reading.workflow, (*path, "parameters", "workflow"), depth + 1))
 
 
-def check(reading: Reading, specs: Specs = _NONE) -> tuple[Diagnostic, ...]:
+def check(reading: Reading, specs: Specs = _NONE, saved: Saved = _NONE_SAVED) -> tuple[Diagnostic, ...]:
     """All diagnostics of a document: those of reading it, and those of its meaning.
 
-    A method that is not among `specs` is not checked. Of a task that could not be read as it stands only that is told:
-    what else seems wrong with it may follow from that.
+    A method that is not among `specs` is not checked, and nothing is known of a workflow that is not among the `saved`
+    ones. Of a task that could not be read as it stands only that is told: what else seems wrong with it may follow.
     """
     if reading.draft is None:
         return reading.diagnostics
     misread = {_TASK.match(item.path) for item in reading.diagnostics if item.severity == "error"}
     tasks = {match.group() for match in misread if match is not None}
-    found = dict.fromkeys(_problems(reading.draft, specs, 0))
+    found = dict.fromkeys(_problems(reading.draft, specs, saved, 0))
     placed = [problem.placed(reading.positions) for problem in found if path_text(problem.path[:2]) not in tasks]
     return (*reading.diagnostics, *sorted(placed, key=lambda item: (item.line or 0, item.column or 0)))
 
 
-def _problems(workflow: Workflow, specs: Specs, depth: int) -> Iterator[Problem]:
+def _problems(workflow: Workflow, specs: Specs, saved: Saved, depth: int) -> Iterator[Problem]:
     yield from input_problems(workflow)
     yield from graph_problems(workflow)
-    around = Surroundings.of(workflow, specs)
+    around = Surroundings.of(workflow, specs, saved)
     for index, task in enumerate(workflow.tasks):
         for problem in _task(task, around, depth):
             yield problem.under(("tasks", index))
@@ -73,8 +88,10 @@ def _task(task: Task, around: Surroundings, depth: int) -> Iterator[Problem]:
     spec = around.spec(task)
     if spec is not None:
         yield from parameter_problems(task, spec)
-    for problem in _inside(task, around.specs, depth):
+        yield from kind_problems(task, spec, around)
+    for problem in _inside(task, around, depth):
         yield problem.under(("parameters", "workflow"))
+    yield from child_problems(task, around)
 
 
 def _method(task: Task, spec: MethodSpec | MethodNotFoundError | None) -> Iterator[Problem]:
@@ -85,9 +102,9 @@ def _method(task: Task, spec: MethodSpec | MethodNotFoundError | None) -> Iterat
         yield Problem("unknown_method", spec.message, ("method",), spec.hint)
 
 
-def _inside(task: Task, specs: Specs, depth: int) -> Iterator[Problem]:
+def _inside(task: Task, around: Surroundings, depth: int) -> Iterator[Problem]:
     """The problems of a workflow that stands in the parameters of `workflow/run`."""
-    reading = _inline(task)
+    reading = around.reading(task)
     if reading is None:
         return
     if depth >= MAX_INLINE:
@@ -98,13 +115,4 @@ def _inside(task: Task, specs: Specs, depth: int) -> Iterator[Problem]:
         place = f"{diagnostic.path}: " if diagnostic.path else ""
         yield Problem(diagnostic.code, place + diagnostic.message, (), diagnostic.hint, severity=diagnostic.severity)
     if reading.workflow is not None:
-        yield from _problems(reading.workflow, specs, depth + 1)
-
-
-def _inline(task: Task) -> Reading | None:
-    if task.method != RUN_WORKFLOW:
-        return None
-    workflow = task.parameters.get("workflow")
-    if is_mapping(workflow) or (isinstance(workflow, str) and not is_one_slot(workflow)):
-        return read(workflow)
-    return None
+        yield from _problems(reading.workflow, around.specs, around.saved, depth + 1)

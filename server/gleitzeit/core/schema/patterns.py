@@ -15,6 +15,7 @@ _NEW_PATTERN = 100
 _MOST_STEPS = 6_000
 _MOST_STATES = 2_000
 _STATES_A_STEP = 100
+_STEPS_A_TEXT = 30
 _KEPT = 256
 _KEPT_STEPS = 100_000
 """Compiled patterns take memory as they take time: these about 20 MB."""
@@ -57,6 +58,22 @@ class Weight:
         return Weight(self.steps * count, self.states * count)
 
 
+Finder = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class LinearPattern:
+    """A pattern that is compiled, and the states that it may be in at each character."""
+
+    finds: Finder
+    states: float
+
+    def found_in(self, text: str, budget: Budget) -> bool:
+        """Whether it is found in `text`, paid for before."""
+        budget.spend(_STEPS_A_TEXT + int(len(text) * (1 + self.states) / _STATES_A_STEP))
+        return self.finds(text)
+
+
 _NOTHING = Weight(0.0, 0.0)
 _CLASS = Weight(4.0, 2.0)
 
@@ -71,6 +88,17 @@ def matches(pattern: str, text: str, budget: Budget) -> bool | None:
     budget.spend(int(len(text) * (1 + weight.states) / _STATES_A_STEP))
     finder = _compiled(pattern, weight, budget)
     return None if finder is None else finder(text)
+
+
+def linear_pattern(pattern: str, budget: Budget) -> LinearPattern | None:
+    """A pattern to be looked for in many texts; nothing where that can't be told in linear time, or at great cost."""
+    budget.spend(1 + len(pattern) // 100)
+    weight = weigh(pattern) if len(pattern) <= _LONGEST else None
+    if weight is None:
+        return None
+    budget.spend(_NEW_PATTERN + int(weight.steps))
+    finder = _compile(pattern)
+    return None if finder is None else LinearPattern(finder, weight.states)
 
 
 def pattern_problem(pattern: str, budget: Budget) -> str | None:
@@ -141,8 +169,6 @@ def _atom(kind: str | None, text: str) -> Weight:
         case _:
             return Weight(1.0, 1.0) if text.isascii() else Weight(3.0, 2.0)
 
-
-Finder = Callable[[str], bool]
 
 _kept: OrderedDict[str, tuple[float, Finder | None]] = OrderedDict()
 """The patterns that were compiled last, with what they weigh; nothing for those that are none."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gleitzeit.application import Application, Checked
-from gleitzeit.cli.server_text import short_problem
+from gleitzeit.application.application import Application
+from gleitzeit.application.checking import Checked
 from gleitzeit.core.diagnostics import Diagnostic
 from gleitzeit.core.models import Workflow
 
@@ -15,6 +16,7 @@ Row = Mapping[str, Any]
 
 _TOOL = "mcp/tool."
 _UP = ("ready", "degraded")
+_ENDED = re.compile(r"exited with code|was killed by")
 
 
 async def with_unchecked(application: Application, checked: Checked) -> Checked:
@@ -48,3 +50,12 @@ def _warning(row: Row, tasks: Sequence[str]) -> Diagnostic:
         f"methods and parameters of {', '.join(tasks)} were not checked"
     )
     return Diagnostic("provider_unavailable", message, hint=row.get("hint"), severity="warning")
+
+
+def short_problem(row: Row) -> str:
+    """What is wrong with a server in a few words: of a process that ended, the last that it said."""
+    first = str(row.get("last_error") or "").partition("\n")[0]
+    written = [str(line).strip() for line in row.get("stderr") or () if str(line).strip()]
+    if written and _ENDED.search(first):
+        return written[-1]
+    return first.removeprefix(f'server "{row["name"]}"').lstrip(": ").removeprefix("did not start: ")
