@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from gleitzeit.engine.base import Submission
 from gleitzeit.engine.local import Clock, LocalEngine
 from gleitzeit.providers.base import ProtocolProvider
 from gleitzeit.registry import ProtocolProviderRegistry
-from gleitzeit.store.base import Store
+from gleitzeit.store.base import Owner, Store
 from gleitzeit.store.memory import MemoryStore
 from gleitzeit.store.sqlite import SqliteStore
 
@@ -119,3 +119,52 @@ async def bench(anyio_backend: str, request: pytest.FixtureRequest, tmp_path: Pa
     await made.start()
     yield made
     await made.stop()
+
+
+class World:
+    """Processes that share a database: each an engine of its own."""
+
+    def __init__(self, new_store: Callable[[], Store]) -> None:
+        self.provider = Functions()
+        self.clock = FastClock()
+        self.registry = ProtocolProviderRegistry()
+        self.registry.register_provider("test/v1", self.provider)
+        self._new_store = new_store
+        self._names = count()
+
+    @asynccontextmanager
+    async def process(self, *, carries: bool = True, **options: Any) -> AsyncGenerator[LocalEngine]:
+        """One that carries runs out, or only looks at them, until it leaves in good order."""
+        registry = self.registry if carries else ProtocolProviderRegistry()
+        owner = Owner(f"process-{next(self._names)}")
+        store = self._new_store()
+        async with (
+            registry.running(),
+            LocalEngine(registry, store, clock=self.clock, owner=owner, recover=carries, **options) as engine,
+        ):
+            yield engine
+
+    def method(self, function: Method, *, idempotent: bool = True) -> None:
+        """Serve `test/<the function's name>`, which may be repeated where it is idempotent."""
+        name = function.__name__
+        self.provider.functions[name] = function
+        self.provider.specs[name] = MethodSpec(name=f"test/{name}", idempotent=idempotent)
+
+    def pass_time(self, seconds: float) -> None:
+        """Have all clocks be so much later from now on."""
+        now, uptime = self.clock.now, self.clock.uptime
+        self.clock.now = lambda: now() + seconds  # type: ignore[method-assign]  # a clock that tests set
+        self.clock.uptime = lambda: uptime() + seconds  # type: ignore[method-assign]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def world(anyio_backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    """A database of each kind, which nobody has opened yet."""
+    if request.param == "sqlite":
+        yield World(lambda: SqliteStore(tmp_path / "shared.db"))
+        return
+    async with AsyncExitStack() as stack:
+        first = MemoryStore()
+        await first.open(Owner("keeper"))
+        stack.push_async_callback(first.close)
+        yield World(lambda: MemoryStore(peer=first))

@@ -11,6 +11,7 @@ from typing import Any, cast
 import anyio
 import pytest
 
+from gleitzeit.audit.unwatched import UNWATCHED
 from gleitzeit.core.errors import (
     ConflictError,
     ForbiddenError,
@@ -22,6 +23,7 @@ from gleitzeit.core.errors import (
 )
 from gleitzeit.core.models import Task, Workflow
 from gleitzeit.core.protocol import MethodSpec
+from gleitzeit.engine.local.answers import Answers
 from gleitzeit.engine.local.clock import Clock
 from gleitzeit.engine.local.context import EngineParts, RunContext
 from gleitzeit.engine.local.deadline import Deadline
@@ -90,6 +92,7 @@ class Code:
             "clock": Clock(),
             "policy": None,
             "result_bytes": 100_000,
+            "audit": UNWATCHED,
         }
         parts = EngineParts(**{one.name: cast("Any", given.get(one.name)) for one in fields(EngineParts)})
         self.context = RunContext(
@@ -112,7 +115,7 @@ class Code:
     def attempt(self, seconds: float = 60.0) -> Support:
         """Begin another attempt."""
         self.attempts += 1
-        return Support("a", self.task, self.context, Deadline(seconds), attempt=self.attempts)
+        return Support("a", self.task, self.context, Deadline(seconds), attempt=self.attempts, answers=Answers)
 
     async def _record(self, rows: Sequence[TaskRow], events: Sequence[EventDraft]) -> None:
         self.rows |= {row.key: row for row in rows}

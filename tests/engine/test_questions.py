@@ -22,17 +22,13 @@ from gleitzeit.core.errors import (
     ValidationError,
 )
 from gleitzeit.core.models import Question, Run
-from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.engine.base import Reply
-from gleitzeit.engine.local import LocalEngine
 from gleitzeit.engine.local.allowance import MOST_ASKED, MOST_BYTES, Allowance
+from gleitzeit.engine.local.answers import Answers
 from gleitzeit.engine.local.inquiry import Inquiry
 from gleitzeit.engine.local.open_questions import MOST_QUESTIONS, OpenQuestions
 from gleitzeit.engine.local.support import Support
 from gleitzeit.providers.base import TaskContext, current_task
-from gleitzeit.registry import ProtocolProviderRegistry
-from gleitzeit.store.base import Owner
-from gleitzeit.store.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
 
@@ -359,44 +355,6 @@ async def test_a_question_of_foreign_code_ends_with_the_attempt_that_it_was_aske
         await contexts[0].ask("Still there?")
 
 
-async def test_an_attempt_that_is_cut_off_asks_again_when_it_is_repeated(bench: Any) -> None:
-    serve(bench)
-    bench.provider.specs["asking"] = MethodSpec(name="test/asking", idempotent=True)
-    run = await asked(bench)
-    await bench.engine.__aexit__(None, None, None)
-    other = LocalEngine(bench.registry, bench.store, clock=bench.clock)
-    async with other:
-        with anyio.fail_after(10):
-            async for event in other.events(run.id, run.seq):
-                if event.kind == "question.asked":
-                    break
-            again = await other.get(run.id)
-            assert again.questions[0].id != run.questions[0].id
-            with pytest.raises(NotFoundError):
-                await other.answer(run.id, run.questions[0].id, years(5))
-            await other.answer(run.id, again.questions[0].id, years(5))
-            assert (await other.wait(run.id)).outputs == {"a": {"age": 5}}
-    await bench.start()  # there has to be one to leave at the end
-
-
-async def test_a_question_that_another_process_asks_is_seen_and_not_answered(bench: Any) -> None:
-    store = MemoryStore()
-    await bench.start(store=store, owner=Owner("first"))
-    serve(bench)
-    run = await asked(bench)
-    other = LocalEngine(ProtocolProviderRegistry(), MemoryStore(peer=store), owner=Owner("second"), recover=False)
-    async with other:
-        with anyio.fail_after(10):
-            seen = await other.wait(run.id)
-        assert (seen.status, seen.questions) == ("waiting", run.questions)
-        with pytest.raises(ConflictError, match="another process") as caught:
-            await other.answer(run.id, run.questions[0].id, years(5))
-        assert caught.value.hint
-        with pytest.raises(NotFoundError):
-            await other.answer(run.id, "nothing", years(5))
-    assert (await replied(bench, run, years(5))).status == "completed"
-
-
 @pytest.mark.parametrize("schema", [{"type": "string"}, {"type": "objekt"}, {"properties": {"x": {"type": "nothing"}}}])
 async def test_a_schema_that_no_object_can_be_checked_by_fails_the_task(bench: Any, schema: Any) -> None:
     serve(bench, schema=schema)
@@ -506,8 +464,8 @@ async def test_who_asks_again_and_again_after_the_refusal_is_still_over_in_time(
             await anyio.lowlevel.checkpoint()
 
     bench.method(asking)
-    run = await ended(bench, [{**ONE[0], "timeout": 0.3}])
-    assert str(run.tasks["a"].error).startswith("test/asking took longer than 0.3 s")
+    run = await ended(bench, [{**ONE[0], "timeout": 1}])
+    assert str(run.tasks["a"].error).startswith("test/asking took longer than 1 s")
     assert await asked_in(bench, run) == MOST_ASKED
 
 
@@ -534,7 +492,7 @@ def test_of_closed_questions_only_so_many_are_remembered() -> None:
     questions, allowance = OpenQuestions(), Allowance()
     for number in range(2_000):
         question = Question(str(number), "a", "?", {}, 0.0)
-        questions.add(question, Inquiry(question, allowance, time.time))
+        questions.add(question, Inquiry(question, Answers(), allowance, time.time))
         questions.close(question.id)
     with pytest.raises(ConflictError):
         questions.find("1999")

@@ -21,42 +21,42 @@ def test_slots_are_given_in_the_order_in_which_they_are_asked_for() -> None:
         given.append(name)
         return name != "has gone"
 
-    assert slots.take("r", lambda: later("first"))
-    assert not slots.take("r", lambda: later("has gone"))
-    assert not slots.take("r", lambda: later("second"))
-    slots.release()
+    assert slots.take("me", "r", lambda: later("first"))
+    assert not slots.take("me", "r", lambda: later("has gone"))
+    assert not slots.take("me", "r", lambda: later("second"))
+    slots.release("me")
     assert given == ["has gone", "second"]
-    slots.release()
-    assert slots.take("r", lambda: later("third"))
+    slots.release("me")
+    assert slots.take("me", "r", lambda: later("third"))
 
 
 async def test_who_comes_back_to_a_slot_goes_first_and_a_cancelled_wait_takes_none() -> None:
     slots, order = Slots(1), list[str]()
-    assert slots.take("r", lambda: True)
+    assert slots.take("me", "r", lambda: True)
 
     def new() -> bool:
         order.append("new")
         return True
 
-    assert not slots.take("r", new)
+    assert not slots.take("me", "r", new)
 
     async def come_back() -> None:
-        await slots.regain()
+        await slots.regain("me")
         order.append("old")
 
     with anyio.fail_after(5):
         async with anyio.create_task_group() as group:
             group.start_soon(come_back)
             await anyio.wait_all_tasks_blocked()
-            slots.release()
+            slots.release("me")
             await anyio.wait_all_tasks_blocked()
             assert order == ["old"]
-            slots.release()
+            slots.release("me")
             assert order == ["old", "new"]
             with anyio.move_on_after(0.01):
-                await slots.regain()
-            slots.release()
-            await slots.regain()
+                await slots.regain("me")
+            slots.release("me")
+            await slots.regain("me")
 
 
 def test_of_several_runs_each_gets_a_slot_before_any_gets_another() -> None:
@@ -66,18 +66,18 @@ def test_of_several_runs_each_gets_a_slot_before_any_gets_another() -> None:
         given.append(name)
         return True
 
-    assert slots.take("large", lambda: True)
+    assert slots.take("me", "large", lambda: True)
     for number in range(3):
-        assert not slots.take("large", partial(later, f"large {number}"))
-    assert not slots.take("small", lambda: later("small"))
+        assert not slots.take("me", "large", partial(later, f"large {number}"))
+    assert not slots.take("me", "small", lambda: later("small"))
     for _ in range(4):
-        slots.release()
+        slots.release("me")
     assert given == ["large 0", "small", "large 1", "large 2"]
 
 
 def test_without_a_limit_there_is_always_a_slot() -> None:
     slots = Slots(None)
-    assert all(slots.take("r", lambda: True) for _ in range(1_000))
+    assert all(slots.take("me", "r", lambda: True) for _ in range(1_000))
 
 
 async def test_alarms_go_off_in_time_and_in_order_unless_they_are_turned_off() -> None:

@@ -10,6 +10,7 @@ import pytest
 from gleitzeit.core.errors import ConflictError, LimitError, ProviderError, ValidationError
 from gleitzeit.core.models import Run, Workflow
 from gleitzeit.core.protocol import MethodSpec
+from gleitzeit.core.shares import Room
 from gleitzeit.engine.base import Resumption, Submission
 from gleitzeit.providers.base import current_task
 
@@ -87,7 +88,7 @@ async def test_more_runs_than_may_be_open_are_refused_for_now(bench: Any) -> Non
         await gate.wait()
 
     bench.method(gated)
-    await bench.start(open_runs=2)
+    await bench.start(open_runs=Room(2))
     runs = [await bench.engine.submit(submission({"id": "a", "method": "test/gated"})) for _ in range(2)]
     with pytest.raises(LimitError, match=r"limits\.open_runs") as caught:
         await bench.engine.submit(submission(ECHO))

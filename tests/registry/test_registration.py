@@ -123,3 +123,17 @@ def test_a_method_of_a_provider_that_could_not_be_loaded_says_so(registry: Proto
     with pytest.raises(MethodNotFoundError, match="could not be loaded: ImportError: no module named landlock"):
         registry.find("python/execute")
     assert [(provider.provider_id, provider.state) for provider in registry.overview()] == [("python", "broken")]
+
+
+def test_whoever_shows_methods_is_told_when_there_may_be_others(registry: ProtocolProviderRegistry) -> None:
+    rings: list[str] = []
+    shop = Shop("shop")
+    with registry.telling(lambda: rings.append("ring")):
+        registry.register_provider("shop/v1", shop)
+        assert len(rings) == 1
+        shop.announce()
+        assert len(rings) == 2
+        registry.unregister_provider("shop")
+        assert len(rings) == 3
+    shop.announce()
+    assert len(rings) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 
@@ -174,3 +175,23 @@ async def test_saved_workflows_belong_to_their_caller(store: Store) -> None:
     assert not await store.delete_workflow("them", "a")
     assert await store.delete_workflow("me", "a")
     assert [saved.name for saved in await store.workflows("me")] == ["b"]
+
+
+async def test_whoever_watches_saved_workflows_sees_that_something_has_changed(store: Store) -> None:
+    def document(task: str) -> Workflow:
+        return Workflow.model_validate({"name": "w", "tasks": [{"id": task, "method": "m"}]})
+
+    states = [await store.workflows_state()]
+
+    async def note(change: Awaitable[object]) -> None:
+        await change
+        states.append(await store.workflows_state())
+
+    await note(store.save_workflow("me", document("a"), 1.0, overwrite=False))
+    await note(store.save_workflow("me", document("b"), 1.0, overwrite=True))
+    await note(store.save_workflow("them", document("a"), 1.0, overwrite=False))
+    await note(store.delete_workflow("me", "w"))
+    await note(store.save_workflow("me", document("a"), 2.0, overwrite=False))
+    assert len(set(states)) == len(states)
+    await note(store.save_workflow("me", document("a"), 3.0, overwrite=False))
+    assert states[-1] == states[-2]

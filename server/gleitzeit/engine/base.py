@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gleitzeit.core.decisions import Decision
-from gleitzeit.core.models import Event, Run, Workflow
+from gleitzeit.core.models import Event, Run, TaskResult, Workflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,23 @@ class Resumption:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What somebody says to a question: `content` is the answer where the action is `accept`."""
+    """What somebody says to a question: `content` is the answer where the action is `accept`.
+
+    `default`: nobody has said anything, and its time was over.
+    """
 
     action: Literal["accept", "decline", "cancel"]
     content: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    answered_by: Literal["person", "model", "program"] = "program"
+    answered_by: Literal["person", "model", "program", "default"] = "program"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The reply as JSON data."""
+        return {"action": self.action, "content": dict(self.content), "answered_by": self.answered_by}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Reply:
+        """The reply that `to_dict` wrote down."""
+        return cls(data["action"], data["content"], data["answered_by"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,10 @@ class Engine(abc.ABC):
     """
 
     @abc.abstractmethod
+    def check_ready(self) -> None:
+        """Raise `LimitError`, `StoreError` or `ConflictError` where no run would be accepted now, if that is known."""
+
+    @abc.abstractmethod
     async def submit(self, submission: Submission) -> Run:
         """Accept a run, durably, and start it.
 
@@ -103,6 +119,10 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     async def get(self, run_id: str, *, caller: str | None = None) -> Run:
         """The run as it stands now."""
+
+    @abc.abstractmethod
+    async def results(self, run_id: str, *, caller: str | None = None) -> Mapping[str, TaskResult]:
+        """What became of each task by its id, and of each item (`id[3]`) and call (`id/2`) that has begun."""
 
     @abc.abstractmethod
     async def wait(self, run_id: str, timeout: float | None = None, *, caller: str | None = None) -> Run:
@@ -138,9 +158,11 @@ class Engine(abc.ABC):
     async def answer(self, run_id: str, question_id: str, reply: Reply, *, caller: str | None = None) -> Run:
         """Answer an open question of a run, or of one that it has started; the run as it stands then.
 
-        Raises `ValidationError`, naming the field, for an answer that does not fit: the question stays open then.
-        `NotFoundError` for a question that was never asked; `ConflictError` for one that is not open any more, or
-        that another process asks.
+        Whoever carries the run out, be it another process or nobody, the answer is recorded. A process that does and
+        takes it later than within seconds still does: the question is shown as open until then. Raises
+        `ValidationError`, naming the field, for an answer that does not fit: the question stays open then.
+        `ForbiddenError` for one that only a person may give. `NotFoundError` for a question that was never asked;
+        `ConflictError` for one that is not open any more.
         """
 
     @abc.abstractmethod
@@ -148,5 +170,10 @@ class Engine(abc.ABC):
         """The document that the run was submitted with."""
 
     @abc.abstractmethod
-    def events(self, run_id: str, after: int = 0, *, caller: str | None = None) -> AsyncIterator[Event]:
-        """The run's events after `after`, as they happen, until it is over or waits for a decision and all are told."""
+    def events(
+        self, run_id: str, after: int = 0, *, caller: str | None = None, patient: bool = False
+    ) -> AsyncIterator[Event]:
+        """The run's events after `after`, as they happen, until it is over or waits for a decision and all are told.
+
+        Where `patient`, also while it waits for a decision.
+        """

@@ -40,8 +40,19 @@ class TaskSupport(Interface):
         """Run a checked workflow as a child of the task, and return it once it is over."""
         ...
 
-    async def ask(self, message: str, schema: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Put a question to the person behind the run and wait for the answer."""
+    async def ask(
+        self,
+        message: str,
+        schema: Mapping[str, Any] | None,
+        *,
+        person: bool = False,
+        seconds: float | None = None,
+        default: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Put a question to the person behind the run and wait for the answer.
+
+        Nobody but a `person` may answer where it says so; after `seconds` the answer is `default`.
+        """
         ...
 
 
@@ -67,7 +78,15 @@ class Detached:
         """Refuse."""
         raise UnsupportedError("a workflow was started outside of a run", hint="submit it with GleitzeitClient")
 
-    async def ask(self, message: str, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    async def ask(
+        self,
+        message: str,
+        schema: Mapping[str, Any] | None,
+        *,
+        person: bool = False,
+        seconds: float | None = None,
+        default: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
         """Refuse."""
         raise UnsupportedError("a question was asked outside of a run", hint="run the task with GleitzeitClient")
 
@@ -119,9 +138,10 @@ class TaskContext:
     async def ask(self, message: str, schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Ask the person behind the run, and wait as long as it takes for an answer: an object that fits `schema`.
 
-        The time limit of the task stands still meanwhile. An attempt that is cut off, and repeated, asks again. Raises
-        `QuestionDeclinedError` where the answer is refused, `ValidationError` for a schema that is none, `LimitError`
-        for too many questions, and `CancelledError` where the attempt ends first.
+        The time limit of the task stands still meanwhile. A later attempt that asks the same gets the answer that this
+        one had, and where it had none the same question goes on. Raises `QuestionDeclinedError` where the answer is
+        refused, `ValidationError` for a schema that is none, `LimitError` for too many questions, and `CancelledError`
+        where the attempt ends first.
         """
         return await self.support.ask(message, schema)
 
@@ -176,6 +196,7 @@ class ProtocolProvider(abc.ABC):
 
     protocol: Protocol | None = None
     config_model: ClassVar[type[BaseModel] | None] = None
+    _listeners: tuple[Callable[[], None], ...] = ()
 
     def __init__(
         self,
@@ -270,6 +291,16 @@ class ProtocolProvider(abc.ABC):
         """All methods it can describe now, those found at run time among them."""
         specs: Mapping[str, MethodSpec] = self.protocol.methods if self.protocol is not None else {}
         return [specs.get(name) or MethodSpec(name=name) for name in self.get_supported_methods()]
+
+    def announce(self) -> None:
+        """Tell whoever shows methods that `list_methods` has others now, such as those of a server that is up."""
+        for tell in self._listeners:
+            tell()
+
+    def heard_by(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called whenever methods are announced. For registries, not for providers."""
+        if listener not in self._listeners:
+            self._listeners = (*self._listeners, listener)
 
     async def cache_key(self, method: str, parameters: dict[str, Any]) -> CacheKey | None:
         """Under what the result of a request is kept for a task with `cache`; None where it never is, not even forced.

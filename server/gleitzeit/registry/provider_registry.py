@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, cast
@@ -53,6 +53,7 @@ class ProtocolProviderRegistry:
         self._roster = Roster()
         self._lives: list[_Life] = []
         self._retired: list[Member] = []
+        self._listeners: list[Callable[[], None]] = []
 
     @classmethod
     def get_instance(cls) -> ProtocolProviderRegistry:
@@ -75,16 +76,33 @@ class ProtocolProviderRegistry:
                 hint="derive its class from gleitzeit.providers.base.ProtocolProvider and register an instance",
             )
         self._retire(self._roster.add_provider(protocol_id, provider))
+        provider.heard_by(self._tell)
+        self._tell()
 
     def register_method_handler(self, method: str, provider: ProtocolProvider) -> None:
         """Have `provider` carry out `method`, whatever else serves it; handlers of one protocol share the work."""
         if self.provider(provider.provider_id) is not provider:
             self.register_provider(provider.protocol_id, provider)
         self._roster.add_handler(method, provider)
+        self._tell()
 
     def unregister_provider(self, provider_id: str) -> None:
         """Forget a provider, and shut it down once its calls in flight are over."""
         self._retire(self._roster.remove(provider_id))
+        self._tell()
+
+    @contextmanager
+    def telling(self, changed: Callable[[], None]) -> Generator[None]:
+        """Meanwhile, call `changed` whenever the methods may be others than before."""
+        self._listeners.append(changed)
+        try:
+            yield
+        finally:
+            self._listeners.remove(changed)
+
+    def _tell(self) -> None:
+        for changed in self._listeners:
+            changed()
 
     def report_broken(self, name: str, error: BaseException) -> None:
         """Note a provider that could not be loaded, for `overview` and for errors about its methods."""

@@ -176,7 +176,7 @@ class Orphan:
     methods: frozenset[str]
 
 
-RequestKind = Literal["cancel"]
+RequestKind = Literal["cancel", "answer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,13 +199,17 @@ class CachedResult:
 
 @dataclass(frozen=True, slots=True)
 class SavedWorkflow:
-    """A workflow under its own name; `version` counts from 1 with every change. Times are seconds since the epoch."""
+    """A workflow under its own name; `version` counts from 1 with every change. Times are seconds since the epoch.
+
+    `path` is the file that it is read from, where it is not kept in a store: then it is every caller's.
+    """
 
     caller: str
     workflow: Workflow
     version: int
     created_at: float
     updated_at: float
+    path: str | None = None
 
     @property
     def name(self) -> str:
@@ -338,6 +342,10 @@ class Store(abc.ABC):
     @abc.abstractmethod
     async def workflows(self, caller: str) -> Sequence[SavedWorkflow]:
         """All saved workflows of a caller, by name."""
+
+    @abc.abstractmethod
+    async def workflows_state(self) -> str:
+        """Something that is another after anybody has saved, changed or deleted a workflow."""
 
     @abc.abstractmethod
     async def delete_workflow(self, caller: str, name: str) -> bool:

@@ -203,9 +203,17 @@ class MemoryStore(Store):
         """All saved workflows of a caller, by name."""
         return [saved for (owner, _), saved in sorted(self._shelf.saved.items()) if owner == caller]
 
+    async def workflows_state(self) -> str:
+        """Something that is another after anybody has saved, changed or deleted a workflow."""
+        saved = self._shelf.saved.values()
+        return repr([(kept.caller, kept.name, kept.version, kept.updated_at) for kept in saved])
+
     async def delete_workflow(self, caller: str, name: str) -> bool:
         """Forget a workflow; whether there was one."""
-        return self._shelf.saved.pop((caller, name), None) is not None
+        deleted = self._shelf.saved.pop((caller, name), None) is not None
+        if deleted:
+            self._tell_others()
+        return deleted
 
     def _write(self, change: Change) -> Committed:
         kept = self._shelf.runs.get(change.run_id)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import anyio
 
 from gleitzeit.core.errors import ConflictError
 from gleitzeit.core.keys import maker_of
@@ -20,15 +22,19 @@ class Asking:
     """A question is open at the run of the task that asks, and at each run that has started that one.
 
     While it is, the time limits of all that wait for it stand still, and the slot of the task is lent to others.
+    `listen` has what other processes have left looked at: one may have answered while nobody asked.
     """
 
-    def __init__(self, parts: EngineParts, open_runs: OpenRuns) -> None:
+    def __init__(self, parts: EngineParts, open_runs: OpenRuns, listen: Callable[[], None]) -> None:
         self._parts = parts
         self._open_runs = open_runs
+        self._listen = listen
 
     async def ask(self, run_id: str, key: str, inquiry: Inquiry) -> dict[str, Any]:
         """The content of the answer. `key` is that of a task, an item, or of a call that one of them makes."""
         runner = self._open_runs.find(run_id)
+        if inquiry.settled:
+            return await inquiry.content()
         if runner is None or runner.ending:
             raise ConflictError(f"the run {run_id} is over and asks nothing more")
         asked = list(self._line(runner, key))
@@ -37,10 +43,9 @@ class Asking:
         inquiry.open([Place(one, maker_of(waiting)) for one, waiting in asked])
         with held(deadline for one, waiting in asked for deadline in _deadlines(one, waiting)):
             async with slot_lent(work, self._parts.slots):
-                try:
-                    return await inquiry.content()
-                finally:
-                    inquiry.withdraw()
+                if runner.restored:
+                    self._listen()
+                return await _answer(inquiry)
 
     async def answer(self, runner: Runner, question_id: str, reply: Reply) -> None:
         """Give a reply to an open question, and return once it is recorded that it is closed."""
@@ -54,6 +59,17 @@ class Asking:
             yield asking, key
             key = asking.row.parent_task or ""
             asking = self._open_runs.find(asking.row.parent_id or "")
+
+
+async def _answer(inquiry: Inquiry) -> dict[str, Any]:
+    """The answer to an open question, or its default once its time is over; it is closed afterwards."""
+    try:
+        with anyio.move_on_after(inquiry.time_left):
+            return await inquiry.content()
+        inquiry.expire()
+        return await inquiry.content()
+    finally:
+        inquiry.withdraw()
 
 
 def _deadlines(runner: Runner, key: str) -> list[Deadline]:

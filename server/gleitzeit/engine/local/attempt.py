@@ -8,11 +8,12 @@ from typing import Any, Literal
 from gleitzeit.core import retry
 from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.core.models import Failure, Question, Task
+from gleitzeit.engine.local.answers import Answers
 from gleitzeit.engine.local.context import Ending, RunContext
 from gleitzeit.engine.local.failures import recorded_failure
 from gleitzeit.engine.local.repeating import repeatable
 from gleitzeit.engine.local.results import as_data
-from gleitzeit.engine.local.waiting import with_questions
+from gleitzeit.engine.local.waiting import asking
 from gleitzeit.store.base import CacheEntry, EventDraft, TaskRow
 
 
@@ -20,10 +21,21 @@ class Attempt:
     """One attempt of a task, or of an item of a foreach. `facts` are what its provider recorded of it.
 
     `interrupted` counts the attempts before it that the end of a process cut off, `crashes` those of them that were
-    cut off without warning.
+    cut off without warning. While it is `held_back`, it asks before anything is carried out.
     """
 
-    __slots__ = ("_context", "crashes", "facts", "interrupted", "key", "number", "started_at", "task")
+    __slots__ = (
+        "_answers",
+        "_context",
+        "crashes",
+        "facts",
+        "held_back",
+        "interrupted",
+        "key",
+        "number",
+        "started_at",
+        "task",
+    )
 
     def __init__(self, key: str, task: Task, context: RunContext) -> None:
         self.key = key
@@ -33,7 +45,14 @@ class Attempt:
         self.crashes = 0
         self.started_at: float | None = None
         self.facts: Mapping[str, Any] = {}
+        self.held_back = False
+        self._answers: Answers | None = None
         self._context = context
+
+    def answers(self) -> Answers:
+        """What it was told, and the attempts before it."""
+        self._answers = self._answers or Answers()
+        return self._answers
 
     def go_on_from(self, row: TaskRow) -> None:
         """Be the attempt that is stored; one that is stored as running was cut off."""
@@ -41,6 +60,7 @@ class Attempt:
         self.started_at = row.started_at
         self.interrupted = int(row.metadata.get("interrupted", 0))
         self.crashes = int(row.metadata.get("crashes", 0))
+        self._answers = Answers.stored(row)
         if row.state == "running":
             self.interrupted += 1
             self.crashes += not row.metadata.get("parked", False)
@@ -52,20 +72,27 @@ class Attempt:
         following.interrupted = self.interrupted
         following.crashes = self.crashes
         following.started_at = self.started_at
+        following._answers = None if self._answers is None else self._answers.following()
         return following
 
     def begun(self) -> TaskRow:
-        """Its row while it runs."""
-        return TaskRow(self.key, "running", self.number, started_at=self.started_at, metadata=self._cuts())
+        """Its row while it runs, or while questions of an attempt that was cut off may still be asked again."""
+        return self.asking(())
 
-    def parked(self) -> TaskRow:
-        """Its row where it is cut off in good order."""
-        return self.begun()._replace(metadata={**self._cuts(), "parked": True})
+    def parked(self, questions: Sequence[Question]) -> TaskRow:
+        """Its row where it is cut off in good order, with the questions that are open."""
+        row = self.asking(questions)
+        return row._replace(metadata={**row.metadata, **self._cuts(), "parked": True})
 
     def asking(self, questions: Sequence[Question]) -> TaskRow:
         """Its row while questions of it are open, and again once none is."""
-        row = self.begun()
-        return row._replace(state="waiting", metadata=with_questions(row.metadata, questions)) if questions else row
+        row = TaskRow(self.key, "running", self.number, started_at=self.started_at, metadata=self._cuts())
+        if self._answers is None and not questions:
+            return row
+        answers = self.answers()
+        opened = answers.open(questions)
+        row = row._replace(metadata=answers.within(row.metadata))
+        return asking(row, opened, held_back=self.held_back) if opened else row
 
     def completed(self, result: dict[str, Any], size: int, digest: str | None) -> Ending:
         """It has a result of about `size` bytes, which may be used again under `digest` where the task says so."""
@@ -102,6 +129,10 @@ class Attempt:
         clock = self._context.parts.clock
         now, seconds = clock.now(), retry.delay(self.task.retry, self.failures, clock.jitter())
         facts = {"attempt": self.number, "delay": seconds, "error": failure.to_dict()}
+        metadata = self._metadata()
+        if self._answers is not None:
+            self._answers.give_up()
+            metadata = self._answers.within(metadata)
         row = TaskRow(
             self.key,
             "ready",
@@ -109,7 +140,7 @@ class Attempt:
             failure=failure,
             started_at=self.started_at,
             not_before=now + seconds,
-            metadata=self._metadata(),
+            metadata=metadata,
         )
         return Ending("again", row, [EventDraft("task.retrying", now, self.key, facts)], delay=seconds)
 

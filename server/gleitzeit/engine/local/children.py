@@ -64,11 +64,7 @@ def allow_parameters(method: str, parameters: Mapping[str, Any], secrets: RunSec
 
 def identified(method: str, parameters: Mapping[str, Any], spec: MethodSpec | None, secrets: RunSecrets) -> Call:
     """A call by its method and parameters; in place of a secret stands the reference to it."""
-    told: Any = parameters
-    if secrets.named:
-        longest_first = sorted(secrets.named.items(), key=lambda item: -len(item[1]))  # one may be part of another
-        told = secrets.redact(_told(parameters, longest_first))
-    text = canonical_text(told)
+    text = canonical_text(told_parameters(parameters, secrets))
     resumes = method == RUN_WORKFLOW  # its start is recorded, for by its key the child run is found again
     return Call(
         method=method,
@@ -78,6 +74,14 @@ def identified(method: str, parameters: Mapping[str, Any], spec: MethodSpec | No
         repeatable=spec is not None and (spec.read_only or spec.idempotent) and not resumes,
         resumes=resumes,
     )
+
+
+def told_parameters(parameters: Mapping[str, Any], secrets: RunSecrets) -> Any:
+    """Parameters as they may be shown and kept: in place of a secret stands the reference to it."""
+    if not secrets.named:
+        return parameters
+    longest_first = sorted(secrets.named.items(), key=lambda item: -len(item[1]))  # one may be part of another
+    return secrets.redact(_told(parameters, longest_first))
 
 
 async def carried_out(

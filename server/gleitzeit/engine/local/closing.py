@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from gleitzeit.core.models import Failure, RunState
 from gleitzeit.core.plan import ENDED
-from gleitzeit.engine.local.waiting import without_questions
+from gleitzeit.engine.local.waiting import is_held_back, without_questions
 from gleitzeit.store.base import EventDraft, RunRow, TaskRow
 
 
@@ -28,8 +28,14 @@ def closing(run: RunRow, rows: Iterable[TaskRow], state: RunState, failure: Fail
     begun = {row.key: row for row in rows}
     absent = [TaskRow(task.id, "pending") for task in run.workflow.tasks if task.id not in begun]
     open_rows = [row for row in [*begun.values(), *absent] if row.state not in ENDED]
-    tasks = [without_questions(row)._replace(state="cancelled", finished_at=now) for row in open_rows]
+    tasks = [_cancelled(row, now) for row in open_rows]
     events = [EventDraft("task.cancelled", now, row.key) for row in tasks]
     facts = {"reason": failure.message} if state == "cancelled" else {"error": failure.to_dict()}
     events.append(EventDraft(f"run.{state}", now, None, facts))
     return Closing(replace(run, state=state, failure=failure, finished_at=now), tasks, events)
+
+
+def _cancelled(row: TaskRow, now: float) -> TaskRow:
+    """The row of a task that is stopped; one that was held back has done nothing that anybody need know the end of."""
+    started_at = None if is_held_back(row) else row.started_at
+    return without_questions(row)._replace(state="cancelled", started_at=started_at, finished_at=now)

@@ -29,11 +29,17 @@ class Conductor:
         self._due: dict[Author, None] = {}
         self._called = anyio.Event()
         self._writing = anyio.Lock(fast_acquire=True)
+        self._trouble: StoreError | None = None
 
     def due(self, author: Author) -> None:
         """Ask `author` for its draft at the next occasion."""
         self._due[author] = None
         self._called.set()
+
+    def check_writing(self) -> None:
+        """Raise `StoreError` while the store can't write what has happened."""
+        if self._trouble is not None:
+            raise StoreError(self._trouble.message, hint=self._trouble.hint)
 
     async def conduct(self) -> None:
         """Write whatever is due, until cancelled."""
@@ -65,6 +71,7 @@ class Conductor:
             try:
                 outcomes = await self._attempt([change for _, _, change in drafts])
             except StoreError as error:
+                self._trouble = error
                 drafts = _without_new(drafts, error)
                 self._refuse_new(error)
                 if pause == _FIRST_PAUSE:
@@ -72,6 +79,7 @@ class Conductor:
                 await anyio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
+            self._trouble = None
             for (author, draft, change), outcome in zip(drafts, outcomes, strict=True):
                 author.written(draft, change, outcome)
             return

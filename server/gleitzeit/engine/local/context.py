@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
+from gleitzeit.audit.base import Audit
+from gleitzeit.audit.unwatched import UNWATCHED
 from gleitzeit.core.models import Run
 from gleitzeit.core.plan_actions import OutcomeKind
 from gleitzeit.core.protocol import MethodSpec
@@ -49,6 +51,9 @@ class Methods(Protocol):
 Policy = Callable[[str], None]
 """Called with a method before it is carried out; raises `ForbiddenError` to prevent it."""
 
+Asks = Callable[[str], bool]
+"""Whether a person has to approve a method before it is carried out."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineParts:
@@ -67,9 +72,11 @@ class EngineParts:
     crew: Crew
     secrets: Mapping[str, str]
     policy: Policy | None
+    asks: Asks | None
     result_bytes: int
     child: Callable[[Submission], Awaitable[Run]]
     ask: Callable[[str, str, Inquiry], Awaitable[dict[str, Any]]]
+    audit: Audit = UNWATCHED
 
 
 @dataclass(frozen=True, slots=True)

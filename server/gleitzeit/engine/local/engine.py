@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets as randomness
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from types import TracebackType
@@ -12,8 +12,11 @@ from typing import Any, Self
 import anyio
 import anyio.lowlevel
 
+from gleitzeit.audit.base import Audit
+from gleitzeit.audit.unwatched import UNWATCHED
 from gleitzeit.core.errors import ConflictError, RunNotFoundError
-from gleitzeit.core.models import OVER, Event, Failure, Run, Workflow
+from gleitzeit.core.models import OVER, Event, Failure, Run, TaskResult, Workflow
+from gleitzeit.core.shares import Room
 from gleitzeit.engine.base import Engine, Reply, Resumption, RunList, Submission
 from gleitzeit.engine.bell import Bells
 from gleitzeit.engine.evaluator import Evaluator
@@ -21,14 +24,14 @@ from gleitzeit.engine.local.alarms import Alarms
 from gleitzeit.engine.local.asking import Asking
 from gleitzeit.engine.local.clock import Clock
 from gleitzeit.engine.local.conductor import Conductor
-from gleitzeit.engine.local.context import EngineParts, Methods, Policy
+from gleitzeit.engine.local.context import Asks, EngineParts, Methods, Policy
 from gleitzeit.engine.local.crew import Crew
 from gleitzeit.engine.local.family import Family
 from gleitzeit.engine.local.inquiry import Inquiry
 from gleitzeit.engine.local.interrupted import doubtful, settled
 from gleitzeit.engine.local.lookout import Lookout
-from gleitzeit.engine.local.open_questions import asked_elsewhere
 from gleitzeit.engine.local.open_runs import OPEN_RUNS, OpenRuns
+from gleitzeit.engine.local.post import Post
 from gleitzeit.engine.local.recovery import Recovery
 from gleitzeit.engine.local.results import RESULT_BYTES, is_text
 from gleitzeit.engine.local.resuming import resumed_run
@@ -36,7 +39,7 @@ from gleitzeit.engine.local.retention import Retention
 from gleitzeit.engine.local.slots import Slots
 from gleitzeit.engine.local.submissions import digest_of, record, row_of, with_key
 from gleitzeit.engine.local.tenure import Tenure
-from gleitzeit.engine.local.views import list_of, run_of
+from gleitzeit.engine.local.views import list_of, results_of, run_of
 from gleitzeit.engine.local.waiting import questions_in
 from gleitzeit.store.base import Owner, Request, Snapshot, Store
 from gleitzeit.store.memory import MemoryStore
@@ -55,7 +58,8 @@ class LocalEngine(Engine):
     It opens and closes its store, and takes up the runs that nobody carries out any more, unless `recover` is false.
     `max_parallel_tasks` limits the tasks of all runs together; one that waits for a child run does not count. At most
     `open_runs` are carried out at once. Of the runs that are over it forgets those older than `keep_days`, and all
-    but the last `keep_runs`. It checks no document: that is done before.
+    but the last `keep_runs`. It checks no document: that is done before. `elsewhere` is called soon after another
+    process has written something.
     """
 
     def __init__(
@@ -64,16 +68,19 @@ class LocalEngine(Engine):
         store: Store | None = None,
         *,
         max_parallel_tasks: int | None = None,
-        open_runs: int = OPEN_RUNS,
+        open_runs: Room = OPEN_RUNS,
         keep_days: float | None = None,
         keep_runs: int | None = None,
         recover: bool = True,
         secrets: Mapping[str, str] | None = None,
         policy: Policy | None = None,
+        asks: Asks | None = None,
+        audit: Audit = UNWATCHED,
         result_bytes: int = RESULT_BYTES,
         clock: Clock | None = None,
         evaluator: Evaluator | None = None,
         owner: Owner | None = None,
+        elsewhere: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store or MemoryStore()
         clock = clock or Clock()
@@ -91,17 +98,18 @@ class LocalEngine(Engine):
             crew=Crew(),
             secrets=secrets or {},
             policy=policy,
+            asks=asks,
+            audit=audit,
             result_bytes=result_bytes,
             child=self._child,
             ask=self._ask,
         )
         self._conductor = Conductor(self._store)
-        self._open_runs = OpenRuns(
-            self._parts, self._conductor, self._changed, self._forsaken, boot=self._owner.boot, most=open_runs
-        )
+        self._open_runs = OpenRuns(self._parts, self._conductor, self._changed, self._forsaken, self._owner, open_runs)
         self._family = Family(self._parts, self._open_runs, self._changed)
-        self._asking = Asking(self._parts, self._open_runs)
-        self._lookout = Lookout(self._parts, self._open_runs, self._changed)
+        self._lookout = Lookout(self._parts, self._open_runs, self._changed, elsewhere)
+        self._asking = Asking(self._parts, self._open_runs, self._lookout.listen)
+        self._post = Post(self._parts, self._open_runs, self._family, self._changed)
         self._recovery = Recovery(self._parts, self._open_runs, self._family, claims=recover)
         self._retention = Retention(self._store, self._parts.clock, keep_days, keep_runs)
 
@@ -141,6 +149,12 @@ class LocalEngine(Engine):
         self._group.cancel_scope.cancel()
         await self._stack.aclose()  # the body's own error stays out of it: a task group would wrap it
 
+    def check_ready(self) -> None:
+        """Raise an error where no run would be accepted now."""
+        self._check_open()
+        self._conductor.check_writing()
+        self._open_runs.check_room()
+
     async def submit(self, submission: Submission) -> Run:
         """Accept a run, record it, and start it. A child run belongs to its parent's caller."""
         self._check_open()
@@ -165,6 +179,10 @@ class LocalEngine(Engine):
     async def get(self, run_id: str, *, caller: str | None = None) -> Run:
         """The run as it stands now."""
         return run_of(await self._load(run_id, caller))
+
+    async def results(self, run_id: str, *, caller: str | None = None) -> Mapping[str, TaskResult]:
+        """What became of each task, and of each item and call that has begun."""
+        return results_of(await self._load(run_id, caller))
 
     async def wait(self, run_id: str, timeout: float | None = None, *, caller: str | None = None) -> Run:
         """The run once it is over or waits for somebody, or as it stands after `timeout` seconds."""
@@ -226,20 +244,24 @@ class LocalEngine(Engine):
         return await self.resume(run_id, resumption, caller=caller)  # somebody has ended it meanwhile
 
     async def answer(self, run_id: str, question_id: str, reply: Reply, *, caller: str | None = None) -> Run:
-        """Answer an open question of a run that is carried out here; the run as it stands then."""
+        """Answer an open question of a run, whoever carries it out; the run as it stands then."""
         snapshot = await self._load(run_id, caller)
         runner = self._open_runs.find(run_id)
-        if runner is None:
-            raise asked_elsewhere(snapshot, question_id)
-        await self._asking.answer(runner, question_id, reply)
-        return run_of(runner.rows.snapshot())
+        if runner is not None and runner.questions.is_known(question_id):
+            await self._asking.answer(runner, question_id, reply)
+            return run_of(runner.rows.snapshot())
+        await self._post.deliver(snapshot, question_id, reply)
+        self._recovery.look()
+        return await self.get(run_id)
 
     async def document(self, run_id: str, *, caller: str | None = None) -> Workflow:
         """The document that the run was submitted with."""
         return (await self._load(run_id, caller)).run.workflow
 
-    async def events(self, run_id: str, after: int = 0, *, caller: str | None = None) -> AsyncIterator[Event]:
-        """The run's events after `after`, until it is over or does nothing more by itself, and all are told."""
+    async def events(
+        self, run_id: str, after: int = 0, *, caller: str | None = None, patient: bool = False
+    ) -> AsyncIterator[Event]:
+        """The run's events after `after`, until it is over or, unless `patient`, does nothing more by itself."""
         await self._load(run_id, caller)
         resting = False
         while True:
@@ -256,7 +278,7 @@ class LocalEngine(Engine):
                 continue
             if resting or not self._open:
                 return
-            resting = runner is None and await self._rests(run_id)
+            resting = runner is None and await self._rests(run_id, patient)
             if not resting:  # else what it has written last may have come since
                 await bell.rung(rings)
 
@@ -289,9 +311,11 @@ class LocalEngine(Engine):
             if runner is None:
                 await bell.rung(rings)
 
-    async def _rests(self, run_id: str) -> bool:
+    async def _rests(self, run_id: str, patient: bool) -> bool:
         snapshot = await self._store.load(run_id)
-        return snapshot is None or snapshot.run.state != "running"
+        if snapshot is None or snapshot.run.state in OVER:
+            return True
+        return snapshot.run.state != "running" and not patient
 
     async def _load(self, run_id: str, caller: str | None) -> Snapshot:
         runner = await self._lookout.find(run_id)
@@ -324,7 +348,7 @@ class LocalEngine(Engine):
         """
         new_id = randomness.token_hex(8)
         resumed_run(await self._settled(snapshot), resumption, self._parts.clock.now(), new_id)
-        self._open_runs.check_room()
+        self._open_runs.check_room(snapshot.run.caller)
         claimed = await self._claim(snapshot.run.id)
         left = await self._settled(claimed)
         reason = Failure("cancelled", f"it was resumed by the run {new_id}", details={"resumed_by": new_id})

@@ -132,6 +132,16 @@ class Family:
         self._changed.ring(run.id)
         await self.close_children(run.id)
 
+    async def claimed_with(self, claimed: Snapshot) -> list[Snapshot]:
+        """A run that this process has claimed, and its descendants that are not over."""
+        found = [claimed]
+        for one in found:
+            for head in await self._children(one.run.id):
+                child = await self._parts.store.load(head.id)
+                if child is not None and child.run.state not in OVER:
+                    found.append(child)
+        return found
+
     async def close_children(self, run_id: str) -> None:
         """End all children of a run that were claimed with it, and that nobody carries out."""
         for head in await self._children(run_id):

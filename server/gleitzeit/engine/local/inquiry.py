@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import secrets as randomness
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import anyio
 
-from gleitzeit.core.errors import (
-    CancelledError,
-    GleitzeitError,
-    QuestionDeclinedError,
-    ValidationError,
-)
+from gleitzeit.core.errors import CancelledError, GleitzeitError, QuestionDeclinedError, QuestionExpiredError
 from gleitzeit.core.models import Question
-from gleitzeit.core.schema import check_schema, misfits, refusal
 from gleitzeit.engine.base import Reply
 from gleitzeit.engine.local.allowance import Allowance
-from gleitzeit.engine.local.results import measured
+from gleitzeit.engine.local.answers import Answers
+from gleitzeit.engine.local.replies import taken
 from gleitzeit.store.base import EventDraft
 
-_LONGEST_MESSAGE = 4_000
-_LARGEST_SCHEMA = 64 * 1024
-_LARGEST_ANSWER = 1024 * 1024
+_NOT_TOLD = frozenset({"task_id", "asked_at"})
 
 
 class Written(Protocol):
@@ -73,19 +65,41 @@ class Place:
 
 
 class Inquiry:
-    """One question, and what becomes of it. `now` is the clock of events; `allowance` is that of the attempt."""
+    """One question, and what becomes of it; one that was answered before is settled from the beginning.
 
-    __slots__ = ("_allowance", "_error", "_now", "_open", "_places", "_reply", "_settled", "question")
+    `answers` keeps the reply for later attempts, `allowance` is that of this one, and `now` the clock of events.
+    """
 
-    def __init__(self, question: Question, allowance: Allowance, now: Callable[[], float]) -> None:
+    __slots__ = ("_allowance", "_answers", "_error", "_now", "_open", "_places", "_reply", "_settled", "question")
+
+    def __init__(self, question: Question, answers: Answers, allowance: Allowance, now: Callable[[], float]) -> None:
         self.question = question
+        self._answers = answers
         self._allowance = allowance
         self._now = now
         self._places: Sequence[Place] = ()
         self._settled = anyio.Event()
-        self._reply: Reply | None = None
+        self._reply: Reply | None = answers.reply(question.id)
         self._error: GleitzeitError | None = None
         self._open = False
+        if self._reply is not None:
+            self._settled.set()
+
+    @property
+    def settled(self) -> bool:
+        """Whether nobody has to be asked any more."""
+        return self._settled.is_set()
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds in which it has to be answered; nothing where it may take as long as it does.
+
+        Whatever has become of the clock since it was asked, they are never more than they were then.
+        """
+        question = self.question
+        if question.expires_at is None:
+            return None
+        return min(question.expires_at - question.asked_at, max(0.0, question.expires_at - self._now()))
 
     def open(self, places: Sequence[Place]) -> None:
         """Ask, at all `places` at once.
@@ -97,18 +111,34 @@ class Inquiry:
         self._allowance.spend(self.question)
         self._places, self._open = places, True
         question = self.question
-        data = {"question_id": question.id, "message": question.message, "schema": question.schema}
         for place in places:
             place.asker.questions.add(replace(question, task_id=place.task_id), self)
-        self._note("question.asked", data)
+        told = {name: value for name, value in question.to_dict().items() if name not in _NOT_TOLD}
+        self._note("question.asked", told)
 
     def answer(self, reply: Reply) -> list[Written]:
-        """Take a reply, and close the question; what is written of that. Raises `ValidationError` if it doesn't fit."""
-        if reply.action == "accept":
-            reply = replace(reply, content=self._checked(reply.content))
+        """Take a reply, and close the question; what is written of that.
+
+        Raises `ForbiddenError` where only a person may give it, and `ValidationError` if it doesn't fit.
+        """
+        reply = taken(self.question, reply)
         data = {"question_id": self.question.id, "action": reply.action, "answered_by": reply.answered_by}
         self._reply = reply
+        self._answers.note(self.question.id, reply)
         return self._close("question.answered", data)
+
+    def expire(self) -> None:
+        """Its time is over: take the default for an answer, or fail without one."""
+        if not self._open:
+            return
+        if self.question.default is not None:
+            self.answer(Reply("accept", self.question.default, "default"))
+            return
+        self._error = QuestionExpiredError(
+            f"nobody has answered in time: {self.question.message}",
+            hint="resume the run to be asked again; with a `default`, that is the answer where nobody gives one",
+        )
+        self._close("question.expired", {"question_id": self.question.id})
 
     def withdraw(self) -> None:
         """Wait for the answer no more, because the attempt that asked is over."""
@@ -117,7 +147,10 @@ class Inquiry:
             self._close("question.withdrawn", {"question_id": self.question.id})
 
     async def content(self) -> dict[str, Any]:
-        """The answer, once it is there. Raises `QuestionDeclinedError` where somebody declines to answer."""
+        """The answer, once it is there.
+
+        Raises `QuestionDeclinedError` where somebody declines to answer, and `QuestionExpiredError`.
+        """
         await self._settled.wait()
         if self._error is not None:
             raise self._error
@@ -146,39 +179,3 @@ class Inquiry:
             for place in self._places
         ]
         return [written for written in noted if written is not None]
-
-    def _checked(self, content: Any) -> dict[str, Any]:
-        data: Any = measured(content, _LARGEST_ANSWER, "the answer")[0]
-        found = misfits(self.question.schema, data, whole=True)
-        if found:
-            raise refusal("the answer", found)
-        return dict(data)
-
-
-def inquiry_of(
-    message: str,
-    schema: Mapping[str, Any] | None,
-    allowance: Allowance,
-    redact: Callable[[Any], Any],
-    now: Callable[[], float],
-) -> Inquiry:
-    """The inquiry of a task. Raises `ValidationError` for a schema that no object can be checked by."""
-    text = redact(str(message))
-    if len(text) > _LONGEST_MESSAGE:
-        text = f"{text[: _LONGEST_MESSAGE - 1]}…"
-    return Inquiry(Question(randomness.token_hex(8), "", text, redact(_sound(schema)), now()), allowance, now)
-
-
-def _sound(schema: Mapping[str, Any] | None) -> dict[str, Any]:
-    data: Any = measured(schema or {}, _LARGEST_SCHEMA, "the schema of a question")[0]
-    data = {"type": "object", "properties": {}, **data}
-    if data["type"] != "object":
-        raise ValidationError(
-            "the schema of a question is that of an object, whose properties are what is asked for",
-            hint='for one value: {"properties": {"value": ...}, "required": ["value"]}',
-        )
-    problems = check_schema(data)
-    if problems:
-        told = "; ".join(f"{path}: {problem}" if path else problem for path, problem in problems)
-        raise ValidationError(f"the schema of a question is none: {told}")
-    return dict(data)

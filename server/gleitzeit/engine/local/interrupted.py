@@ -12,7 +12,7 @@ from gleitzeit.core.nesting import RUN_WORKFLOW
 from gleitzeit.engine.local.clock import Clock
 from gleitzeit.engine.local.context import Methods
 from gleitzeit.engine.local.repeating import repeatable
-from gleitzeit.engine.local.waiting import without_questions
+from gleitzeit.engine.local.waiting import is_held_back, questions_of, without_questions
 from gleitzeit.store.base import EventDraft, Snapshot, TaskRow
 
 MOST_CRASHES = 5
@@ -27,24 +27,31 @@ class Settled:
     changed: list[TaskRow]
     events: list[EventDraft]
 
+    def stored(self, before: Snapshot) -> dict[str, TaskRow]:
+        """The rows as they are shown until tasks run again: questions that were open still are."""
+        return {**before.tasks, **{row.key: row for row in self.changed}}
+
 
 async def settled(snapshot: Snapshot, methods: Methods, clock: Clock) -> Settled:
     """The rows with every task ended that was cut off and must not be repeated; what may be runs again."""
-    changed, events = _silenced(snapshot), list[EventDraft]()
-    snapshot = replace(snapshot, tasks={**snapshot.tasks, **changed})
+    changed, events = dict[str, TaskRow](), list[EventDraft]()
+    snapshot = replace(snapshot, tasks={**snapshot.tasks, **_waiting(snapshot)})
     async for task, row, harmless in _begun(snapshot, methods, "running"):
-        ended = _cut_off(task, row, harmless, clock.now())
+        ended = _cut_off(task, row, harmless or is_held_back(row), clock.now())
         if ended is not None and ended.failure is not None:
-            changed[row.key] = ended
+            changed[row.key] = without_questions(ended)
             facts = {"error": ended.failure.to_dict()}
             events.append(EventDraft(f"task.{ended.state}", clock.now(), row.key, facts))
     return Settled({**snapshot.tasks, **changed}, list(changed.values()), events)
 
 
-def _silenced(snapshot: Snapshot) -> dict[str, TaskRow]:
-    """The rows of tasks whose questions nobody waits for any more, as those of tasks that ran."""
-    rows = [row for row in snapshot.tasks.values() if row.state == "waiting"]
-    return {row.key: without_questions(row)._replace(state="running") for row in rows}
+def _waiting(snapshot: Snapshot) -> dict[str, TaskRow]:
+    """The rows of tasks that wait for answers, as those of tasks that ran: what only waits has not ended its process.
+
+    Their questions stay in them, to be found again by whoever asks the same once more.
+    """
+    rows = [row for row in snapshot.tasks.values() if row.state == "waiting" and questions_of(row)]
+    return {row.key: row._replace(state="running", metadata={**row.metadata, "parked": True}) for row in rows}
 
 
 async def doubtful(snapshot: Snapshot, methods: Methods) -> Snapshot:

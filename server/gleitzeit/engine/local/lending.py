@@ -20,7 +20,7 @@ async def slot_lent(work: Work | None, slots: Slots) -> AsyncGenerator[None]:
     work.away += 1
     if work.slot:
         work.slot = False
-        slots.release()
+        slots.release(work.caller)
     try:
         yield
     finally:
@@ -32,9 +32,9 @@ async def slot_lent(work: Work | None, slots: Slots) -> AsyncGenerator[None]:
 
 async def _come_back(work: Work, slots: Slots) -> None:
     work.returning = True
-    await slots.regain()
+    await slots.regain(work.caller)
     work.returning = False
     if work.away or work.is_cancelled():  # it waits again, or needs none any more
-        slots.release()
+        slots.release(work.caller)
     else:
         work.slot = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import anyio
 
@@ -12,6 +12,7 @@ from gleitzeit.core.models import Failure
 from gleitzeit.engine.bell import Bells
 from gleitzeit.engine.local.context import EngineParts
 from gleitzeit.engine.local.open_runs import OpenRuns
+from gleitzeit.engine.local.post import take
 from gleitzeit.engine.local.runner import Runner
 from gleitzeit.store.base import HEARTBEAT, Change, Snapshot
 
@@ -19,12 +20,13 @@ logger = logging.getLogger("gleitzeit.engine")
 
 
 class Lookout:
-    """Looks at every heartbeat, and when another process has written something."""
+    """Looks at every heartbeat, and when another process has written something, which it then tells `elsewhere`."""
 
-    def __init__(self, parts: EngineParts, open_runs: OpenRuns, changed: Bells) -> None:
+    def __init__(self, parts: EngineParts, open_runs: OpenRuns, changed: Bells, elsewhere: Callable[[], None]) -> None:
         self._parts = parts
         self._open_runs = open_runs
         self._changed = changed
+        self._elsewhere = elsewhere
         self._call = anyio.Event()
         self._forgotten: set[str] = set()
 
@@ -32,6 +34,11 @@ class Lookout:
         """Look now: another process has written something."""
         self._call.set()
         self._changed.ring_all()
+        self._elsewhere()
+
+    def listen(self) -> None:
+        """Look soon at what other processes have asked for."""
+        self._call.set()
 
     async def find(self, run_id: str) -> Runner | None:
         """The runner of a run that this process carries out; none where another one may have taken it, and has."""
@@ -57,7 +64,11 @@ class Lookout:
         """Do what other processes ask for."""
         for request in await self._parts.store.requests():
             runner = self._open_runs.find(request.run_id)
-            if runner is not None and request.kind == "cancel":
+            if runner is None:
+                continue
+            if request.kind == "answer":
+                take(runner, request)
+            else:
                 reason = str(request.body.get("reason", "the run was cancelled"))
                 runner.close("cancelled", Failure("cancelled", reason))
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from gleitzeit.core.errors import ConflictError, GleitzeitError, LimitError, NotFoundError
-from gleitzeit.core.models import OVER, Question
+from gleitzeit.core.errors import ConflictError, LimitError, NotFoundError
+from gleitzeit.core.models import Question
 from gleitzeit.engine.local.inquiry import Inquiry
-from gleitzeit.engine.local.waiting import questions_in
-from gleitzeit.store.base import Snapshot
 
 MOST_QUESTIONS = 100
 """How many questions of one run, and of those that it has started, may be open at once."""
@@ -46,11 +44,16 @@ class OpenQuestions:
         if question_id in self._open:
             return self._open[question_id][1]
         if question_id in self._closed:
-            raise ConflictError(
-                f'the question "{question_id}" is not open any more: it was answered, or its task has stopped waiting',
-                hint=_SHOWN,
-            )
+            raise not_open(question_id)
         raise no_question(question_id)
+
+    def is_open(self, question_id: str) -> bool:
+        """Whether a question is open."""
+        return question_id in self._open
+
+    def is_known(self, question_id: str) -> bool:
+        """Whether a question is open, or was."""
+        return question_id in self._open or question_id in self._closed
 
     def check_room(self) -> None:
         """Raise `LimitError` where too many are open."""
@@ -72,16 +75,9 @@ def no_question(question_id: str) -> NotFoundError:
     return NotFoundError(f'the run has no question "{question_id}"', hint=_SHOWN)
 
 
-def asked_elsewhere(snapshot: Snapshot, question_id: str) -> GleitzeitError:
-    """Why a question of a run that is not carried out here can't be answered here."""
-    run = snapshot.run
-    if run.state in OVER:
-        return ConflictError(f"the run {run.id} is {run.state}: it asks nothing any more")
-    if question_id not in {question.id for question in questions_in(snapshot.tasks.values())}:
-        return no_question(question_id)
-    if snapshot.owner is None:
-        return ConflictError(f"nobody carries the run {run.id} out now: it asks again once somebody does")
+def not_open(question_id: str) -> ConflictError:
+    """The error for a question that is answered already."""
     return ConflictError(
-        f"the run {run.id} is carried out by another process, which alone takes the answer",
-        hint="answer through the server, or at the terminal, that carries it out",
+        f'the question "{question_id}" is not open any more: it was answered, or its task has stopped waiting',
+        hint=_SHOWN,
     )

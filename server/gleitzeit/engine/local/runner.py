@@ -26,6 +26,7 @@ from gleitzeit.engine.local.outputs import Given, Outputs
 from gleitzeit.engine.local.pause import Pause
 from gleitzeit.engine.local.run_rows import RunRows
 from gleitzeit.engine.local.secrets import RunSecrets
+from gleitzeit.engine.local.tracing import Span, begin_span, beneath, traced
 from gleitzeit.engine.local.work import Work
 from gleitzeit.store.base import Change, Committed, EventDraft, RunRow, TaskRow
 
@@ -46,7 +47,8 @@ class Runner(Author, Stage):
         meta: Mapping[str, str] | None = None,
     ) -> None:
         self.rows = rows
-        self.meta: Mapping[str, str] = meta or {}
+        self.span = _span_of(self.row, meta or {})
+        self.meta: Mapping[str, str] = beneath(self.span, meta or {})
         self.bell = Bell()
         self.depth: int = 1 if parent is None else parent.depth + 1
         self.secrets: RunSecrets = RunSecrets(
@@ -132,7 +134,7 @@ class Runner(Author, Stage):
             del self.works[work.key]
         if work.slot:
             work.slot = False
-            self._parts.slots.release()
+            self._parts.slots.release(self.row.caller)
 
     async def record(self, tasks: Sequence[TaskRow], events: Sequence[EventDraft]) -> None:
         """Return once rows and events are durable. Raises `ConflictError` where the run is another process's by now."""
@@ -168,9 +170,13 @@ class Runner(Author, Stage):
             self._due()
 
     def park(self) -> None:
-        """Stop it here, so that any process may carry it on once it is released."""
-        self._draft.tasks += [work.attempt.parked() for work in self.works.values() if work.certain]
+        """Begin nothing more in it here, and write where it stands, so that any process may carry it on."""
+        open_at = self.questions.of
+        self._draft.tasks += [work.attempt.parked(open_at(work.key)) for work in self.works.values() if work.certain]
         self._parked = True
+
+    def halt(self) -> None:
+        """Stop what it does here, now that it is parked."""
         self._stop()
         self._due()
 
@@ -287,7 +293,7 @@ class Runner(Author, Stage):
         """Have a work begin as soon as there is a slot; a foreach needs none, for its items have theirs."""
         if work.slotless:
             self._draft.start(work, self._parts.clock)
-        elif self._parts.slots.take(self.row.id, partial(self._granted, work)):
+        elif self._parts.slots.take(self.row.caller, self.row.id, partial(self._granted, work)):
             work.slot = True
             self._draft.start(work, self._parts.clock)
 
@@ -366,3 +372,11 @@ class Runner(Author, Stage):
         self._live = None
         self._retire(self)
         self.bell.fall_silent()
+
+
+def _span_of(row: RunRow, meta: Mapping[str, str]) -> Span | None:
+    if not traced():
+        return None
+    name = row.workflow.name
+    facts = {"gen_ai.operation.name": "invoke_workflow", "gen_ai.agent.name": name, "gleitzeit.run.id": row.id}
+    return begin_span(f"invoke_workflow {name}", meta, facts)

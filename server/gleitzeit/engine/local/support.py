@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Never
 
 import anyio
 
 from gleitzeit.core.errors import ConflictError, ForbiddenError, GleitzeitError, LimitError
+from gleitzeit.core.keys import maker_of
 from gleitzeit.core.models import Run, Task, Workflow
 from gleitzeit.engine.base import Submission
 from gleitzeit.engine.local.allowance import Allowance
+from gleitzeit.engine.local.answers import Answers
+from gleitzeit.engine.local.approval import Request, approved, asks_for
 from gleitzeit.engine.local.children import (
     allow_call,
     allow_parameters,
@@ -24,9 +28,11 @@ from gleitzeit.engine.local.children import (
 )
 from gleitzeit.engine.local.context import RunContext
 from gleitzeit.engine.local.deadline import Deadline
+from gleitzeit.engine.local.deed import Deed
 from gleitzeit.engine.local.failures import recorded_failure
-from gleitzeit.engine.local.inquiry import Inquiry, inquiry_of
+from gleitzeit.engine.local.inquiry import Inquiry
 from gleitzeit.engine.local.journal import Call, Entry, Journal, another_way
+from gleitzeit.engine.local.questions import Wish, question_of
 from gleitzeit.engine.local.results import as_data, copied, measured
 from gleitzeit.engine.local.time_limit import time_limit
 from gleitzeit.providers.base import TaskContext, enter_task
@@ -43,26 +49,43 @@ class Support:
 
     __slots__ = (
         "_allowance",
+        "_answers",
         "_attempt",
         "_bytes",
         "_calls",
         "_closed",
         "_company",
         "_context",
+        "_identity",
         "_in_flight",
         "_inquiries",
         "_journal",
         "_key",
         "_task",
         "deadline",
+        "meta",
     )
 
-    def __init__(self, key: str, task: Task, context: RunContext, deadline: Deadline, *, attempt: int) -> None:
+    def __init__(
+        self,
+        key: str,
+        task: Task,
+        context: RunContext,
+        deadline: Deadline,
+        *,
+        attempt: int,
+        answers: Callable[[], Answers],
+        meta: Mapping[str, str] | None = None,
+        identity: str = "",
+    ) -> None:
         self._key = key
+        self._answers = answers
+        self._identity = identity
         self._task = task
         self._context = context
         self._attempt = attempt
         self.deadline = deadline
+        self.meta = context.meta if meta is None else meta
         self._closed = False
         self._in_flight = 0
         self._bytes = 0
@@ -99,7 +122,7 @@ class Support:
             metadata=facts,
             caller=run.caller,
             time_left=self._time_left,
-            meta=context.meta,
+            meta=self.meta,
         )
 
     def _time_left(self) -> float:
@@ -148,11 +171,22 @@ class Support:
         context = self._context
         return await context.parts.child(Submission(workflow, inputs, parent_id=context.run.id, parent_task=self._key))
 
-    async def ask(self, message: str, schema: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Ask whoever is behind the run, and return the content of the answer."""
+    async def ask(
+        self,
+        message: str,
+        schema: Mapping[str, Any] | None,
+        *,
+        person: bool = False,
+        seconds: float | None = None,
+        default: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Ask whoever is behind the run, and return the content of the answer; one that is known is not asked for."""
         self._check_open()
-        context = self._context
-        inquiry = inquiry_of(message, schema, self.allowance(), context.secrets.redact, context.parts.clock.now)
+        context, now = self._context, self._context.parts.clock.now
+        wish = Wish(message, schema, person, seconds, default)
+        asker, answers = (context.run.id, self._maker_key(), self._identity), self._answers()
+        question = question_of(wish, asker, answers, context.secrets.redact, now())
+        inquiry = Inquiry(question, answers, self.allowance(), now)
         inquiries = self._inquiries = self._inquiries or []
         inquiries.append(inquiry)
         try:
@@ -168,20 +202,22 @@ class Support:
     async def _call(self, method: str, parameters: Mapping[str, Any]) -> Any:
         context = self._context
         parts, journal = context.parts, self._opened()
-        if parts.policy is not None:
-            parts.policy(method)
-        spec = await parts.methods.describe(method)
         data: dict[str, Any] = measured(parameters, parts.result_bytes, f"what {method} is called with")[0]
+        deed = Deed(context, self._key, self._attempt, method, self.meta)
+        await deed.allow(data)
+        spec = await parts.methods.describe(method)
         allow_parameters(method, data, context.secrets)
         call = identified(method, data, spec, context.secrets)
         await self._check_way(journal, call)
         self._check_open()
         entry = journal.take(call)
+        deed.key = entry.key
         if entry.known is not None:
             result, size = measured(entry.known.result, parts.result_bytes)
             self._count(size)
+            await deed.reuse(data)
             return result
-        return copied(await self._carry_out(entry, data))
+        return copied(await self._carry_out(entry, data, deed))
 
     def _opened(self) -> Journal:
         if self._journal is None:
@@ -204,38 +240,72 @@ class Support:
         if not company.is_set():
             raise another_way(self._key, passed_over, call)
 
-    async def _carry_out(self, entry: Entry, parameters: dict[str, Any]) -> dict[str, Any]:
+    def _maker_key(self) -> str:
+        """The task or item that the attempt is of."""
+        return maker_of(self._key)
+
+    async def _carry_out(self, entry: Entry, parameters: dict[str, Any], deed: Deed) -> dict[str, Any]:
         """Its result, durable. What may be repeated need not be known to have begun: that saves a commit."""
         context, now = self._context, self._context.parts.clock.now
         row = TaskRow(entry.key, "running", entry.attempts, started_at=now(), metadata=entry.facts)
         events = [EventDraft("task.started", now(), entry.key, {"method": entry.call.method})]
+        try:
+            await self._approve(entry, parameters, deed)
+        except GleitzeitError as error:
+            raise await self._failed(row, error, {}, events) from error
         if not entry.call.repeatable:
             await context.record([row], events)
             self._check_open()  # the task may have ended meanwhile
             events = []
         facts: dict[str, Any] = {}
         try:
-            result: dict[str, Any] = context.secrets.redact(await self._execute(entry, parameters, facts))
+            result: dict[str, Any] = context.secrets.redact(await self._execute(entry, parameters, facts, deed))
         except GleitzeitError as error:
-            failure = recorded_failure(error, context.secrets.redact)
-            row = row._replace(state="failed", failure=failure)
-            events.append(EventDraft("task.failed", now(), entry.key, {"error": failure.to_dict()}))
-            await self._end(row, facts, events)
-            raise failure.to_error() from error
+            raise await self._failed(row, error, facts, events) from error
         row = row._replace(state="completed", result=result)
         await self._end(row, facts, [*events, EventDraft("task.completed", now(), entry.key)])
         return result
 
-    async def _execute(self, entry: Entry, parameters: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    async def _approve(self, entry: Entry, parameters: dict[str, Any], deed: Deed) -> None:
+        """Return once a person has approved the call, where one has to."""
+        if asks_for(self._context, entry.call.method):
+            request = Request(self._maker_key(), entry.call.method, parameters, entry.identity)
+            await approved(self._context, entry.key, request, self._answers(), self.allowance(), deed)
+
+    async def _failed(
+        self, row: TaskRow, error: GleitzeitError, facts: dict[str, Any], events: list[EventDraft]
+    ) -> GleitzeitError:
+        """The error of a call as it is raised, once it is recorded."""
+        failure = recorded_failure(error, self._context.secrets.redact)
+        now = self._context.parts.clock.now()
+        event = EventDraft("task.failed", now, row.key, {"error": failure.to_dict()})
+        await self._end(row._replace(state="failed", failure=failure), facts, [*events, event])
+        return failure.to_error()
+
+    async def _execute(
+        self, entry: Entry, parameters: dict[str, Any], facts: dict[str, Any], deed: Deed
+    ) -> dict[str, Any]:
         context, call = self._context, entry.call
         task = Task(id=self._task.id, method=call.method)
         asked = time_limit(task, parameters, None)
         calls = self._calls = self._calls or {}
         deadline = calls[entry.key] = Deadline(math.inf if asked is None else asked)
-        support = _CallSupport(entry.key, task, context, deadline, attempt=self._attempt, maker=self)
+        deed.begin()
+        support = _CallSupport(
+            entry.key,
+            task,
+            context,
+            deadline,
+            attempt=self._attempt,
+            meta=deed.meta,
+            maker=self,
+            identity=entry.identity,
+        )
         leave = enter_task(support.task_context(f"{self._key}/{entry.identity}", facts))
         try:
-            result, size = await carried_out(context, call.method, parameters, asked, deadline)
+            result, size = await deed.carry_out(
+                parameters, partial(carried_out, context, call.method, parameters, asked, deadline)
+            )
         finally:
             leave()
             support.close()
@@ -284,9 +354,12 @@ class _CallSupport(Support):
         deadline: Deadline,
         *,
         attempt: int,
+        meta: Mapping[str, str],
         maker: Support,
+        identity: str,
     ) -> None:
-        super().__init__(key, task, context, deadline, attempt=attempt)
+        answers = maker._answers  # noqa: SLF001 of the same family
+        super().__init__(key, task, context, deadline, attempt=attempt, answers=answers, meta=meta, identity=identity)
         self._maker = maker
 
     @property

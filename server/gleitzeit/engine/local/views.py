@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
-from gleitzeit.core.models import Run, Task, TaskResult
+from gleitzeit.core.models import Run, TaskResult
 from gleitzeit.engine.base import RunList, RunSummary
 from gleitzeit.engine.local.waiting import questions_in, without_questions
 from gleitzeit.store.base import RunHead, RunPage, Snapshot, TaskRow
@@ -19,7 +19,7 @@ def run_of(snapshot: Snapshot) -> Run:
         name=row.workflow.name,
         status="waiting" if questions else row.state,
         inputs=row.inputs,
-        tasks=Results(row.workflow.tasks, tasks),
+        tasks=Results([task.id for task in row.workflow.tasks], tasks),
         outputs=row.outputs,
         error=row.failure,
         created_at=row.created_at,
@@ -31,13 +31,19 @@ def run_of(snapshot: Snapshot) -> Run:
     )
 
 
+def results_of(snapshot: Snapshot) -> Mapping[str, TaskResult]:
+    """What became of each task, in the order of the document, and then of each item and call that has begun."""
+    tasks = [task.id for task in snapshot.run.workflow.tasks]
+    return Results([*tasks, *snapshot.tasks], snapshot.tasks)
+
+
 class Results(Mapping[str, TaskResult]):
-    """What became of each task, by id; made when it is looked at, for most of a run with many tasks never is."""
+    """What became of each of these, by key; made when it is looked at, for most of a run with many tasks never is."""
 
     __slots__ = ("_ids", "_rows")
 
-    def __init__(self, tasks: Sequence[Task], rows: Mapping[str, TaskRow]) -> None:
-        self._ids = {task.id: None for task in tasks}
+    def __init__(self, ids: Iterable[str], rows: Mapping[str, TaskRow]) -> None:
+        self._ids = dict.fromkeys(ids)
         self._rows = rows
 
     def __getitem__(self, task_id: str) -> TaskResult:

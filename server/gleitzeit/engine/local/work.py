@@ -6,6 +6,7 @@ import asyncio  # for members of the crew are its tasks, and are cancelled with 
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import anyio
@@ -13,17 +14,21 @@ import anyio
 from gleitzeit.core.errors import GleitzeitError, LeaseLostError, ProviderCrashedError, TimeoutError
 from gleitzeit.core.references import ABSENT, Scope
 from gleitzeit.engine.local.alarms import Alarm
+from gleitzeit.engine.local.allowance import Allowance
+from gleitzeit.engine.local.approval import Request, approved, asks_for
 from gleitzeit.engine.local.attempt import Attempt
 from gleitzeit.engine.local.cancellation import ends_the_task
 from gleitzeit.engine.local.children import allow_parameters
 from gleitzeit.engine.local.context import Ending, RunContext
 from gleitzeit.engine.local.deadline import Deadline
+from gleitzeit.engine.local.deed import Deed
 from gleitzeit.engine.local.dispatch import Dispatch
 from gleitzeit.engine.local.failures import translate
 from gleitzeit.engine.local.keeping import keeping
 from gleitzeit.engine.local.results import copied, measured, taken
 from gleitzeit.engine.local.support import Support
 from gleitzeit.engine.local.time_limit import time_limit
+from gleitzeit.engine.local.tracing import Span, begin_span, beneath, end_span, traced
 from gleitzeit.providers.base import NOT_CACHED, enter_task
 from gleitzeit.store.base import EventDraft, TaskRow
 
@@ -51,17 +56,21 @@ class Work:
     __slots__ = (
         "_alarm",
         "_context",
+        "_deed",
         "_dispatch",
+        "_failure",
         "_follower",
         "_item",
         "_limit",
         "_scope",
+        "_span",
         "_support",
         "_timed_out",
         "attempt",
         "away",
         "index",
         "key",
+        "meta",
         "over",
         "returning",
         "slot",
@@ -94,11 +103,20 @@ class Work:
         self._scope: anyio.CancelScope | None = None
         self._alarm: Alarm | None = None
         self._timed_out = False
+        self._span: Span | None = None
+        self._failure: str | None = None
+        self.meta = context.meta
+        self._deed = Deed(context, attempt.key, attempt.number, attempt.task.method, context.meta)
 
     @property
     def task_id(self) -> str:
         """The id of its task."""
         return self.attempt.task.id
+
+    @property
+    def caller(self) -> str:
+        """Whose run it is of."""
+        return self._context.run.caller
 
     @property
     def certain(self) -> bool:
@@ -122,6 +140,8 @@ class Work:
         if self.stopped:
             self._let_go()
             return True
+        if traced():
+            self._begin_span()
         scope, sound = anyio.CancelScope(), True
         outcome: Ending | GleitzeitError | None = None
         try:
@@ -159,6 +179,7 @@ class Work:
 
     async def fail(self, error: GleitzeitError) -> None:
         """End it with an error, unless nobody wants to know any more."""
+        self._failure = error.code
         ending = await self.attempt.failed(error)
         if not self.stopped:
             self._follower.ended(self, ending)
@@ -185,6 +206,15 @@ class Work:
         """When it has to be over and, where `key` is a call that it makes, when that has."""
         return [] if self._support is None else self._support.deadlines(key)
 
+    def _begin_span(self) -> None:
+        """Begin the span of the attempt, and have all that is done in it be beneath that."""
+        facts: dict[str, str | int] = {
+            "gleitzeit.task.id": self.key,
+            "gleitzeit.task.attempt": self.attempt.number,
+        }
+        self._span = begin_span(f"task {self.task_id}", self.meta, facts)
+        self.meta = self._deed.meta = beneath(self._span, self.meta)
+
     def is_cancelled(self) -> bool:
         """Whether it is stopped, or out of time."""
         return self.stopped or self._timed_out or self.over
@@ -193,6 +223,7 @@ class Work:
         if self.over:
             return
         self.over = True
+        end_span(self._span, "cancelled" if self.stopped else self._failure)
         if self._alarm is not None:
             self._alarm.turn_off()
         if self._support is not None:
@@ -240,13 +271,26 @@ class Work:
             await self._context.record((), ())  # raises where another process has claimed the run meanwhile
         task = self.attempt.task
         parameters = await self._parameters()
+        if asks_for(self._context, task.method):
+            await self._approve(parameters)
         kept = await keeping(self._context, task, parameters)
         known = None if kept.digest is None else await self._cached(kept.digest)
         if known is not None:
+            await self._deed.reuse(parameters)
             return known
         self._limit = time_limit(task, parameters, self._context.run.workflow.settings.default_timeout)
         result, size = await self._call(parameters, kept.facts)
         return self.attempt.completed(result, size, None if NOT_CACHED in self.attempt.facts else kept.digest)
+
+    async def _approve(self, parameters: dict[str, Any]) -> None:
+        """Return once a person has approved it; until then nothing of it is carried out."""
+        attempt = self.attempt
+        request = Request(self.key, attempt.task.method, parameters)
+        attempt.held_back = True
+        try:
+            await approved(self._context, self.key, request, attempt.answers(), Allowance(), self._deed)
+        finally:
+            attempt.held_back = False
 
     async def _preliminary(self) -> Ending | None:
         """The ending of a task that its `when` does without, or of a foreach that has now been expanded."""
@@ -277,8 +321,7 @@ class Work:
         else:
             value = await context.evaluator.resolve(template, self._data())
             parameters, _ = measured(value, parts.result_bytes, "the value of `parameters`")
-        if parts.policy is not None:
-            parts.policy(method)
+        await self._deed.allow(parameters)
         allow_parameters(method, parameters, context.secrets)
         return parameters
 
@@ -286,13 +329,24 @@ class Work:
         """What the provider returns, as data, and its size. The attempt's time runs from here; `noted` are facts."""
         parts, attempt = self._context.parts, self.attempt
         deadline = Deadline(self._limit, self._move_alarm)
-        support = Support(self.key, attempt.task, self._context, deadline, attempt=attempt.number)
+        deed = self._deed
+        deed.begin()
+        self.meta = deed.meta
+        support = Support(
+            self.key,
+            attempt.task,
+            self._context,
+            deadline,
+            attempt=attempt.number,
+            answers=attempt.answers,
+            meta=self.meta,
+        )
         self._support = support
         self._set_alarm(deadline.at, self._time_out)
         attempt.facts = facts = dict(noted)
         leave = enter_task(support.task_context(self.key, facts))
         try:
-            answer = await parts.methods.execute(attempt.task.method, parameters)
+            answer = await deed.carry_out(parameters, partial(parts.methods.execute, attempt.task.method, parameters))
         finally:
             leave()
         return taken(answer, parts.result_bytes)

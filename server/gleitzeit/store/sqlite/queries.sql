@@ -161,6 +161,10 @@ select body, version, created_at, updated_at from workflow where caller = ? and 
 -- All that a caller saved.
 select body, version, created_at, updated_at from workflow where caller = ? order by name;
 
+-- name: select_workflows_state
+-- What differs after anybody has saved, changed or deleted one.
+select group_concat(json_array(caller, name, version, updated_at)) from workflow;
+
 -- name: put_workflow
 -- A workflow under its name.
 insert or replace into workflow (caller, name, body, version, created_at, updated_at) values (?, ?, ?, ?, ?, ?);

@@ -54,3 +54,8 @@ def workflow(connection: sqlite3.Connection, caller: str, name: str) -> SavedWor
 def workflows(connection: sqlite3.Connection, caller: str) -> Sequence[SavedWorkflow]:
     """All that a caller saved."""
     return [to_saved(caller, row) for row in connection.execute(QUERIES["select_workflows"], (caller,))]
+
+
+def workflows_state(connection: sqlite3.Connection) -> str:
+    """What differs after anybody has saved, changed or deleted a workflow."""
+    return connection.execute(QUERIES["select_workflows_state"]).fetchone()[0] or ""

@@ -185,6 +185,10 @@ class SqliteStore(Store):
         """All saved workflows of a caller, by name."""
         return await self._readers.read(partial(reading.workflows, caller=caller))
 
+    async def workflows_state(self) -> str:
+        """Something that is another after anybody has saved, changed or deleted a workflow."""
+        return await self._readers.read(reading.workflows_state)
+
     async def delete_workflow(self, caller: str, name: str) -> bool:
         """Forget a workflow; whether there was one."""
 

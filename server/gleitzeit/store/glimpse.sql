@@ -1,0 +1,2 @@
+-- Whether anybody has saved a workflow.
+select 1 from workflow limit 1;
