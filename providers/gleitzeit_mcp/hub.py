@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 import anyio
@@ -26,15 +26,16 @@ SETTLE_LIMIT = 5.0
 
 
 class Hub:
-    """Holds the configured servers open for as long as `serve` runs."""
+    """Holds the configured servers open for as long as `serve` runs, and calls `changed` when tools may be others."""
 
-    def __init__(self, section: HubConfig, place: Place) -> None:
+    def __init__(self, section: HubConfig, place: Place, changed: Callable[[], None] = lambda: None) -> None:
         self.servers = section.servers
         self._map = RouteMap(section.servers)
         self.sampling = section.sampling is not None
         self._guard = Guard()
         self.connections: Mapping[str, Connection] = {
-            server.name: Connection(server, place, self._guard, sampling=self.sampling) for server in section.servers
+            server.name: Connection(server, place, self._guard, changed, sampling=self.sampling)
+            for server in section.servers
         }
 
     async def serve(self, task_status: Readiness) -> None:

@@ -55,7 +55,7 @@ class MCPHubProvider(ProtocolProvider):
         from gleitzeit_mcp.servers.nesting import place_of
 
         place = place_of(self.servers, os.environ)
-        hub = Hub(self._section, place)
+        hub = Hub(self._section, place, self.announce)
         self._desk = Desk(hub, Caller(place, sampling=hub.sampling))
         try:
             await hub.serve(task_status)

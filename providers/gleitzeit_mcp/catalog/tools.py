@@ -11,10 +11,15 @@ from gleitzeit.core.protocol import MethodSpec
 from gleitzeit_mcp.config import Server
 from gleitzeit_mcp.methods import TOOL_METHOD
 
+_HINTS = frozenset({"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"})
+
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One tool, and the method by which it is reached. `as_task` where its server insists on carrying it out as one."""
+    """One tool, and the method by which it is reached. `as_task` where its server insists on carrying it out as one.
+
+    `annotations` are what it says of itself to hosts, as far as that is yes or no.
+    """
 
     server: str
     name: str
@@ -25,6 +30,8 @@ class Tool:
     read_only: bool = False
     idempotent: bool = False
     as_task: bool = False
+    title: str = ""
+    annotations: Mapping[str, bool] = field(default_factory=dict[str, bool])
 
     @property
     def repeatable(self) -> bool:
@@ -44,13 +51,15 @@ class Tool:
 
     def to_dict(self) -> dict[str, Any]:
         """The tool as `mcp/tools/list` shows it."""
-        return {
+        shown = {
             "name": self.name,
             "server": self.server,
             "method": self.method,
             "description": self.description,
             "input_schema": dict(self.input_schema),
         }
+        optional = {"title": self.title, "annotations": dict(self.annotations)}
+        return {**shown, **{key: value for key, value in optional.items() if value}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,4 +150,11 @@ def _tool(server: Server, entry: Mapping[str, Any]) -> Tool:
         read_only=hints.get("readOnlyHint") is True,
         idempotent=hints.get("idempotentHint") is True or server.declares_idempotent(entry["name"]),
         as_task=is_object(execution) and execution.get("taskSupport") == "required",
+        title=_title(entry, hints),
+        annotations={key: value for key, value in hints.items() if key in _HINTS and isinstance(value, bool)},
     )
+
+
+def _title(entry: Mapping[str, Any], hints: Mapping[str, Any]) -> str:
+    titles = (entry.get("title"), hints.get("title"))
+    return next((title for title in titles if isinstance(title, str)), "")

@@ -12,12 +12,12 @@ from gleitzeit.core import errors
 from gleitzeit.core.errors import ConnectionLostError, GleitzeitError, ProviderUnavailableError
 from gleitzeit.core.nesting import PATH_KEY
 from gleitzeit.providers.base import TaskContext
+from gleitzeit.providers.tracing import trace_of
 from gleitzeit_mcp.catalog.tools import Tool
 from gleitzeit_mcp.failures import call_failure
 from gleitzeit_mcp.forwarding import tasks
 from gleitzeit_mcp.forwarding.answers import TaskAnswers
 from gleitzeit_mcp.forwarding.conversation import converse
-from gleitzeit_mcp.forwarding.tracing import trace_of
 from gleitzeit_mcp.servers.connection import Connection
 from gleitzeit_mcp.servers.line import Line
 from gleitzeit_mcp.servers.nesting import Place

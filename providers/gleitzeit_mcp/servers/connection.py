@@ -50,8 +50,11 @@ RETRY_AFTER = 1.0
 class Connection:
     """One server: `supervise` runs for the hub's life and owns its connection, any other task may use it."""
 
-    def __init__(self, server: Server, place: Place, guard: Guard, *, sampling: bool = False) -> None:
+    def __init__(
+        self, server: Server, place: Place, guard: Guard, changed: Callable[[], None], *, sampling: bool = False
+    ) -> None:
         self.server = server
+        self._tell = changed
         self.state: State = "starting" if server.auto_start else "stopped"
         self._error: GleitzeitError | None = None
         self.restarts = 0
@@ -330,6 +333,7 @@ class Connection:
         self.state = state
         changed, self._changed = self._changed, anyio.Event()
         changed.set()
+        self._tell()
 
     async def ready(self, limit: float | None = None) -> None:
         """Return as soon as calls can be sent, starting the server where nobody has.

@@ -63,6 +63,14 @@ class Answer:
         """How long Ollama took to have the model ready."""
         return round(whole(self._last.get("load_duration")) / _NANOSECONDS, 6)
 
+    @property
+    def usage(self) -> dict[str, int]:
+        """How many tokens were read and written."""
+        return {
+            "prompt_tokens": whole(self._last.get("prompt_eval_count")),
+            "completion_tokens": whole(self._last.get("eval_count")),
+        }
+
     def result(self, keeps: Collection[str] = ()) -> dict[str, Any]:
         """What every method of text returns of it, and of `message` and `context` what it `keeps`."""
         own = {"message": self._message()} if "message" in keeps else self._thoughts()
@@ -71,10 +79,7 @@ class Answer:
             "response": self.text,
             "model": _text(self._last, "model") or self._model,
             "done_reason": _text(self._last, "done_reason") or None,
-            "usage": {
-                "prompt_tokens": whole(self._last.get("prompt_eval_count")),
-                "completion_tokens": whole(self._last.get("eval_count")),
-            },
+            "usage": self.usage,
             **own,
             **({"tool_calls": self._tool_calls} if self._tool_calls else {}),
             **({"logprobs": self._logprobs} if self._logprobs else {}),

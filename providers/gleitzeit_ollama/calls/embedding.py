@@ -11,6 +11,7 @@ from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.providers.base import current_task
 from gleitzeit_ollama.answers.vectors import Vector, prompt_tokens, vectors
 from gleitzeit_ollama.calls.batch import all_failed, failure_data
+from gleitzeit_ollama.calls.inference import inference, note_usage
 from gleitzeit_ollama.calls.spreading import ItemProgress, room, spread
 from gleitzeit_ollama.calls.wants import want_of
 from gleitzeit_ollama.methods.embeddings import Chunk, Texts, chunks
@@ -108,9 +109,11 @@ class _Embedding:
     async def _vectors_of(self, texts: tuple[str, ...]) -> list[Vector]:
         asked = self._texts.asked(texts)
         self._requests += 1
-        answer, reply = await self._pool.ask(asked.path, asked.payload, want_of(asked))
-        found = vectors(answer, len(texts))
-        self._tokens += prompt_tokens(answer)
+        with inference(asked.path, asked.model) as span:
+            answer, reply = await self._pool.ask(asked.path, asked.payload, want_of(asked))
+            found, tokens = vectors(answer, len(texts)), prompt_tokens(answer)
+            note_usage(span, {"prompt_tokens": tokens})
+        self._tokens += tokens
         self._nodes.add(reply.node)
         return found
 

@@ -9,6 +9,7 @@ from typing import Any
 from gleitzeit.providers.base import TaskContext, current_task
 from gleitzeit_ollama.answers.answer import Answer
 from gleitzeit_ollama.answers.parsed import parsed, unusable
+from gleitzeit_ollama.calls.inference import inference, note_usage
 from gleitzeit_ollama.calls.limit import time_limit
 from gleitzeit_ollama.calls.progress import TokenProgress
 from gleitzeit_ollama.calls.wants import want_of
@@ -73,9 +74,11 @@ class _Telling:
     async def _ask(self, asked: Asked, *, show: bool = True) -> Answer:
         """One streamed answer; only the text of the first one is shown, for a second one takes its place."""
         answer = Answer(asked.model)
-        async with self._pool.stream(asked.path, asked.payload, want_of(asked)) as reply:
-            self._task.record(node=reply.node, cold=reply.cold, waited=round(reply.waited, 6), tries=reply.tries)
-            await self._read(reply, answer, show)
+        with inference(asked.path, asked.model) as span:
+            async with self._pool.stream(asked.path, asked.payload, want_of(asked)) as reply:
+                self._task.record(node=reply.node, cold=reply.cold, waited=round(reply.waited, 6), tries=reply.tries)
+                await self._read(reply, answer, show)
+            note_usage(span, answer.usage)
         await self._progress.flush()
         self._task.record(load_duration=answer.load_seconds)
         return answer

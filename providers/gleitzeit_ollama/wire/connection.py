@@ -11,6 +11,8 @@ import anyio
 import httpx2
 
 from gleitzeit.core.errors import LimitError, ProviderUnavailableError, ValidationError
+from gleitzeit.providers.base import current_task
+from gleitzeit.providers.tracing import trace_of
 from gleitzeit_ollama.addresses import Endpoint
 from gleitzeit_ollama.wire.faults import translated
 from gleitzeit_ollama.wire.refusals import WHERE, Refusal, refused
@@ -72,7 +74,7 @@ class Connection:
             message = f"the connections to Ollama at {self.shown} were closed: Gleitzeit is shutting down"
             raise ProviderUnavailableError(message, details={"endpoint": self.shown, "again": False})
         content = None if payload is None else _encoded(payload)
-        headers = None if payload is None else {"content-type": "application/json"}
+        headers = None if payload is None else {"content-type": "application/json", **trace_of(current_task())}
         try:
             request = self._client.build_request(method, self._url(path), content=content, headers=headers)
         except httpx2.InvalidURL as error:

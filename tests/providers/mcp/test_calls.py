@@ -39,7 +39,7 @@ class Watcher:
     async def start_workflow(self, workflow: Workflow, inputs: Any) -> Run:
         raise NotImplementedError
 
-    async def ask(self, message: str, schema: Any) -> Any:
+    async def ask(self, message: str, schema: Any, **_: Any) -> Any:
         raise NotImplementedError
 
 

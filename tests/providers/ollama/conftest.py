@@ -76,7 +76,7 @@ class Watcher:
         """Not for these tests."""
         raise NotImplementedError(workflow, inputs)
 
-    async def ask(self, message: str, schema: Any) -> Any:
+    async def ask(self, message: str, schema: Any, **_: Any) -> Any:
         """Not for these tests."""
         raise NotImplementedError(message, schema)
 

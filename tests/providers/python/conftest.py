@@ -57,7 +57,7 @@ class Engine:
         """Not for these tests."""
         raise NotImplementedError(workflow, inputs)
 
-    async def ask(self, message: str, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    async def ask(self, message: str, schema: Mapping[str, Any] | None, **_: Any) -> dict[str, Any]:
         """Answer a question."""
         return {"asked": message}
 

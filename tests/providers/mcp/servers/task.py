@@ -36,7 +36,7 @@ class Person:
     async def start_workflow(self, workflow: Workflow, inputs: Mapping[str, Any]) -> Run:
         raise NotImplementedError
 
-    async def ask(self, message: str, schema: Schema) -> Any:
+    async def ask(self, message: str, schema: Schema, **_: Any) -> Any:
         self.questions.append((message, schema))
         if self._answer is None:
             raise NotImplementedError

@@ -10,8 +10,10 @@ from anyio.abc import SocketAttribute, SocketStream
 from tests.providers.ollama.wire.http_bytes import Serve, sending, whole
 
 from gleitzeit.core.errors import ConnectionLostError, GleitzeitError, ProviderError, ProviderUnavailableError
+from gleitzeit.providers.base import TaskContext, enter_task
 from gleitzeit_ollama.addresses import Endpoint
 from gleitzeit_ollama.wire.client import NodeClient
+from gleitzeit_ollama.wire.patience import Patience
 
 pytestmark = pytest.mark.anyio
 
@@ -183,3 +185,27 @@ async def test_a_greeting_is_that_of_ollama(serve: Serve) -> None:
     with pytest.raises(ProviderError, match="is not an Ollama: it greets with Welcome"):
         await client.greet()
     await client.aclose()
+
+
+async def test_what_is_sent_for_a_task_is_part_of_the_trace_that_its_run_was_asked_for_in() -> None:
+    heads: list[bytes] = []
+
+    async def answer(stream: SocketStream) -> None:
+        async with stream:
+            heads.append(await stream.receive())
+            await stream.send(whole("200 OK", b'{"done":true}'))
+
+    trace = f"00-{'1' * 32}-{'2' * 16}-01"
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as group:
+        group.start_soon(listener.serve, answer)
+        client = NodeClient(Endpoint.parse(f"127.0.0.1:{listener.extra(SocketAttribute.local_port)}"))
+        leave = enter_task(TaskContext(run_id="r", task_id="a", meta={"traceparent": trace, "tracestate": "x=y"}))
+        try:
+            await client.post("/api/embed", {"model": "tiny"}, Patience(5, 5))
+        finally:
+            leave()
+        await client.aclose()
+        group.cancel_scope.cancel()
+    head = heads[0].decode().lower()
+    assert f"traceparent: 00-{'1' * 32}-" in head
+    assert "tracestate: x=y" in head
