@@ -17,6 +17,8 @@ from gleitzeit.application.document_files import read_document
 from gleitzeit.application.permission import Permission
 from gleitzeit.application.saved_workflows import SavedWorkflows
 from gleitzeit.application.undecided import Undecided, undecided_in
+from gleitzeit.audit.base import Audit
+from gleitzeit.audit.unwatched import UNWATCHED
 from gleitzeit.config import Configuration
 from gleitzeit.core.call_document import call_document
 from gleitzeit.core.decisions import Decision
@@ -27,7 +29,9 @@ from gleitzeit.core.models import Run, Workflow
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.core.schema import check_parameters
 from gleitzeit.engine.base import Engine, Resumption, Submission
+from gleitzeit.engine.bell import Bell
 from gleitzeit.providers.base import TaskContext, enter_task
+from gleitzeit.providers.tracing import in_current_trace
 from gleitzeit.registry import ProtocolProviderRegistry, ProviderOverview
 from gleitzeit.store.base import Store
 
@@ -39,7 +43,8 @@ _LOGIN = "mcp/login"
 class Application:
     """An engine, its providers and its configuration, ready for work.
 
-    `roots` are the folders that paths in requests may lie in.
+    `roots` are the folders that paths in requests may lie in. `changed` rings when saved workflows or methods may be
+    others than before, whoever has changed them.
     """
 
     def __init__(
@@ -50,20 +55,35 @@ class Application:
         config: Configuration,
         roots: tuple[Path, ...],
         permission: Permission,
+        *,
+        audit: Audit = UNWATCHED,
+        saved: SavedWorkflows | None = None,
+        changed: Bell | None = None,
     ) -> None:
         self._permission = permission
         self._store = store
         self.engine = engine
-        self.saved = SavedWorkflows(store)
+        self.audit = audit
+        self.saved = saved or SavedWorkflows(store)
+        self.changed = changed or Bell()
         self.registry = registry
         self.config = config
         self.roots = roots
 
     async def check(
-        self, source: Source, inputs: Mapping[str, Any] | None = None, *, name: str | None = None
+        self,
+        source: Source,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        name: str | None = None,
+        caller: str = "local",
     ) -> Checked:
         """Everything that is wrong with a document, and how it would run. Inputs are checked where they are given."""
-        checked = await check_source(self.registry, source, name, self._permission.require)
+
+        async def find(saved: str) -> Workflow:
+            return (await self.saved.get(saved, caller=caller)).workflow
+
+        checked = await check_source(self.registry, source, name, self._permission.require, find)
         return checked if inputs is None else await carried_out(inputs, partial(checked.with_inputs, inputs))
 
     async def submit(
@@ -83,10 +103,10 @@ class Application:
         `DocumentError` with all that is wrong with the document, `ValidationError` for inputs that do not fit, and
         `ConflictError` where the key was used for something else.
         """
-        checked = source if isinstance(source, Checked) else await self.check(source, name=name)
+        checked = source if isinstance(source, Checked) else await self.check(source, name=name, caller=caller)
         submission = await self._submission(checked, inputs, caller, roots, idempotency_key)
         try:
-            return await self.engine.submit(replace(submission, meta=meta or {}))
+            return await self.engine.submit(replace(submission, meta=in_current_trace(meta or {})))
         except ConflictError as error:
             raise _with_way_out(error, submission) from error
 
@@ -143,7 +163,7 @@ class Application:
             return None
         if workflow is None:
             workflow = changed_document(await self.engine.document(run.id, caller=caller), changes or {})
-        return (await self.check(workflow, name=run.name)).require()
+        return (await self.check(workflow, name=run.name, caller=caller or "local")).require()
 
     async def abandoned(self, run: Run) -> frozenset[str] | None:
         """The methods of a run that no living process carries out; nothing where one does, or where it is over."""
@@ -185,7 +205,7 @@ class Application:
         check_parameters(method, spec.parameters, given)
         document = call_document(method, given, spec.code, timeout=timeout)
         return await self.engine.submit(
-            Submission(document, {}, caller=caller, roots=self._with_roots(roots), meta=meta or {})
+            Submission(document, {}, caller=caller, roots=self._with_roots(roots), meta=in_current_trace(meta or {}))
         )
 
     async def methods(self) -> list[MethodSpec]:
@@ -213,13 +233,17 @@ class Application:
         await self.registry.check_health()
 
     async def examine(self) -> list[Finding]:
-        """What each provider finds out about itself; of one that nobody asked for, no error is more than a warning."""
+        """What each provider finds out about itself, and what is to be said of the directories of workflows.
+
+        Of a provider that nobody asked for, no error is more than a warning.
+        """
         findings = await self.registry.examine()
-        return [
+        found_out = [
             replace(finding, level="warning") if finding.level == "error" and unasked(self.registry, name) else finding
             for name, found in findings.items()
             for finding in found
         ]
+        return [*found_out, *await self.saved.examine()]
 
     async def servers(self, wait: float = 0) -> list[dict[str, Any]]:
         """How each downstream server stands; none where nobody serves `mcp/servers`, or it may not be used.
@@ -228,12 +252,18 @@ class Application:
         """
         return await self._of_servers(_SERVERS, "servers", {"wait": wait} if wait else {})
 
-    async def server_tools(self, server: str | None = None) -> list[dict[str, Any]]:
+    async def server_tools(self, server: str | None = None, wait: float | None = None) -> list[dict[str, Any]]:
         """The tools of the downstream servers, or of one, as soon as those that start are up or have failed.
 
-        After a few seconds without those that are not up by then.
+        After `wait` seconds, by default a few, without those that are not up by then.
         """
-        return await self._of_servers(_SERVER_TOOLS, "tools", {"server": server} if server is not None else {})
+        given = {"server": server, "wait": wait}
+        named = {key: value for key, value in given.items() if value is not None}
+        return await self._of_servers(_SERVER_TOOLS, "tools", named)
+
+    def allowed_names(self, method: str) -> Sequence[str]:
+        """All names of a method; none where it may not be used."""
+        return self.registry.names_of(method) if self._permission.allows(method) else ()
 
     async def log_in(self, server: str, tell: Callable[[str], None]) -> None:
         """Log in to a downstream server with the browser of a person, who is told by `tell` what to do.

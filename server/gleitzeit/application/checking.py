@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -10,23 +10,36 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 
-from gleitzeit.core.check import check, methods_of
-from gleitzeit.core.data import is_mapping, is_sequence
+from gleitzeit.core.check import Saved, check, placed_methods, saved_names
+from gleitzeit.core.data import PathKey, is_mapping, is_sequence
 from gleitzeit.core.diagnostics import Diagnostic
 from gleitzeit.core.document import read
-from gleitzeit.core.errors import DocumentError, ForbiddenError, GleitzeitError, MethodNotFoundError, ValidationError
+from gleitzeit.core.errors import (
+    DocumentError,
+    ForbiddenError,
+    GleitzeitError,
+    MethodNotFoundError,
+    ValidationError,
+    WorkflowNotFoundError,
+)
 from gleitzeit.core.graph import edges, waves
 from gleitzeit.core.inputs import bind_inputs
 from gleitzeit.core.models import Task, Workflow
 from gleitzeit.core.protocol import MethodSpec
+from gleitzeit.core.reading.marks import Problem
 from gleitzeit.registry import ProtocolProviderRegistry
 
 Source = str | bytes | Mapping[str, Any] | Workflow
 
 Result = TypeVar("Result")
 
+_Methods = Sequence[tuple[str, tuple[PathKey, ...]]]
+
 _LIGHT = 32 * 1024
 """The characters of a document that is read on the spot."""
+
+Find = Callable[[str], Awaitable[Workflow]]
+"""Finds the saved workflow of a name, or raises `WorkflowNotFoundError`."""
 
 Described = MethodSpec | GleitzeitError | None
 """What is known of a method, or why it is not known."""
@@ -89,17 +102,23 @@ async def check_source(
     source: Source,
     name: str | None = None,
     permission: Callable[[str], None] = lambda method: None,
+    find: Find | None = None,
 ) -> Checked:
-    """A document with everything that is wrong with it; its methods are asked for all at once."""
+    """A document with everything that is wrong with it; its methods are asked for all at once.
+
+    `find` finds the saved workflows that it runs; without it, nothing is known of them.
+    """
     reading = await carried_out(source, partial(read, source, name=name))
     if reading.draft is None:
         return Checked(None, {}, reading.diagnostics)
     workflow = reading.draft
-    described = await _describe_all(registry, workflow)
+    methods = placed_methods(workflow)
+    described = await _describe_all(registry, {method for method, _ in methods})
+    saved, missing = await _found(workflow, find)
     specified = {method: _specified(spec) for method, spec in described.items()}
-    diagnostics = await carried_out(source, partial(check, reading, specified))
-    refused = _refused(workflow, permission)
-    checked = Checked(reading.workflow, {}, (*diagnostics, *_silent(workflow, described), *refused))
+    diagnostics = await carried_out(source, partial(check, reading, specified, saved))
+    placed = [*_silent(methods, described), *_refused(methods, permission), *missing]
+    checked = Checked(reading.workflow, {}, (*diagnostics, *(problem.placed(reading.positions) for problem in placed)))
     if not checked.valid:
         return checked
     plan = tuple(tuple(wave) for wave in waves(edges(workflow)))
@@ -134,33 +153,47 @@ def _is_heavy(source: Source) -> bool:
     return weight > _LIGHT
 
 
-async def _describe_all(registry: ProtocolProviderRegistry, workflow: Workflow) -> dict[str, Described]:
+async def _describe_all(registry: ProtocolProviderRegistry, methods: Iterable[str]) -> dict[str, Described]:
     described: dict[str, Described] = {}
 
     async def enter(method: str) -> None:
         described[method] = await describe(registry, method)
 
     async with anyio.create_task_group() as group:
-        for method in methods_of(workflow):
+        for method in methods:
             group.start_soon(enter, method)
     return described
+
+
+async def _found(workflow: Workflow, find: Find | None) -> tuple[Saved, list[Problem]]:
+    """The saved workflows that a workflow runs; one that is not there may still be saved before it runs."""
+    saved: dict[str, Workflow] = {}
+    missing: list[Problem] = []
+    if find is None:
+        return saved, missing
+    for name, place in saved_names(workflow).items():
+        try:
+            saved[name] = await find(name)
+        except WorkflowNotFoundError as error:
+            missing.append(Problem(error.code, error.message, place, error.hint, severity="warning"))
+    return saved, missing
 
 
 def _specified(described: Described) -> MethodSpec | MethodNotFoundError | None:
     return described if isinstance(described, (MethodSpec, MethodNotFoundError)) else None
 
 
-def _silent(workflow: Workflow, described: Mapping[str, Described]) -> Iterator[Diagnostic]:
-    for index, task in enumerate(workflow.tasks):
-        error = described.get(task.method)
+def _silent(methods: _Methods, described: Mapping[str, Described]) -> Iterator[Problem]:
+    for method, place in methods:
+        error = described.get(method)
         if isinstance(error, GleitzeitError) and not isinstance(error, MethodNotFoundError):
-            message = f"{task.method} can't be checked: {error}"
-            yield Diagnostic(error.code, message, path=f"tasks[{index}].method", hint=error.hint, severity="warning")
+            message = f"{method} can't be checked: {error}"
+            yield Problem(error.code, message, place, error.hint, severity="warning")
 
 
-def _refused(workflow: Workflow, permission: Callable[[str], None]) -> Iterator[Diagnostic]:
-    for index, task in enumerate(workflow.tasks):
+def _refused(methods: _Methods, permission: Callable[[str], None]) -> Iterator[Problem]:
+    for method, place in methods:
         try:
-            permission(task.method)
+            permission(method)
         except ForbiddenError as error:
-            yield Diagnostic(error.code, error.message, path=f"tasks[{index}].method", hint=error.hint)
+            yield Problem(error.code, error.message, place, error.hint)

@@ -1,4 +1,4 @@
-"""Which methods the configuration allows."""
+"""Which methods the configuration allows, and which a person has to approve."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from fnmatch import fnmatchcase
 
 from gleitzeit.config.settings import Policy
 from gleitzeit.core.errors import ForbiddenError
+from gleitzeit.core.nesting import ASK_HUMAN
 
 _REMEMBERED = 4096
 _HINT = "use another method, or ask whoever runs the server"
 
 
 class Permission:
-    """What the configuration's `policy` allows; `deny` wins.
+    """What the configuration's `policy` allows, and what a person has to approve; `deny` wins.
 
     `names_of` gives all names of a method: one that is denied denies them all, and one that is allowed allows them.
+    One that has to be approved is so by each of its names.
     """
 
     def __init__(self, policy: Policy, names_of: Callable[[str], Sequence[str]] | None = None) -> None:
@@ -29,13 +31,20 @@ class Permission:
             return
         reason = self._refusal(method)
         if reason is not None:
-            raise ForbiddenError(f"{method} is not allowed: {reason}", hint=_HINT)
+            raise ForbiddenError(f"{method} is not allowed: {reason}", hint=_HINT, details={"rule": reason})
         if len(self._allowed) < _REMEMBERED:
             self._allowed.add(method)
 
     def allows(self, method: str) -> bool:
         """Whether `method` may be used."""
         return method in self._allowed or self._refusal(method) is None
+
+    def asks(self, method: str) -> bool:
+        """Whether a person has to approve `method` each time before it is carried out; asking one does not need it."""
+        if not self._policy.ask or method == ASK_HUMAN:
+            return False
+        names = self._names_of(method)
+        return any(_fits(names, pattern) for pattern in self._policy.ask)
 
     def _refusal(self, method: str) -> str | None:
         names: Sequence[str] = self._names_of(method) if self._policy.deny or self._policy.allow else ()

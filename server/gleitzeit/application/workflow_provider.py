@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from gleitzeit.application.checking import Source, carried_out, check_source
-from gleitzeit.application.saved_workflows import find_saved
+from gleitzeit.application.saved_workflows import SavedWorkflows
 from gleitzeit.core.errors import MethodNotFoundError, ValidationError, WorkflowNotFoundError
 from gleitzeit.core.inputs import bind_inputs
 from gleitzeit.core.models import Failure, Run
@@ -52,16 +52,17 @@ class WorkflowProvider(ProtocolProvider):
         super().__init__(provider_id, WORKFLOW_PROTOCOL.id, name="Workflows", description=WORKFLOW_PROTOCOL.description)
         self.protocol = WORKFLOW_PROTOCOL
         self._registry = registry
-        self._stores: list[Store] = []
+        self._kept: list[tuple[Store, SavedWorkflows]] = []
 
     @contextmanager
-    def serving(self, store: Store) -> Generator[None]:
-        """Meanwhile, find the saved workflows of the runs in `store`."""
-        self._stores.append(store)
+    def serving(self, store: Store, saved: SavedWorkflows) -> Generator[None]:
+        """Meanwhile, find the `saved` workflows for the runs in `store`."""
+        kept = (store, saved)
+        self._kept.append(kept)
         try:
             yield
         finally:
-            self._stores.remove(store)
+            self._kept.remove(kept)
 
     async def handle_request(self, method: str, parameters: dict[str, Any]) -> Any:
         """The outputs of the child run. Raises its first failed task's error, in the words of that task.
@@ -88,13 +89,13 @@ class WorkflowProvider(ProtocolProvider):
         if workflow is not None:
             document: str | Mapping[str, Any] = workflow
             return document
-        return (await find_saved(await self._store_of(task.run_id), task.caller, str(name))).workflow
+        return (await (await self._saved_for(task.run_id)).get(str(name), caller=task.caller)).workflow
 
-    async def _store_of(self, run_id: str) -> Store:
-        """The store that a run is in: programs may open several applications on one registry."""
-        for store in self._stores:
-            if len(self._stores) == 1 or await store.load(run_id) is not None:
-                return store
+    async def _saved_for(self, run_id: str) -> SavedWorkflows:
+        """The workflows that a run can name: programs may open several applications on one registry."""
+        for store, saved in self._kept:
+            if len(self._kept) == 1 or await store.load(run_id) is not None:
+                return saved
         raise WorkflowNotFoundError("no workflow is saved outside of a run", hint="give the document as `workflow`")
 
 

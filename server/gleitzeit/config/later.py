@@ -9,13 +9,6 @@ from gleitzeit.core.errors import UnsupportedError
 
 COMES_LATER: Mapping[str, str] = {
     "engine.kind=temporal": "runs are carried out by the local engine only",
-    "server.tokens": "the server takes requests from this machine only, without tokens",
-    "server.allowed_hosts": "the server takes requests that are addressed to this machine only",
-    "server.allowed_origins": "the server takes requests from pages of this machine only",
-    "server.expose_tools": "the server shows all of its tools",
-    "server.audit": "no audit log is written",
-    "policy.ask": "no method can wait for a person's approval",
-    "workflows.directories": "workflows are saved in the database only",
 }
 """What is refused, and what this version does instead."""
 

@@ -112,8 +112,15 @@ def _with_folders(configuration: Configuration, base: Path) -> Configuration:
     roots = tuple(check_root(base / root.expanduser(), configuration.home, where) for root in named)
     files = configuration.files.model_copy(update={"roots": roots or (configuration.home / "files",)})
     module_path = tuple(base / folder.expanduser() for folder in configuration.module_path)
+    directories = tuple(base / folder.expanduser() for folder in configuration.workflows.directories)
+    workflows = configuration.workflows.model_copy(update={"directories": directories})
     engine = configuration.engine.model_copy(update={"database": _database(configuration, base)})
-    return configuration.model_copy(update={"files": files, "module_path": module_path, "engine": engine})
+    audit = configuration.server.audit
+    if audit is not None:
+        server = configuration.server.model_copy(update={"audit": base / audit.expanduser()})
+        configuration = configuration.model_copy(update={"server": server})
+    folders = {"files": files, "module_path": module_path, "workflows": workflows, "engine": engine}
+    return configuration.model_copy(update=folders)
 
 
 def _database(configuration: Configuration, base: Path) -> str:

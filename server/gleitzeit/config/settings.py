@@ -10,8 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from gleitzeit.config.redaction import redacted
 from gleitzeit.core.data import is_mapping
+from gleitzeit.core.scopes import Scope
 
 Globs = tuple[str, ...]
+
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$")]
+Origin = Annotated[str, Field(pattern=r"^https?://[^/\s?#@*]+$")]
 
 DATABASE = "gleitzeit.db"
 """The database in the home folder, where no other is named."""
@@ -31,7 +35,7 @@ class Files(_Section):
 
 
 class Workflows(_Section):
-    """Folders of saved workflows."""
+    """Folders whose workflow files are saved workflows of every caller."""
 
     directories: tuple[Path, ...] = ()
 
@@ -66,16 +70,35 @@ class EngineSettings(_Section):
         return None if self.database is None or self.database == MEMORY else Path(self.database)
 
 
+class TokenSettings(_Section):
+    """Who comes with a token, known by its hash alone, and what they may do; one caller may have several tokens."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
+    hash: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)]
+
+
 class ServerSettings(_Section):
-    """Where `gleitzeit serve` listens, and to whom."""
+    """Where `gleitzeit serve` listens, and to whom.
+
+    With `tokens` every request needs one of them. `allowed_hosts` are the names that a proxy in front goes by, and
+    `allowed_origins` the pages that may ask: `https://example.org`.
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000
-    tokens: tuple[Mapping[str, Any], ...] = ()
-    allowed_hosts: tuple[str, ...] = ()
-    allowed_origins: tuple[str, ...] = ()
-    expose_tools: Any = None
-    audit: Any = None
+    tokens: tuple[TokenSettings, ...] = ()
+    allowed_hosts: tuple[HostName, ...] = ()
+    allowed_origins: tuple[Origin, ...] = ()
+    expose_tools: Globs = ()
+    audit: Path | None = None
+
+    @field_validator("tokens")
+    @classmethod
+    def _refuse_twins(cls, tokens: tuple[TokenSettings, ...]) -> tuple[TokenSettings, ...]:
+        if len({token.hash for token in tokens}) < len(tokens):
+            raise ValueError("has the same hash twice, so nobody knows which name and scopes it stands for")
+        return tokens
 
 
 class Policy(_Section):
@@ -90,6 +113,8 @@ class Limits(_Section):
     """How large a result may be, in tokens where a model reads it and in bytes where it is kept; how much at once.
 
     `provider_parallel` is how many requests each provider gets at once, `provider_queue` how many may wait for that.
+    `connections` are those to `gleitzeit serve`. The rest is for each caller that comes with a token: requests at once,
+    streams among them, requests a minute (null for any number), and open sessions.
     """
 
     result_tokens: Annotated[int, Field(ge=100, le=1_000_000)] = 8_000
@@ -97,6 +122,10 @@ class Limits(_Section):
     open_runs: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
     provider_parallel: Annotated[int, Field(ge=1, le=100_000)] | None = None
     provider_queue: Annotated[int, Field(ge=0, le=1_000_000)] = 1_000
+    connections: Annotated[int, Field(ge=1, le=100_000)] = 500
+    caller_requests: Annotated[int, Field(ge=1, le=100_000)] = 300
+    caller_rate: Annotated[int, Field(ge=1, le=10_000_000)] | None = 6_000
+    caller_sessions: Annotated[int, Field(ge=1, le=100_000)] = 200
 
 
 class Mcp(_Section):

@@ -14,7 +14,7 @@ from gleitzeit.config.settings import FILE_KEYS
 from gleitzeit.core.errors import ConfigurationError
 
 PREFIX = "GLEITZEIT_"
-NOT_KEYS = frozenset({"GLEITZEIT_HOME", "GLEITZEIT_CONFIG"})
+NOT_KEYS = frozenset({"GLEITZEIT_HOME", "GLEITZEIT_CONFIG", "GLEITZEIT_TOKEN"})
 MAXIMUM_BYTES = 1 << 20
 
 # Typed as Any, for the loader in C has no types of its own.
