@@ -3,25 +3,30 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, cast
 
 import anyio
+import httpx2
 import mcp_types as types
 import pytest
 from anyio.streams.memory import MemoryObjectSendStream
 from mcp import Client, StdioServerParameters
 from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 from tests.ways import some
 
 from gleitzeit.application import Application, open_application
 from gleitzeit.config import load_configuration
+from gleitzeit.mcp_server.access.tokens import hash_of, new_token
+from gleitzeit.mcp_server.address import listen
 from gleitzeit.mcp_server.face import open_face
-from gleitzeit.mcp_server.http import listen, serve_http
+from gleitzeit.mcp_server.http import serve_http
 from gleitzeit.mcp_server.server import build_server
 from gleitzeit.mcp_server.stdio import serve_wire
 from gleitzeit.mcp_server.wire import FrameReader, Wire, open_frames
@@ -172,6 +177,63 @@ def serving(
     factory: Callable[[], AbstractAsyncContextManager[Application]],
 ) -> Callable[[], AbstractAsyncContextManager[str]]:
     return lambda: served(factory)
+
+
+class Guarded:
+    """A server that wants tokens, and who has one: alice and bob may do all but everything, root may that."""
+
+    def __init__(self, url: str, tokens: Mapping[str, str]) -> None:
+        self.url = url
+        self.tokens = tokens
+
+    def headers(self, name: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens[name]}"}
+
+    def http(self, name: str) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(headers=self.headers(name), base_url=self.url, timeout=httpx2.Timeout(20))
+
+    @asynccontextmanager
+    async def client(self, name: str, mode: Mode = "auto", transport: str = "http") -> AsyncGenerator[Client]:
+        if transport == "sse":
+            async with Client(sse_client(f"{self.url}/sse", self.headers(name)), mode=mode, cache=None) as client:
+                yield client
+            return
+        async with self.http(name) as http:
+            over = streamable_http_client(f"{self.url}/mcp", http_client=http)
+            async with Client(over, mode=mode, cache=None) as client:
+                yield client
+
+
+SCOPES: Mapping[str, list[str]] = {
+    "alice": ["workflows:read", "workflows:run", "workflows:write"],
+    "bob": ["workflows:read", "workflows:run", "workflows:write"],
+    "root": ["admin"],
+    "reader": ["workflows:read"],
+    "runner": ["workflows:read", "workflows:run"],
+    "writer": ["workflows:write"],
+}
+
+
+@asynccontextmanager
+async def guarded_server(home: Path, **settings: Any) -> AsyncGenerator[Guarded]:
+    """A server with a token for each of `SCOPES`; further keys of its configuration with `__` for their dots."""
+    tokens = {name: new_token() for name in SCOPES}
+    entries = [{"name": name, "hash": hash_of(token), "scopes": SCOPES[name]} for name, token in tokens.items()]
+    keys = {"server.tokens": entries, **{key.replace("__", "."): value for key, value in settings.items()}}
+
+    def build() -> AbstractAsyncContextManager[Application]:
+        registry = ProtocolProviderRegistry()
+        PROBE.register(registry)
+        environ = {"GLEITZEIT_HOME": str(home), "GLEITZEIT_PROVIDERS__MODULES": "[]"}
+        return open_application(load_configuration(environ=environ, overrides=keys), registry=registry)
+
+    async with served(build) as url:
+        yield Guarded(url, tokens)
+
+
+@pytest.fixture
+def guarded(home: Path) -> Callable[..., AbstractAsyncContextManager[Guarded]]:
+    return partial(guarded_server, home)
 
 
 def text_of(result: types.CallToolResult) -> str:

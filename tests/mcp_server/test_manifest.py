@@ -6,17 +6,25 @@ import subprocess
 import sys
 from typing import Any, get_args
 
+import anyio
 import pytest
 from jsonschema import Draft202012Validator
+from tests.pipe import modern, pipe
 
+from gleitzeit.core.check import Specs, check, methods_of
 from gleitzeit.core.decisions import DECISIONS
 from gleitzeit.core.document import read
 from gleitzeit.core.models import RunState
+from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.mcp_server.instructions import INSTRUCTIONS
 from gleitzeit.mcp_server.tools.dispatch import HANDLERS
 from gleitzeit.mcp_server.tools.manifest import TOOLS
 from gleitzeit.mcp_server.tools.schemas import DECISIONS as DECIDED
 from gleitzeit.mcp_server.tools.schemas import RUN_STATES
+from gleitzeit_ollama.methods.chat import chat_spec
+from gleitzeit_python.methods import PROTOCOL as PYTHON
+
+pytestmark = pytest.mark.anyio
 
 HEAVY = [
     "yaml",
@@ -31,12 +39,17 @@ HEAVY = [
 ]
 
 
-def wire_bytes() -> int:
-    return sum(len(tool.model_dump_json(by_alias=True, exclude_none=True).encode()) for tool in TOOLS.values())
-
-
-def test_the_whole_manifest_takes_less_than_3000_tokens_of_a_context() -> None:
-    assert wire_bytes() / 4 < 3_000
+async def test_what_each_era_receives_takes_less_than_3000_tokens_of_a_context(environment: dict[str, str]) -> None:
+    with anyio.fail_after(30):
+        async with pipe(environment) as host:
+            hello = await host.initialize()
+            answers = [await host.request(1, "tools/list"), await host.request(2, "tools/list", modern())]
+    assert hello["result"]["instructions"] == INSTRUCTIONS
+    for answer in answers:
+        tools = answer["result"]["tools"]
+        assert [tool["name"] for tool in tools] == list(TOOLS)
+        assert len(json.dumps(tools, separators=(",", ":"), ensure_ascii=False).encode()) / 4 < 3_000
+        assert all(tool["title"] and tool["annotations"] and tool["outputSchema"] for tool in tools)
 
 
 def test_the_instructions_fit_what_hosts_keep_of_them() -> None:
@@ -69,7 +82,7 @@ def test_the_hints_tell_reading_from_acting() -> None:
     hints: dict[str, Any] = {name: tool.annotations for name, tool in TOOLS.items()}
     reading = {name for name, hint in hints.items() if hint.read_only_hint}
     assert reading == {
-        *("inspect_run", "list_runs", "list_workflows"),
+        *("inspect_run", "list_runs", "list_workflows", "read_result"),
         *("validate_workflow", "query_method", "search_methods"),
     }
     assert all(hints[name].destructive_hint for name in set(TOOLS) - reading)
@@ -85,11 +98,14 @@ def test_the_hints_tell_reading_from_acting() -> None:
     }
 
 
-def test_the_workflow_in_the_instructions_is_one() -> None:
+def test_the_workflow_in_the_instructions_is_one_that_its_methods_take() -> None:
     document = INSTRUCTIONS[INSTRUCTIONS.index("inputs:") : INSTRUCTIONS.index("${task.field[0].sub}")]
+    files = {"type": "object", "properties": {"files": {"type": "array"}}, "additionalProperties": False}
+    specs: Specs = {"mcp/tool.files.list": MethodSpec(returns=files), "llm/chat": chat_spec({}), **PYTHON.methods}
     reading = read(document)
-    assert reading.workflow is not None, reading.diagnostics
-    assert [task.id for task in reading.workflow.tasks] == ["now", "each", "report"]
+    assert [task.id for task in reading.require().tasks] == ["list", "each", "join"]
+    assert methods_of(reading.require()) <= specs.keys()
+    assert check(reading, specs) == ()
 
 
 def test_the_workflow_in_the_description_is_one() -> None:

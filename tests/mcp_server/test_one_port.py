@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
 import anyio
@@ -15,11 +15,13 @@ import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp import Client
 from mcp.client.sse import sse_client
+from mcp.shared.exceptions import MCPError
 from mcp.shared.message import SessionMessage
 from mcp_types import PROTOCOL_VERSION_META_KEY, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 
 from gleitzeit.core.errors import ConfigurationError
-from gleitzeit.mcp_server.http import address_of, listen, run_http
+from gleitzeit.mcp_server.address import address_of, listen
+from gleitzeit.mcp_server.http import run_http
 from gleitzeit.mcp_server.tools.manifest import TOOLS
 
 Serving = Callable[[], AbstractAsyncContextManager[str]]
@@ -35,6 +37,7 @@ sys.exit(run_http(lambda: open_application(load_configuration()), host="127.0.0.
                   announce=lambda url: print(url, flush=True)))
 """
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}}
+WAITING = {"id": "b", "depends_on": ["a"], "method": "probe/sleep"}
 ENVELOPE = {
     PROTOCOL_VERSION_META_KEY: "2026-07-28",
     "io.modelcontextprotocol/clientInfo": {"name": "raw", "version": "1"},
@@ -111,11 +114,18 @@ async def test_health_is_told_without_mcp(serving: Serving) -> None:
     assert answer.json()["status"] == "ok"
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.1", "example.org", ""])
-def test_any_address_but_this_machines_own_is_refused(host: str) -> None:
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.1"])
+def test_without_tokens_any_address_but_this_machines_own_is_refused(host: str) -> None:
     with pytest.raises(ConfigurationError, match="not an address of this machine alone") as refusal:
         listen(host, 0)
-    assert "tokens" in (refusal.value.hint or "")
+    assert "gleitzeit config token" in (refusal.value.hint or "")
+
+
+@pytest.mark.parametrize("host", ["example.org", ""])
+def test_what_is_no_address_is_refused(host: str) -> None:
+    with pytest.raises(ConfigurationError, match="not an address to listen at") as refusal:
+        listen(host, 0, guarded=True)
+    assert "server.allowed_hosts" in (refusal.value.hint or "")
 
 
 def test_a_port_that_is_taken_says_so() -> None:
@@ -140,6 +150,24 @@ def test_an_application_that_cannot_open_ends_the_command() -> None:
         run_http(broken, host="127.0.0.1", port=0, announce=lambda _: None)
 
 
+async def stopped_in_mid_call(process: anyio.abc.Process, number: signal.Signals, client: Client) -> int:
+    """The exit code of a server that gets a signal while a call of this client is under way."""
+    waits = {"tasks": [{"id": "a", "method": "probe/steps", "parameters": {"count": 1}}, WAITING]}
+    told = 0.0
+
+    async def stop(progress: float, total: float | None, message: str | None) -> None:
+        nonlocal told
+        if not told:
+            told = anyio.current_time()
+            process.send_signal(number)
+
+    with suppress(MCPError):  # the call gets no answer any more
+        await client.call_tool("submit_workflow", {"workflow": waits}, progress_callback=stop)
+    code = await process.wait()
+    assert anyio.current_time() - told < 2
+    return code
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_it_within_two_seconds_although_streams_are_open(
     environment: dict[str, str], number: signal.Signals
@@ -150,14 +178,17 @@ async def test_a_signal_ends_it_within_two_seconds_although_streams_are_open(
             assert process.stdout is not None
             assert process.stderr is not None
             url = (await BufferedByteReceiveStream(process.stdout).receive_until(b"\n", 100)).decode()
-            async with httpx2.AsyncClient() as client, client.stream("GET", f"{url}/sse") as stream:
+            async with (
+                httpx2.AsyncClient() as client,
+                client.stream("GET", f"{url}/sse") as stream,
+                Client(f"{url}/mcp", cache=None) as modern,
+                modern.listen(tools_list_changed=True),
+                Client(f"{url}/mcp", mode="legacy", cache=None) as session,
+            ):
                 lines = stream.aiter_lines()
                 assert await anext(lines) == "event: endpoint"
-                async with Client(f"{url}/mcp", mode="legacy", cache=None) as session:
-                    await session.list_tools()
-                    process.send_signal(number)
-                    with anyio.fail_after(2):
-                        code = await process.wait()
+                await session.list_tools()
+                code = await stopped_in_mid_call(process, number, modern)
             said = b"".join([chunk async for chunk in process.stderr])
     assert code == 0
     assert b"Traceback" not in said

@@ -11,7 +11,7 @@ from gleitzeit.core.diagnostics import Diagnostic
 from gleitzeit.core.errors import DocumentError, ValidationError
 from gleitzeit.core.models import Event, Failure, Run, TaskResult
 from gleitzeit.core.protocol import MethodSpec
-from gleitzeit.mcp_server.tools.answer import compact, cut, fitting, plain, preview, size
+from gleitzeit.mcp_server.tools.answer import Whole, compact, cut, fitting, plain, size
 from gleitzeit.mcp_server.tools.next_step import abandoned_next
 from gleitzeit.mcp_server.tools.outcome import method_answer, run_answer
 from gleitzeit.mcp_server.tools.ranking import ranked
@@ -132,11 +132,24 @@ def test_an_answer_never_outgrows_its_budget_by_much(outputs: dict[str, str], bu
     json.dumps(answer.data, allow_nan=False).encode()
 
 
-@given(st.dictionaries(st.text(max_size=20), st.text(max_size=3_000), min_size=1, max_size=60), st.integers(400, 9_000))
-def test_a_preview_gives_the_size_of_what_it_begins(outputs: dict[str, str], budget: int) -> None:
-    told = preview(outputs, budget)
-    for name in set(told) & set(outputs):
-        assert told[name]["size"] == size(compact(outputs[name]))
+def test_outputs_that_are_too_large_are_shown_shortened_with_how_to_read_the_rest() -> None:
+    pages = [{"title": f"Page {number}", "text": "low tide " * 1_000} for number in range(200)]
+    answer = run_answer(run(outputs={"pages": pages, "count": 200}), 8_000)
+    assert answer.data["preview"]["count"] == 200
+    assert answer.data["preview"]["pages"][0]["title"] == "Page 0"
+    assert answer.data["preview"]["pages"][0]["text"].endswith("… (9000 characters)")
+    assert answer.data["preview"]["pages"][-1].endswith("more of 200 items")
+    assert 'read_result with {"run_id":"r1","path":"pages[0].text"} (9000 characters)' in answer.data["next"]
+    assert size(answer.text) < 8_000
+    assert answer.whole == Whole("gleitzeit://runs/r1", "outputs", size(compact({"pages": pages, "count": 200})))
+
+
+def test_the_result_of_a_method_is_read_on_by_its_task() -> None:
+    tasks = {"call": TaskResult("call", "completed", {"text": "x" * 9_000})}
+    answer = method_answer(run(tasks=tasks), 2_000)
+    assert 'read_result with {"run_id":"r1","task_id":"call","path":"text"} (9000 characters)' in answer.data["next"]
+    assert answer.whole is not None
+    assert answer.whole.uri == "gleitzeit://runs/r1/tasks/call"
 
 
 @given(st.text(max_size=200), st.integers(1, 300))

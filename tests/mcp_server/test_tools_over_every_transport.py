@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -169,16 +170,21 @@ async def test_a_method_that_fails_says_so_in_its_own_words(connect: Connect) ->
     assert data_of(submitted)["failed"][0]["task_id"] == "x"
 
 
-async def test_a_large_result_is_previewed_with_its_size(connect: Connect) -> None:
+async def test_a_large_result_is_shown_in_part_with_its_size_and_a_link_to_the_whole(connect: Connect) -> None:
     with anyio.fail_after(15):
         async with connect() as client:
             called = await client.call_tool("call_method", {"method": "probe/big", "parameters": {"size": 100_000}})
+            link = next(block for block in called.content if isinstance(block, types.ResourceLink))
+            whole = (await client.read_resource(link.uri)).contents[0]
     data = data_of(called)
     assert "outputs" not in data
-    assert data["preview"]["text"]["size"] == 100_002
+    assert data["preview"]["text"].endswith("… (100000 characters)")
     assert "100011 bytes" in text_of(called)
     assert len(text_of(called)) < 4_000
-    assert data["next"]
+    assert f'read_result with {{"run_id":"{data["run_id"]}","task_id":"call","path":"text"}}' in data["next"]
+    assert (called.meta or {})["gleitzeit/size"] == link.size == 100_011
+    assert isinstance(whole, types.TextResourceContents)
+    assert json.loads(whole.text)["result"] == {"text": "x" * 100_000}
 
 
 async def test_what_json_cannot_say_does_not_break_the_wire(connect: Connect) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 
 from gleitzeit.mcp_server import wire as module
-from gleitzeit.mcp_server.wire import FrameReader, MalformedFrameError, Wire, open_frames
+from gleitzeit.mcp_server.frames import MalformedFrameError
+from gleitzeit.mcp_server.wire import FrameReader, Wire, open_frames
 
 pytestmark = pytest.mark.anyio
 
@@ -113,3 +115,54 @@ async def test_what_cannot_be_written_as_json_is_answered_by_an_error(pipe: tupl
             line = os.read(pipe[0], 1_000)
     assert b'"id":9' in line
     assert b'"error"' in line
+
+
+async def test_a_host_that_lets_answers_wait_is_read_again_once_it_reads(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_WAITING", 3)
+    large = SessionMessage(JSONRPCResponse(jsonrpc="2.0", id=1, result={"text": "x" * 200_000}))
+    source, sink = os.pipe()
+    found: list[object] = []
+
+    with anyio.fail_after(10):
+        async with open_frames(Wire(source, pipe[1])) as frames, anyio.create_task_group() as tasks:
+
+            async def read_one() -> None:
+                found.append(await frames.read.receive())
+
+            for _ in range(4):
+                tasks.start_soon(frames.write.send, large)
+            await anyio.wait_all_tasks_blocked()
+            os.write(sink, PING)
+            tasks.start_soon(read_one)
+            await anyio.wait_all_tasks_blocked()
+            assert found == []
+            received = 0
+            while received < 4 * 200_000:
+                await anyio.wait_readable(pipe[0])
+                received += len(os.read(pipe[0], 100_000))
+    assert [type(frame) for frame in found] == [SessionMessage]
+    os.close(source)
+    os.close(sink)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells that the other end is closed before all is read")
+async def test_a_host_that_hangs_up_and_lets_answers_wait_is_given_up(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_WAITING", 3)
+    large = SessionMessage(JSONRPCResponse(jsonrpc="2.0", id=1, result={"text": "x" * 200_000}))
+    source, sink = os.pipe()
+    os.write(sink, PING * 2)
+    os.close(sink)
+    with anyio.fail_after(10):
+        async with open_frames(Wire(source, pipe[1])) as frames, anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(frames.write.send, large)
+            await anyio.wait_all_tasks_blocked()
+            with pytest.raises(anyio.EndOfStream):
+                await frames.read.receive()
+            assert frames.gone.is_set()
+            tasks.cancel_scope.cancel()
+    os.close(source)

@@ -25,7 +25,7 @@ from mcp_types import (
     RequestId,
 )
 
-from gleitzeit.mcp_server.wire import MalformedFrameError
+from gleitzeit.mcp_server.frames import MalformedFrameError
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ Era = Literal["handshake", "modern"]
 Frame = SessionMessage | Exception
 
 _LAST_ANSWERS = 0.5
+_ENDLESS = "subscriptions/listen"
 
 
 class Incoming(Protocol):
@@ -57,13 +58,15 @@ class Outgoing(Protocol):
         ...
 
 
-async def serve_both_eras(server: Server[Any], read: Incoming, write: Outgoing, *, lifespan_state: Any) -> None:
+async def serve_both_eras(
+    server: Server[Any], read: Incoming, write: Outgoing, *, lifespan_state: Any, requests: OpenRequests | None = None
+) -> None:
     """Serve one connection until `read` ends, each request in the era that it speaks; closes both streams.
 
     The SDK's loop settles on one era a connection, but a known host asks for `server/discover` and then sends
-    `initialize` on the same pipe.
+    `initialize` on the same pipe. `requests` tells whoever gives it which are open.
     """
-    requests = OpenRequests()
+    requests = requests or OpenRequests()
     lanes: dict[Era, Lane] = {"handshake": Lane(), "modern": Lane()}
     async with aclosing(write), aclosing(read), anyio.create_task_group() as loops:
         for lane in lanes.values():
@@ -89,12 +92,16 @@ class OpenRequests:
 
     def __init__(self) -> None:
         self._eras: dict[RequestId, Era] = {}
+        self._endless: set[RequestId] = set()
         self._changed = anyio.Event()
 
     def era_for(self, message: JSONRPCMessage) -> Era:
         """The era that `message` goes to; remembers a request, and forgets one that is cancelled."""
         if isinstance(message, JSONRPCRequest):
-            era = self._eras[coerce_request_id(message.id)] = era_of(message)
+            request_id = coerce_request_id(message.id)
+            era = self._eras[request_id] = era_of(message)
+            if message.method == _ENDLESS:
+                self._endless.add(request_id)
             return era
         if isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
             cancelled = cancelled_request_id_from_params(message.params)
@@ -105,6 +112,7 @@ class OpenRequests:
     def settle(self, request_id: RequestId) -> Era | None:
         """Forget a request, which has its answer or needs none; returns the era it was in."""
         era = self._eras.pop(coerce_request_id(request_id), None)
+        self._endless.discard(coerce_request_id(request_id))
         self._changed.set()
         self._changed = anyio.Event()
         return era
@@ -113,8 +121,13 @@ class OpenRequests:
         return coerce_request_id(request_id) in self._eras
 
     async def settled(self) -> None:
-        """Return once no request is open."""
-        while self._eras:
+        """Return once no request is open but those that are answered when their client leaves."""
+        while not self._eras.keys() <= self._endless:
+            await self._changed.wait()
+
+    async def unheard(self) -> None:
+        """Return once no request is open that goes on until something ends it."""
+        while self._endless:
             await self._changed.wait()
 
 

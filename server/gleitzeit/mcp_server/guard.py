@@ -2,53 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
 import anyio
-from mcp.server.transport_security import TransportSecuritySettings
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_NAMES = ("127.0.0.1", "localhost", "[::1]")
+from gleitzeit.mcp_server.address import Address
+
 _LAST_STREAMS = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where the server listens. A page that reaches it under another name, or comes from elsewhere, is refused."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"http://{self.host}:{self.port}"
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names that this machine has for itself."""
-        return (*_NAMES, self.host)
-
-    @property
-    def origins(self) -> list[str]:
-        """The origins of its own pages."""
-        return [f"http://{name}:{self.port}" for name in self.names]
-
-    @property
-    def settings(self) -> TransportSecuritySettings:
-        """The same for the SDK, which checks again what comes through; any port, as a tunnel may have another."""
-        hosts = [f"{name}{port}" for name in self.names for port in ("", ":*")]
-        return TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=self.origins)
-
-    def refusal(self, request: Request) -> Response | None:
-        """Why a request is not let through, if it is not."""
-        names = "|".join(re.escape(name) for name in self.names)
-        if not re.fullmatch(rf"({names})(:[0-9]{{1,5}})?", request.headers.get("host", ""), re.IGNORECASE):
-            return PlainTextResponse("this server goes by other names", status_code=421)
-        if any(origin not in self.origins for origin in request.headers.getlist("origin")):
-            return PlainTextResponse("pages of other origins are not served", status_code=403)
-        return None
 
 
 class Guard:
@@ -63,6 +24,8 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; one that is ended early still gets the end of its response."""
         refusal = self._address.refusal(Request(scope))
+        if refusal is None and self._ending.is_set():
+            refusal = JSONResponse({"status": "unavailable", "reason": "stopping"}, 503, {"Connection": "close"})
         if refusal is not None:
             await refusal(scope, receive, send)
             return

@@ -1,73 +1,64 @@
-"""Serving many hosts on one port of this machine: streamable HTTP at /mcp and SSE at /sse, one engine for all."""
+"""Serving many hosts on one port: streamable HTTP at /mcp and SSE at /sse, one engine for all."""
 
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import cast
 
 import anyio
 import anyio.lowlevel
 import uvicorn
 from mcp.server import Server
 from mcp.server.sse import SseServerTransport
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gleitzeit.core.errors import ConfigurationError
+from gleitzeit.config import Configuration
+from gleitzeit.mcp_server.access.allowance import Bounds
+from gleitzeit.mcp_server.access.gate import Gate
+from gleitzeit.mcp_server.access.tokens import Tokens
+from gleitzeit.mcp_server.address import LARGEST_HEAD, Address, address_of, listen, unguarded
 from gleitzeit.mcp_server.eras import serve_both_eras
 from gleitzeit.mcp_server.face import Face, open_face
-from gleitzeit.mcp_server.guard import Address, Guard
+from gleitzeit.mcp_server.guard import Guard
+from gleitzeit.mcp_server.health import PATHS, health_routes
+from gleitzeit.mcp_server.http_connection import HttpConnection
 from gleitzeit.mcp_server.lazy_application import ApplicationFactory
 from gleitzeit.mcp_server.server import build_server
+from gleitzeit.mcp_server.sessions import LARGEST_BODY, UNCHECKED, Sessions
 from gleitzeit.mcp_server.signals import Ending, no_ending, told_to_stop
-from gleitzeit.version import __version__
 
-LARGEST_BODY = 24 * 1024 * 1024
 _LAST_RESPONSES = 1
-_IDLE_SESSION = 30 * 60
-_MOST_SESSIONS = 1_000
 
 Announce = Callable[[str], None]
+Build = Callable[[Face], Server[Face]]
 
 
 def run_http(
-    factory: ApplicationFactory, *, host: str, port: int, announce: Announce, ending: Ending = no_ending
+    factory: ApplicationFactory,
+    *,
+    host: str,
+    port: int,
+    announce: Announce,
+    ending: Ending = no_ending,
+    guarded: bool = False,
 ) -> int:
     """Serve until SIGTERM or SIGINT, and return the process's exit code; `announce` is told the address.
 
     `ending` is called in the event loop as soon as the end begins, which a task that never gives up could prolong.
 
-    Raises `ConfigurationError` for an address that is not this machine's own or that is taken, and whatever kept the
-    application from opening.
+    Raises `ConfigurationError` for an address that others reach unless it is `guarded` by tokens, and for one that is
+    taken, and whatever kept the application from opening.
     """
-    listening = listen(host, port)
+    listening = listen(host, port, guarded=guarded)
     anyio.run(serve_http, factory, listening, announce, told_to_stop, ending)
     return 0
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket at an address that only this machine reaches. Raises `ConfigurationError` for any other address."""
-    address = _loopback(host)
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((address, port))
-        listening.listen()
-    except OSError as error:
-        listening.close()
-        raise ConfigurationError(
-            f"cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}",
-            hint="choose another port; 0 takes any that is free",
-        ) from error
-    return listening
 
 
 async def serve_http(
@@ -76,11 +67,15 @@ async def serve_http(
     announce: Announce,
     until: Callable[[], Awaitable[None]] = told_to_stop,
     ending: Ending = no_ending,
+    build: Build = build_server,
 ) -> None:
-    """Serve on a bound socket until `until` returns; open connections are then ended within two seconds."""
+    """Serve on a bound socket until `until` returns; open connections are then ended within two seconds.
+
+    `build` makes the server that answers what comes over any of the transports.
+    """
     with listening:
         async with open_face(factory) as face:
-            await _serve_until(face, listening, announce, until, ending)
+            await _serve_until(face, listening, announce, until, ending, build)
 
 
 async def _serve_until(
@@ -89,45 +84,50 @@ async def _serve_until(
     announce: Announce,
     until: Callable[[], Awaitable[None]],
     ending: Ending,
+    build: Build,
 ) -> None:
-    await face.application.opened()  # a configuration that is wrong ends the command, not the first call
-    address = address_of(listening)
-    async with asgi_app(face, address) as app:
-        server = _Server(_settings(app))
+    # A configuration that is wrong ends the command, not the first call.
+    config = (await face.application.opened()).config
+    address = address_of(listening, config.server.allowed_hosts, config.server.allowed_origins)
+    if not (address.local or config.server.tokens):
+        raise unguarded(address.host)
+    async with asgi_app(face, address, build(face), config) as app:
+        server = _Server(_settings(app, config.limits.connections))
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_stop_after, until, ending, app, server)
+            tasks.start_soon(_stop_after, until, ending, face, app, server)
             await anyio.lowlevel.checkpoint()  # who hears the address may send a signal at once
             announce(str(address))
             await server.serve(sockets=[listening])
             tasks.cancel_scope.cancel()
 
 
-def address_of(listening: socket.socket) -> Address:
-    """The address of a bound socket."""
-    host, port = listening.getsockname()[:2]
-    return Address(f"[{host}]" if ":" in host else host, port)
-
-
 @asynccontextmanager
-async def asgi_app(face: Face, address: Address) -> AsyncGenerator[Guard]:
+async def asgi_app(face: Face, address: Address, server: Server[Face], config: Configuration) -> AsyncGenerator[Guard]:
     """The application of all HTTP transports, for requests to `address`; ends sessions at its end."""
-    server = build_server(face)
-    manager = StreamableHTTPSessionManager(
-        server,
-        security_settings=address.settings,
-        session_idle_timeout=_IDLE_SESSION,
-        max_sessions=_MOST_SESSIONS,
-        max_request_body_size=LARGEST_BODY,
-    )
-    sse = SseServerTransport("/messages/", address.settings, max_request_body_size=LARGEST_BODY)
+    limits = config.limits
+    sessions = Sessions(server, limits.caller_sessions)
+    sse = SseServerTransport("/messages/", UNCHECKED, max_request_body_size=LARGEST_BODY)
     routes = [
-        Route("/healthz", _healthy, methods=["GET"]),
+        *health_routes(face.application),
         Route("/sse", _SseEndpoint(sse, server, face), methods=["GET"]),
         Mount("/messages/", app=sse.handle_post_message),
-        Route("/mcp", manager.asgi_app),
+        Route("/mcp", sessions.asgi_app),
     ]
-    async with manager.run():
-        yield Guard(Starlette(routes=routes), address)
+    bounds = Bounds(limits.caller_requests, limits.caller_rate)
+    app: ASGIApp = Gate(Starlette(routes=routes), Tokens(config.server.tokens), bounds, unguarded=PATHS)
+    async with sessions.run():
+        yield Guard(_shared(app, address.pages) if address.pages else app, address)
+
+
+def _shared(app: ASGIApp, pages: Sequence[str]) -> ASGIApp:
+    """The same, for browsers to let pages of these origins read its answers."""
+    return CORSMiddleware(
+        app,
+        allow_origins=pages,
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["*"],
+        expose_headers=["Mcp-Session-Id", "WWW-Authenticate", "Retry-After"],
+    )
 
 
 class _SseEndpoint:
@@ -152,38 +152,26 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _stop_after(until: Callable[[], Awaitable[None]], ending: Ending, app: Guard, server: _Server) -> None:
+async def _stop_after(
+    until: Callable[[], Awaitable[None]], ending: Ending, face: Face, app: Guard, server: _Server
+) -> None:
     await until()
     ending()
+    await face.changes.end()
     app.end()
     server.should_exit = True
 
 
-async def _healthy(_: Request) -> Response:
-    return JSONResponse({"status": "ok", "version": __version__})
-
-
-def _settings(app: Guard) -> uvicorn.Config:
+def _settings(app: Guard, connections: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=cast("type[HttpConnection]", partial(HttpConnection, most=connections)),
         lifespan="off",
         ws="none",
         log_config=None,
-        log_level="warning",
+        log_level="error",  # what strangers send is no news
         access_log=False,
         server_header=False,
+        h11_max_incomplete_event_size=LARGEST_HEAD,
         timeout_graceful_shutdown=_LAST_RESPONSES,
     )
-
-
-def _loopback(host: str) -> str:
-    try:
-        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host.strip("[]"))
-    except ValueError:
-        address = None
-    if address is None or not address.is_loopback:
-        raise ConfigurationError(
-            f"{host} is not an address of this machine alone, and this version has no tokens to keep strangers out",
-            hint="listen on 127.0.0.1; tokens for other addresses come with a later version",
-        )
-    return str(address)

@@ -58,6 +58,15 @@ class LazyApplication:
         assert self._application is not None
         return self._application
 
+    async def once_open(self) -> Application:
+        """The application once somebody has had it opened; waits for ever where nobody does, or nobody can."""
+        while self._application is None:
+            attempt = self._attempt
+            await attempt.settled.wait()
+            if self.idle and self._attempt is attempt:
+                await anyio.sleep_forever()
+        return self._application
+
     async def hold(self) -> None:
         """Open the application when it is wanted, keep it open until `leave`, and close it."""
         while True:

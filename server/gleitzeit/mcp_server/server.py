@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
 from mcp.server import Server, ServerRequestContext
-from mcp.shared.exceptions import MCPError
 
-from gleitzeit.core.diagnostics import did_you_mean
+from gleitzeit.mcp_server.access.caller import caller_of
+from gleitzeit.mcp_server.access.rights import guard_rights
+from gleitzeit.mcp_server.auditing import Auditing
+from gleitzeit.mcp_server.completions.serving import serve_completions
+from gleitzeit.mcp_server.dual_era import DualEraServer
 from gleitzeit.mcp_server.face import Face
 from gleitzeit.mcp_server.instructions import INSTRUCTIONS
+from gleitzeit.mcp_server.prompts.serving import serve_prompts
+from gleitzeit.mcp_server.resources.serving import serve_resources
+from gleitzeit.mcp_server.resources.watching import watch_address
+from gleitzeit.mcp_server.subscriptions.serving import serve_subscriptions
+from gleitzeit.mcp_server.tasks.base import CallTask
+from gleitzeit.mcp_server.tasks.extension import serve_tasks
+from gleitzeit.mcp_server.tasks.wire import created
 from gleitzeit.mcp_server.tools.manifest import TOOLS
 from gleitzeit.version import __version__
+
+if TYPE_CHECKING:  # at run time it is imported after the first answer
+    from gleitzeit.mcp_server.tasks.runs import RunTasks
 
 Context = ServerRequestContext[Face, Any]
 
@@ -26,37 +40,65 @@ def build_server(face: Face) -> Server[Face]:
     async def lifespan(_: Server[Face]) -> AsyncGenerator[Face]:
         yield face  # the process owns it, not the connection
 
-    return Server(
+    tasks = _run_tasks(face)
+    server = DualEraServer[Face](
         "gleitzeit",
         version=__version__,
         title="Gleitzeit",
         description="Runs workflows that chain tools, models and code",
         instructions=INSTRUCTIONS,
         lifespan=lifespan,
+        get_tool_input_schema=_no_headers,
         on_list_tools=_list_tools,
-        on_call_tool=_call_tool,
-        on_subscriptions_listen=face.changes.listen,
     )
+    server.add_request_handler("tools/call", types.CallToolRequestParams, partial(_call_tool, tasks))
+    serve_subscriptions(server, face.changes, watch_address, feeds=[serve_tasks(server, tasks)])
+    serve_resources(server)
+    serve_prompts(server)
+    serve_completions(server)
+    server.middleware.append(Auditing())  # sees also what the rights refuse
+    guard_rights(server)
+    return server
+
+
+def _no_headers(_: str) -> None:
+    """No parameter of a tool is a header too; without this answer the SDK lists all tools at each call, to find out."""
 
 
 async def _list_tools(context: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
-    context.lifespan_context.application.begin()
-    return types.ListToolsResult(tools=list(TOOLS.values()), ttl_ms=0, cache_scope="public")
+    listed = [*TOOLS.values(), *await _published(context.lifespan_context, caller_of(context).name)]
+    return types.ListToolsResult(tools=listed, ttl_ms=0, cache_scope="private")
+
+
+async def _published(face: Face, caller: str) -> list[types.Tool]:
+    if face.application.idle and face.bare():
+        face.news.owe(caller)
+        return []
+    from gleitzeit.mcp_server.published.listing import published_tools  # it imports the application
+
+    return await published_tools(face, caller)
 
 
 async def _call_tool(
-    context: Context, params: types.CallToolRequestParams
-) -> types.CallToolResult | types.InputRequiredResult:
-    if params.name not in TOOLS:
-        hint = did_you_mean(params.name, TOOLS) or f"there are {', '.join(TOOLS)}"
-        raise MCPError(code=types.INVALID_PARAMS, message=f'unknown tool "{params.name}"; {hint}')
-    from gleitzeit.mcp_server.tools.dispatch import carry_out  # the first answer is out before this is needed
+    tasks: Callable[[], RunTasks], context: Context, params: types.CallToolRequestParams
+) -> types.CallToolResult | types.InputRequiredResult | dict[str, Any]:
+    # The first answer is out before these are needed.
+    from gleitzeit.mcp_server.tools.dispatch import carry_out
+    from gleitzeit.mcp_server.tools.rendering import call_result
 
-    answer = await carry_out(context, params)
+    answer = await carry_out(context, params, tasks())
     if isinstance(answer, types.InputRequiredResult):
         return answer
-    return types.CallToolResult(
-        content=[types.TextContent(type="text", text=answer.text)],
-        structured_content=answer.data,
-        is_error=answer.failed,
-    )
+    return created(answer) if isinstance(answer, CallTask) else call_result(answer, context.protocol_version)
+
+
+def _run_tasks(face: Face) -> Callable[[], RunTasks]:
+    """The tasks of the application's runs, made when they are first asked for."""
+
+    @cache
+    def tasks() -> RunTasks:
+        from gleitzeit.mcp_server.tasks.runs import RunTasks  # the first answer is out before this is needed
+
+        return RunTasks(face.application)
+
+    return tasks

@@ -4,48 +4,33 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import logging
 import os
 import select
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, cast
 
 import anyio
 import anyio.lowlevel
 from anyio.abc import ObjectReceiveStream
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
-from mcp_types import (
-    INTERNAL_ERROR,
-    INVALID_REQUEST,
-    PARSE_ERROR,
-    ErrorData,
-    JSONRPCError,
-    JSONRPCMessage,
-    JSONRPCResponse,
-    RequestId,
-    jsonrpc_message_adapter,
-)
-from pydantic import ValidationError
+from mcp_types import INVALID_REQUEST
+
+from gleitzeit.mcp_server.frames import MalformedFrameError, decode, encode
 
 logger = logging.getLogger(__name__)
 
-LONGEST_LINE = 64 * 1024 * 1024
+LONGEST_LINE = 32 * 1024 * 1024
+"""The bytes of a message: a document of the largest size, all of whose characters are escaped."""
+
+MOST_WAITING = 256
+"""The messages that wait for a host to read them; from one that lets more come up, no more is taken."""
+
 _CHUNK = 256 * 1024
 _LAST_WORDS = 0.5
-
-
-class MalformedFrameError(Exception):
-    """A line that is no message; `answer` is what its sender is told, if it can be told anything."""
-
-    def __init__(self, code: int, message: str, request_id: RequestId | None = None, *, silent: bool = False) -> None:
-        super().__init__(message)
-        error = JSONRPCError(jsonrpc="2.0", id=request_id, error=ErrorData(code=code, message=message))
-        self.answer = None if silent else error
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +59,35 @@ def claim_standard_streams() -> Wire:
     return wire
 
 
+class Backlog:
+    """The messages that wait to be written; a host that lets many of them wait is not read until it reads.
+
+    `gone` is set when the host reads no more.
+    """
+
+    def __init__(self, messages: MemoryObjectReceiveStream[SessionMessage], gone: anyio.Event) -> None:
+        self.gone = gone
+        self._messages = messages
+        self._written: anyio.Event | None = None
+
+    @property
+    def long(self) -> bool:
+        """Whether too many wait."""
+        return self._messages.statistics().tasks_waiting_send >= MOST_WAITING
+
+    async def shrunk(self) -> None:
+        """Return as soon as few wait."""
+        while self.long:
+            self._written = self._written or anyio.Event()
+            await self._written.wait()
+
+    def took(self) -> None:
+        """Note that one has been written."""
+        if self._written is not None:
+            self._written.set()
+            self._written = None
+
+
 class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
     """Reads messages from a descriptor; a line that is none comes as a `MalformedFrameError`.
 
@@ -82,8 +96,9 @@ class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
     It waits on the event loop, never in a thread: a thread in `read` could not be stopped before the host writes.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, backlog: Backlog | None = None) -> None:
         self._descriptor = descriptor
+        self._backlog = backlog
         self._buffer = bytearray()
         self._searched = 0
         self._skipping = False
@@ -102,7 +117,25 @@ class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
             elif isinstance(line, Exception):
                 return line
             elif line.strip():
-                return _decode(line)
+                await self._wait_for_its_reader()
+                return decode(line)
+
+    async def _wait_for_its_reader(self) -> None:
+        """Raises `EndOfStream` for a host that has hung up and does not read what waits for it."""
+        if self._backlog is None or not self._backlog.long:
+            return
+        with anyio.CancelScope() as patience:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._lose_patience, patience)
+                await self._backlog.shrunk()
+                tasks.cancel_scope.cancel()
+        if patience.cancelled_caught:
+            self._backlog.gone.set()
+            raise anyio.EndOfStream
+
+    async def _lose_patience(self, patience: anyio.CancelScope) -> None:
+        await _hung_up(self._descriptor)
+        patience.deadline = anyio.current_time() + _LAST_WORDS
 
     def _line(self) -> bytes | Exception | None:
         end = self._buffer.find(b"\n", self._searched)
@@ -159,25 +192,25 @@ async def open_frames(wire: Wire) -> AsyncGenerator[Frames]:
     """Carry messages over `wire`; what was sent before the end is still written, if the host reads it soon."""
     send, receive = anyio.create_memory_object_stream[SessionMessage](0)
     gone = anyio.Event()
+    backlog = Backlog(receive, gone)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_write_frames, wire.sink, receive, gone)
+        tasks.start_soon(_write_frames, wire.sink, receive, backlog)
         try:
-            yield Frames(FrameReader(wire.source), send, gone)
+            yield Frames(FrameReader(wire.source, backlog), send, gone)
         finally:
             send.close()
             tasks.cancel_scope.deadline = anyio.current_time() + _LAST_WORDS
 
 
-async def _write_frames(
-    descriptor: int, messages: MemoryObjectReceiveStream[SessionMessage], gone: anyio.Event
-) -> None:
+async def _write_frames(descriptor: int, messages: MemoryObjectReceiveStream[SessionMessage], backlog: Backlog) -> None:
     async with messages:
         try:
             async for message in messages:
-                await _write(descriptor, _encode(message.message))
+                await _write(descriptor, encode(message.message))
+                backlog.took()
         except OSError as error:
             logger.info("the host reads no more: %s", error)
-            gone.set()
+            backlog.gone.set()
 
 
 async def _write(descriptor: int, data: bytes) -> None:
@@ -199,6 +232,16 @@ def _writable_now(descriptor: int) -> bool:
     return any(event & select.POLLOUT for _, event in probe.poll(0))
 
 
+async def _hung_up(descriptor: int) -> None:
+    """Return once the other end is closed, whatever is still to be read; where that can't be seen, never."""
+    if sys.platform == "linux":
+        with select.epoll() as watched, suppress(PermissionError):  # a file has no other end
+            watched.register(descriptor, 0)
+            await anyio.wait_readable(watched.fileno())
+            return
+    await anyio.sleep_forever()
+
+
 async def _ready(descriptor: int, wait: Callable[[int], Awaitable[None]]) -> None:
     try:
         await wait(descriptor)
@@ -206,40 +249,3 @@ async def _ready(descriptor: int, wait: Callable[[int], Awaitable[None]]) -> Non
         if error.errno != errno.EPERM:
             raise
         await anyio.lowlevel.checkpoint()  # a file or /dev/null: always ready, and nothing that can be waited for
-
-
-def _decode(line: bytes) -> SessionMessage | Exception:
-    try:
-        return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
-    except ValidationError:
-        return _malformed(line)
-
-
-def _malformed(line: bytes) -> MalformedFrameError:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return MalformedFrameError(PARSE_ERROR, "this line is not JSON; one JSON-RPC message a line is expected")
-    message = "this line is no JSON-RPC 2.0 message: an object with jsonrpc, method and, for a request, id is expected"
-    if not isinstance(value, dict):
-        return MalformedFrameError(INVALID_REQUEST, message)
-    fields = cast("dict[str, Any]", value)
-    request_id = fields.get("id")
-    known = request_id if isinstance(request_id, str | int) and not isinstance(request_id, bool) else None
-    # A broken answer to one of our requests must not be answered: its id belongs to us.
-    return MalformedFrameError(INVALID_REQUEST, message, known, silent="result" in fields or "error" in fields)
-
-
-def _encode(message: JSONRPCMessage) -> bytes:
-    try:
-        return _line_of(message)
-    except ValueError:
-        logger.exception("a message could not be written as JSON")
-        if not isinstance(message, JSONRPCResponse):
-            return b""
-        error = ErrorData(code=INTERNAL_ERROR, message="the result could not be written as JSON")
-        return _line_of(JSONRPCError(jsonrpc="2.0", id=message.id, error=error))
-
-
-def _line_of(message: JSONRPCMessage) -> bytes:
-    return message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"

@@ -7,18 +7,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import mcp_types as types
+
 BYTES_A_TOKEN = 4
-_STARTS = 400
-_FEWEST = 20
+
+SIZE = "gleitzeit/size"
+"""The key in `_meta` under which the size of a content stands, or that of which only a part is shown, in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Where all of what an answer shows a part of can be read, and how many bytes it has."""
+
+    uri: str
+    name: str
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The text and the data of one result; `failed` tells the model that it has to do something about it."""
+    """The text and the data of one result; `failed` tells the model that it has to do something about it.
+
+    `whole` is given where only a part is shown. `result` is what another server has answered, and is passed on.
+    """
 
     text: str
     data: Mapping[str, Any]
     failed: bool = False
+    whole: Whole | None = None
+    result: types.CallToolResult | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", _encodable(self.text))
@@ -48,15 +65,6 @@ def cut(text: str, most: int) -> str:
     return f"{data[:most].decode(errors='ignore')}… (cut: {len(data)} bytes)"
 
 
-def preview(values: Mapping[str, Any], budget: int) -> dict[str, Any]:
-    """Size and start of each value, within about `budget` bytes in all."""
-    shown = list(values)[: max(_FEWEST, budget // (2 * _STARTS))]
-    most = min(_STARTS, budget // (len(shown) + 1))
-    starts = {name: _start(compact(values[name]), most) for name in shown}
-    omitted = len(values) - len(shown)
-    return {**starts, "…": {"omitted": omitted}} if omitted else starts
-
-
 def fitting(items: list[dict[str, Any]], budget: int) -> list[dict[str, Any]]:
     """As many of the first items as fit into `budget` bytes."""
     for index, item in enumerate(items):
@@ -74,8 +82,3 @@ def ended(text: str) -> str:
 def _encodable(text: str) -> str:
     """The text without halves of characters, which no wire carries."""
     return text if text.isascii() else text.encode(errors="replace").decode()
-
-
-def _start(text: str, most: int) -> dict[str, Any]:
-    data = text.encode()
-    return {"size": len(data), "start": data[:most].decode(errors="ignore")}

@@ -8,13 +8,20 @@ from typing import Any
 
 import mcp_types as types
 from mcp.server import ServerRequestContext
+from mcp.shared.exceptions import MCPError
 
-from gleitzeit.core.errors import GleitzeitError
+from gleitzeit.application import Application
+from gleitzeit.core.diagnostics import did_you_mean
+from gleitzeit.core.errors import GleitzeitError, NotFoundError
 from gleitzeit.core.schema import misfits, refusal
 from gleitzeit.core.schema.misfit import Misfit
-from gleitzeit.mcp_server.access.caller import caller_of
+from gleitzeit.mcp_server.access.caller import Caller, caller_of
 from gleitzeit.mcp_server.face import Face
-from gleitzeit.mcp_server.tools import methods, questions, resumption, runs, saved, search, workflows
+from gleitzeit.mcp_server.published.targets import SERVER_TOOL, Target, begun_target, target_of
+from gleitzeit.mcp_server.tasks.base import CallTask
+from gleitzeit.mcp_server.tasks.extension import declares_tasks, requester_of
+from gleitzeit.mcp_server.tasks.runs import RunTasks, patience
+from gleitzeit.mcp_server.tools import methods, questions, results, resumption, runs, saved, search, workflows
 from gleitzeit.mcp_server.tools.answer import Answer
 from gleitzeit.mcp_server.tools.call import Call, Report
 from gleitzeit.mcp_server.tools.host import AnswersNeededError, Host
@@ -34,6 +41,7 @@ HANDLERS: Mapping[str, Handler] = {
     "cancel_run": runs.cancel_run,
     "resume_run": resumption.resume_run,
     "answer_question": questions.answer_question,
+    "read_result": results.read_result,
     "validate_workflow": workflows.validate_workflow,
     "query_method": methods.query_method,
     "call_method": methods.call_method,
@@ -43,34 +51,64 @@ HANDLERS: Mapping[str, Handler] = {
     "delete_workflow": saved.delete_workflow,
 }
 
+_CARRYING: Mapping[str, Handler] = {**HANDLERS, SERVER_TOOL: methods.call_server_tool}
+
 
 async def carry_out(
-    context: ServerRequestContext[Face, Any], params: types.CallToolRequestParams
-) -> Answer | types.InputRequiredResult:
-    """What a tool answers, or what its host has to ask before; every error but a cancellation becomes an answer too."""
-    name, arguments = params.name, params.arguments or {}
-    schema = TOOLS[name].input_schema
-    budget = _BUDGET
+    context: ServerRequestContext[Face, Any], params: types.CallToolRequestParams, tasks: RunTasks
+) -> Answer | types.InputRequiredResult | CallTask:
+    """What a tool answers, or what its host has to ask before, or the task of `tasks` that the call goes on as.
+
+    Every error but a cancellation becomes an answer too. Raises `MCPError` where there is no such tool.
+    """
+    name, budget = params.name, _BUDGET
     try:
-        _check_arguments(name, schema, arguments)
-        application = await context.lifespan_context.application.opened()
-        defaults = {key: value["default"] for key, value in schema["properties"].items() if "default" in value}
+        if name in TOOLS:
+            _check_arguments(name, TOOLS[name].input_schema, params.arguments or {})
+        application, caller = await context.lifespan_context.application.opened(), caller_of(context)
+        target = await _target(application, caller, params)
+        defaults, declared = _defaults(target.tool), declares_tasks(context)
         call = Call(
             application,
-            {**defaults, **arguments},
+            {**(patience(target.tool, defaults) if declared else defaults), **target.arguments},
             report=_report(context),
             host=host_of(context),
             meta=origin_of(context.params),
-            caller=caller_of(context),
+            caller=caller,
         )
         budget = call.budget
-        return await HANDLERS[name](await _gone_on(call, round_before(name, params)))
+        before = round_before(name, params, person=call.host is not None and call.host.person)
+        answer = await _CARRYING[target.tool](await _gone_on(call, before))
+        task = await tasks.begun(requester_of(context), target.tool, answer) if declared else None
+        return task or answer
     except AnswersNeededError as error:
         return needed(name, error)
+    except MCPError:
+        raise
     except GleitzeitError as error:
         return refused(error, budget, name)
     except Exception as error:  # noqa: BLE001 - one broken call must not end the server
         return broken(name, error)
+
+
+async def _target(application: Application, caller: Caller, params: types.CallToolRequestParams) -> Target:
+    """The tool that carries a call out, and its arguments."""
+    name, arguments = params.name, params.arguments or {}
+    if name in TOOLS:
+        return Target(name, arguments)
+    try:
+        if params.request_state is not None:  # whatever has become of the tool, the run that it has begun goes on
+            return begun_target(name, arguments)
+        return await target_of(application, caller.name, name, arguments)
+    except NotFoundError as error:
+        known = "list_workflows and search_methods show what there is beside the tools that are always there"
+        message = f'unknown tool "{name}"; {did_you_mean(name, TOOLS) or known}'
+        raise MCPError(code=types.INVALID_PARAMS, message=message) from error
+
+
+def _defaults(tool: str) -> dict[str, Any]:
+    schema = TOOLS["call_method" if tool == SERVER_TOOL else tool].input_schema
+    return {key: value["default"] for key, value in schema["properties"].items() if "default" in value}
 
 
 async def _gone_on(call: Call, before: Round | None) -> Call:

@@ -35,10 +35,12 @@ class AnswersNeededError(Exception):
 class Host:
     """Asks its person by `push` or, without that, by ending the call until there are answers.
 
-    With `choices` its forms let people choose several of a list, or one by its title.
+    With `choices` its forms let people choose several of a list, or one by its title. What comes from one that has no
+    `person` may be a model's word: it is not asked for what only a person may answer.
     """
 
-    def __init__(self, push: Push | None, *, choices: bool) -> None:
+    def __init__(self, push: Push | None, *, choices: bool, person: bool = True) -> None:
+        self.person = person
         self._push = push
         self._choices = choices
         self._complaints: dict[str, list[str]] = {}
@@ -49,16 +51,24 @@ class Host:
 
         Raises `AnswersNeededError` where the call has to end for that.
         """
-        askable = [(question, form) for question in run.questions if (form := self._form(question)) is not None]
+        askable = self._askable(run)
         if not askable:
             return False
         if self._push is None:
-            raise AnswersNeededError(run, {question.id: self._request(question, form) for question, form in askable})
+            raise AnswersNeededError(run, self.requests(run))
         question, form = askable[0]
         reply = await self._pushed(self._push, engine, run, question, form)
         if reply is not None:
             await self.deliver(engine, run.id, {question.id: reply}, caller)
         return True
+
+    def requests(self, run: Run) -> dict[str, types.ElicitRequest]:
+        """What of a run's open questions can be put to the person, by the ids of the questions."""
+        return {question.id: self._request(question, form) for question, form in self._askable(run)}
+
+    def tries(self, question_id: str) -> int:
+        """How many answers to a question have not fitted."""
+        return len(self._complaints.get(question_id, ()))
 
     async def deliver(self, engine: Engine, run_id: str, replies: Mapping[str, Reply], caller: str | None) -> None:
         """Answer questions of a run. One whose answer does not fit stays open, and is put again with what is wrong.
@@ -75,7 +85,12 @@ class Host:
             except (ConflictError, NotFoundError) as error:
                 logger.info("a person's answer is not needed any more: %s", error)
 
+    def _askable(self, run: Run) -> list[tuple[Question, dict[str, Any]]]:
+        return [(question, form) for question in run.questions if (form := self._form(question)) is not None]
+
     def _form(self, question: Question) -> dict[str, Any] | None:
+        if question.person and not self.person:
+            return None
         if question.id in self._left or len(self._complaints.get(question.id, ())) >= _MOST_TRIES:
             return None
         return form_of(question.schema, choices=self._choices)
@@ -95,13 +110,13 @@ class Host:
         replies: list[Reply] = []
         async with until_closed(engine, run, question):
             try:
-                replies.append(reply_of(await push(self._words(question), form)))
+                replies.append(reply_of(await push(self._words(question), form), person=self.person))
             except (MCPError, MalformedResultError) as error:
                 logger.warning("the host could not ask its person: %s", error)
                 self._left.add(question.id)
         return replies[0] if replies else None
 
 
-def reply_of(result: types.ElicitResult) -> Reply:
-    """What the person at the host says."""
-    return Reply(result.action, result.content or {}, answered_by="person")
+def reply_of(result: types.ElicitResult, *, person: bool) -> Reply:
+    """What the person at the host says, or a model where there is none."""
+    return Reply(result.action, result.content or {}, answered_by="person" if person else "model")

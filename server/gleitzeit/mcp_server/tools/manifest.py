@@ -9,6 +9,9 @@ import mcp_types as types
 
 from gleitzeit.mcp_server.tools import schemas
 
+_LONGEST_RESULT = "anthropic/maxResultSizeChars"
+"""Characters up to which a known host shows a result to the model, instead of a file that it wrote it to."""
+
 
 def _tool(
     name: str,
@@ -22,6 +25,7 @@ def _tool(
     destructive: bool = False,
     idempotent: bool = False,
     open_world: bool = False,
+    longest: int | None = None,
 ) -> types.Tool:
     return types.Tool(
         name=name,
@@ -32,18 +36,18 @@ def _tool(
         annotations=types.ToolAnnotations(
             read_only_hint=read_only,
             destructive_hint=None if read_only else destructive,
-            idempotent_hint=None if read_only else idempotent,
+            idempotent_hint=idempotent or None,
             open_world_hint=open_world,
         ),
+        _meta=None if longest is None else {_LONGEST_RESULT: longest},
     )
 
 
 _SUBMIT = _tool(
     "submit_workflow",
     "Run a workflow",
-    "Run a workflow: methods chained, in parallel where they can be. Give the document as `workflow`, a saved "
-    "one as `name`, or a file of the server as `path`. Returns the outputs if it is done within wait_seconds, else a "
-    "run_id for inspect_run. "
+    "Run a workflow, methods chained, in parallel where they can be: one of workflow, name and path. Returns the "
+    "outputs if it is done within wait_seconds, else a run_id for inspect_run. "
     'Example: workflow="tasks:\\n  - {id: a, method: mcp/tool.time.get_current_time, parameters: {timezone: UTC}}\\n'
     '  - {id: b, method: llm/chat, parameters: {model: llama3.2, messages: [{content: \\"Explain ${a.text}\\"}]}}". '
     "For one method use call_method.",
@@ -142,6 +146,27 @@ _ANSWER = _tool(
     open_world=True,
 )
 
+_READ = _tool(
+    "read_result",
+    "Read a large result",
+    "Read what was too large to show: outputs of a run, or the result of a task, an item (id[3]) or a call (id/2). "
+    "`path` goes inside; offset and limit count characters of a text, items of a list, fields of an object, or the "
+    "lines that grep, a regular expression, finds in all of it. "
+    'Example: {"run_id": "...", "path": "pages[0].text", "grep": "(?i)price"}.',
+    {
+        "run_id": {"type": "string"},
+        "task_id": {"type": "string", "description": "none: the outputs"},
+        "path": {"type": "string", "description": "such as items[0].name"},
+        "grep": {"type": "string"},
+        "offset": {"type": "integer", "minimum": 0, "default": 0},
+        "limit": {"type": "integer", "minimum": 1},
+    },
+    schemas.VALUE,
+    required=("run_id",),
+    read_only=True,
+    longest=200_000,
+)
+
 _VALIDATE = _tool(
     "validate_workflow",
     "Check a workflow",
@@ -174,8 +199,8 @@ _CALL = _tool(
     "call_method",
     "Run one method",
     "Run any one method, such as a tool of a downstream server, and return its result; not done after "
-    "timeout_seconds, it goes on and the answer has a run_id for inspect_run. To use the result in further methods, "
-    "use submit_workflow.",
+    "timeout_seconds, it goes on and the answer has a run_id for inspect_run. To use results in further methods: "
+    'submit_workflow. Example: {"method": "llm/generate", "parameters": {"prompt": "Hi"}}.',
     _PARAMETERS,
     schemas.RUN,
     required=("method",),
@@ -237,7 +262,7 @@ _DELETE = _tool(
 TOOLS: Mapping[str, types.Tool] = {
     tool.name: tool
     for tool in (
-        *(_SUBMIT, _INSPECT, _LIST, _CANCEL, _RESUME, _ANSWER),
+        *(_SUBMIT, _INSPECT, _LIST, _CANCEL, _RESUME, _ANSWER, _READ),
         *(_VALIDATE, _QUERY, _CALL, _SEARCH),
         *(_SAVE, _SAVED, _DELETE),
     )

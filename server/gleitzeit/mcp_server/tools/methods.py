@@ -5,6 +5,8 @@ from __future__ import annotations
 import anyio
 
 from gleitzeit.core.errors import ForbiddenError
+from gleitzeit.core.models import Run
+from gleitzeit.mcp_server.published.content import server_answer
 from gleitzeit.mcp_server.tools.answer import Answer
 from gleitzeit.mcp_server.tools.call import Call
 from gleitzeit.mcp_server.tools.outcome import method_answer
@@ -23,15 +25,24 @@ async def query_method(call: Call) -> Answer:
 
 
 async def call_method(call: Call) -> Answer:
-    """The result of any one method; nobody waits for it any more once the request is cancelled, so it stops then."""
+    """The result of any one method."""
+    return method_answer(await _carried_out(call), call.budget)
+
+
+async def call_server_tool(call: Call) -> Answer:
+    """What a tool of a downstream server answers, as it came."""
+    return server_answer(await _carried_out(call), call.budget)
+
+
+async def _carried_out(call: Call) -> Run:
+    """The run of one method; nobody waits for it any more once the request is cancelled, so it stops then."""
     application = call.application
     run = call.begun or await application.call(
         call.arguments["method"], call.arguments["parameters"], caller=call.caller.name, meta=call.meta
     )
     try:
-        run = await watch(call, run, call.arguments["timeout_seconds"])
+        return await watch(call, run, call.arguments["timeout_seconds"])
     except anyio.get_cancelled_exc_class():
         with anyio.move_on_after(_STOPPING, shield=True):
             await application.engine.cancel(run.id, "the request was cancelled", caller=call.caller.sees)
         raise
-    return method_answer(run, call.budget)

@@ -63,7 +63,13 @@ def _waiting(run: Run) -> str:
 
 
 def _answering(run: Run) -> str:
-    call = {"run_id": run.id, "question_id": run.questions[0].id, "answer": {"...": "..."}}
+    question = next((question for question in run.questions if not question.person), None)
+    if question is None:
+        return (
+            f"the run waits for a person: the user has to type `gleitzeit runs answer {run.id}` in a terminal of "
+            "theirs; no tool can answer for them. Tell them so, then call inspect_run to wait for it"
+        )
+    call = {"run_id": run.id, "question_id": question.id, "answer": {"...": "..."}}
     return (
         "the run waits for an answer. Ask the user where only they can know it, then call answer_question with "
         f"{compact(call)}; decline: true refuses to answer"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from gleitzeit.core.models import Failure, Run, TaskResult
-from gleitzeit.mcp_server.tools.answer import Answer, compact, cut, ended, fitting, plain, preview, size
+from gleitzeit.mcp_server.resources.addresses import run_uri, task_uri
+from gleitzeit.mcp_server.tools.answer import Answer, Whole, compact, cut, ended, fitting, plain, size
+from gleitzeit.mcp_server.tools.excerpt import Cut, excerpt
 from gleitzeit.mcp_server.tools.next_step import method_next, workflow_next
 
 if TYPE_CHECKING:  # at run time the application brings it
@@ -21,13 +24,17 @@ _LONGEST_REASON = 2_000
 
 def run_answer(run: Run, budget: int, undecided: Undecided | None = None) -> Answer:
     """The answer about a workflow's run; `undecided` names what somebody has to decide on, by default its tasks."""
-    return _answer(run, dict(run.outputs), budget, workflow_next(run, undecided))
+    outputs = _Outputs(dict(run.outputs), {"run_id": run.id}, run_uri(run.id), "outputs")
+    return _answer(run, outputs, budget, workflow_next(run, undecided))
 
 
 def method_answer(run: Run, budget: int) -> Answer:
     """The answer about a run of one method, whose result stands for the run's outputs."""
-    result = next(iter(run.tasks.values())).result if run.tasks else None
-    outputs = cast("Mapping[str, Any]", result) if isinstance(result, Mapping) else {"result": result}
+    task = next(iter(run.tasks.values()))
+    result: Any = task.result
+    values = cast("Mapping[str, Any]", result) if isinstance(result, Mapping) else {"result": result}
+    where = {"run_id": run.id, "task_id": task.task_id}
+    outputs = _Outputs(values, where, task_uri(run.id, task.task_id), "result")
     return _answer(run, outputs, budget, method_next(run))
 
 
@@ -46,48 +53,72 @@ def failures(run: Run) -> list[dict[str, Any]]:
     return [_failure(task) for task in bad[:_MOST_FAILURES]]
 
 
-def _answer(run: Run, outputs: Mapping[str, Any], budget: int, following: str | None) -> Answer:
+@dataclass(frozen=True, slots=True)
+class _Outputs:
+    """What a run returns, the arguments with which `read_result` reads it, and the resource that it stands in."""
+
+    values: Mapping[str, Any]
+    where: Mapping[str, str]
+    uri: str
+    name: str
+
+
+def _answer(run: Run, outputs: _Outputs, budget: int, following: str | None) -> Answer:
     data: dict[str, Any] = {"run_id": run.id, "status": run.status}
     if run.resumed_from:
         data["resumed_from"] = run.resumed_from
     lines = [summary(run)]
     if run.questions:
         _tell_questions(run, budget, data, lines)
+    whole: Whole | None = None
     if run.status == "completed":
-        following = _tell_outputs(outputs, budget, data, lines) or following
+        whole = _tell_outputs(outputs, budget, data, lines)
+        following = data.get("next", following)
     else:
         _tell_failures(run, data, lines)
     if following:
         data["next"] = following
         lines.append(f"Next: {following}")
-    return Answer("\n".join(lines), plain(data), failed=run.status == "failed")
+    return Answer("\n".join(lines), plain(data), run.status == "failed", whole)
 
 
-def _tell_outputs(outputs: Mapping[str, Any], budget: int, data: dict[str, Any], lines: list[str]) -> str | None:
-    text = compact(outputs)
+def _tell_outputs(outputs: _Outputs, budget: int, data: dict[str, Any], lines: list[str]) -> Whole | None:
+    text = compact(outputs.values)
     total = size(text)
     if total <= budget:
-        data["outputs"] = outputs
+        data["outputs"] = outputs.values
         lines.append(f"Outputs: {text}")
         return None
-    data["preview"] = preview(outputs, budget // 2)
-    lines.append(f"Outputs are too large to show whole ({total} bytes, at most {budget}). They begin:")
-    lines.append(cut(compact(data["preview"]), budget))
-    return (
-        "a later task can take what is needed from them: outputs such as ${task.field[0]}, or a task that makes them "
-        "shorter; limits.result_tokens in the configuration sets how much is shown"
-    )
+    shown = excerpt(outputs.values, budget // 2)
+    data["preview"] = shown.value
+    data["next"] = _reading(outputs.where, shown.cuts)
+    lines.append(f"Outputs are too large to show whole ({total} bytes, at most {budget}); shortened they are:")
+    lines.append(compact(shown.value))
+    return Whole(outputs.uri, outputs.name, total)
+
+
+def _reading(where: Mapping[str, str], cuts: Sequence[Cut]) -> str:
+    """How to read what was cut; a workflow that needs only a part returns less in the first place."""
+    calls = [f"{compact({**where, **({'path': cut.path} if cut.path else {})})} ({cut.whole})" for cut in cuts]
+    return f"read what is cut by read_result with {', or with '.join(calls)}; grep finds lines in it"
 
 
 def _tell_questions(run: Run, budget: int, data: dict[str, Any], lines: list[str]) -> None:
     data["questions"] = shown = fitting([question.to_dict() for question in run.questions], budget)
     lines += [
-        f'- question {told["question_id"]} of task "{told["task_id"]}": {told["message"]}\n'
-        f"  The answer fits {compact(told['schema'])}"
+        f'- question {told["question_id"]} of task "{told["task_id"]}": {told["message"]}\n  {_who_answers(told)}'
         for told in shown
     ]
     if len(shown) < len(run.questions):
         lines.append(f"{len(run.questions) - len(shown)} more questions are shown once these are answered.")
+
+
+def _who_answers(told: Mapping[str, Any]) -> str:
+    if told.get("person"):
+        return "Only a person can answer it, and no tool."
+    if "default" in told:
+        return f"The answer fits {compact(told['schema'])}; by default it is {compact(told['default'])}"
+    return f"The answer fits {compact(told['schema'])}"
 
 
 def _tell_failures(run: Run, data: dict[str, Any], lines: list[str]) -> None:

@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 _DOCUMENTS = {
     "submit_workflow": ("The workflow was not run", "Correct the document and submit it again."),
     "save_workflow": ("The workflow was not saved", "Correct the document and save it again."),
+    "list_workflows": ("The workflow can't be used", "Its file has to be corrected where it is."),
     "resume_run": ("The run was not resumed", "Correct the changes, or the document, and resume the run again."),
 }
 

@@ -16,6 +16,7 @@ from gleitzeit.core.data import is_object
 from gleitzeit.core.errors import ValidationError
 from gleitzeit.engine.base import Reply
 from gleitzeit.mcp_server.tools.host import AnswersNeededError, Host, reply_of
+from gleitzeit.mcp_server.tools.origin import has_person
 
 _CHOICES_SINCE = "2025-11-25"
 
@@ -34,10 +35,9 @@ def host_of(context: ServerRequestContext[Any, Any]) -> Host | None:
     elicitation = None if capabilities is None else capabilities.elicitation
     if elicitation is None or (elicitation.form is None and elicitation.url is not None):
         return None
-    choices = version >= _CHOICES_SINCE
-    if version in MODERN_PROTOCOL_VERSIONS:
-        return Host(None, choices=choices)
-    return Host(partial(context.session.elicit_form, related_request_id=context.request_id), choices=choices)
+    modern = version in MODERN_PROTOCOL_VERSIONS
+    push = None if modern else partial(context.session.elicit_form, related_request_id=context.request_id)
+    return Host(push, choices=version >= _CHOICES_SINCE, person=has_person(context.params))
 
 
 def needed(tool: str, error: AnswersNeededError) -> types.InputRequiredResult:
@@ -46,15 +46,17 @@ def needed(tool: str, error: AnswersNeededError) -> types.InputRequiredResult:
     return types.InputRequiredResult(input_requests=dict(error.requests), request_state=state)
 
 
-def round_before(tool: str, params: types.CallToolRequestParams) -> Round | None:
+def round_before(tool: str, params: types.CallToolRequestParams, *, person: bool) -> Round | None:
     """The round that a call of `tool` goes on from. Raises `ValidationError` for a state that no such call was given.
 
+    The answers are those of a `person`, or else of whoever made the call.
     Whether the run and its questions are the caller's is not known yet: a client may send what it likes.
     """
     if params.request_state is None:
         return None
     given = params.input_responses or {}
-    replies = {key: reply_of(result) for key, result in given.items() if isinstance(result, types.ElicitResult)}
+    told = {key: result for key, result in given.items() if isinstance(result, types.ElicitResult)}
+    replies = {key: reply_of(result, person=person) for key, result in told.items()}
     return Round(_run_id(tool, params.request_state), replies)
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from gleitzeit.core.models import Event, Run, TaskResult
 from gleitzeit.engine.base import RunSummary
-from gleitzeit.mcp_server.tools.answer import Answer, compact, cut, fitting, plain, preview, size
+from gleitzeit.mcp_server.tools.answer import Answer, compact, cut, fitting, plain, size
 from gleitzeit.mcp_server.tools.call import Call
+from gleitzeit.mcp_server.tools.excerpt import excerpt
 from gleitzeit.mcp_server.tools.next_step import abandoned_next
 from gleitzeit.mcp_server.tools.outcome import run_answer, summary
-from gleitzeit.mcp_server.tools.watch import watch, words
+from gleitzeit.mcp_server.tools.watch import closing, watch, words
 
 _MOST_EVENTS = 200
 _RESULT_START = 300
@@ -69,9 +69,10 @@ def _summary(run: Run, answer: Answer, abandoned: Collection[str] | None) -> Ans
     counts = Counter(task.status for task in run.tasks.values())
     data = {**answer.data, "name": run.name, "counts": dict(counts)}
     if abandoned is None:
-        return Answer(answer.text, data)
+        return Answer(answer.text, data, whole=answer.whole)
     following = abandoned_next(run, abandoned)
-    return Answer(f"{answer.text}\nNext: {following}", {**data, "next": following})
+    whole = f"{answer.data['next']}; {following}" if run.questions else following  # an answer is recorded all the same
+    return Answer(f"{answer.text}\nNext: {following}", {**data, "next": whole})
 
 
 def _tasks(run: Run, budget: int, *, whole: bool) -> Answer:
@@ -83,6 +84,9 @@ def _tasks(run: Run, budget: int, *, whole: bool) -> Answer:
         budget -= taken
     data["tasks"] = tasks = _rows(run, budget, whole=whole)
     lines += [f"- {compact(task)}" for task in tasks]
+    if any("result_start" in task and task["result_size"] > _RESULT_START for task in tasks):
+        data["next"] = f"read_result with {compact({'run_id': run.id, 'task_id': '...'})} reads a result whole"
+        lines.append(f"Next: {data['next']}")
     if len(tasks) < len(run.tasks):
         order = 'detail "tasks" has' if whole else "these are"
         lines.append(f"{len(run.tasks) - len(tasks)} more tasks are not shown; {order} the most urgent ones.")
@@ -149,7 +153,7 @@ async def _events(call: Call, run: Run) -> Answer:
 
 def _shortened(event: dict[str, Any], budget: int) -> dict[str, Any]:
     """An event that is too large to be shown whole; whoever reads on must get past it."""
-    return {**event, "data": preview(event["data"], budget)}
+    return {**event, "data": excerpt(event["data"], budget // 2).value}
 
 
 async def _recorded(call: Call, run: Run, after: int) -> list[Event]:
@@ -157,22 +161,12 @@ async def _recorded(call: Call, run: Run, after: int) -> list[Event]:
     found: list[Event] = []
     if after >= run.seq:
         return found
-    events = call.application.engine.events(run.id, after, caller=call.caller.sees)
-    async with _closing(events):
+    async with closing(call.application.engine.events(run.id, after, caller=call.caller.sees)) as events:
         async for event in events:
             found.append(event)
             if event.seq >= run.seq or len(found) >= _MOST_EVENTS:
                 break
     return found
-
-
-@asynccontextmanager
-async def _closing(events: AsyncIterator[Event]) -> AsyncGenerator[None]:
-    try:
-        yield
-    finally:
-        if isinstance(events, AsyncGenerator):
-            await events.aclose()
 
 
 async def _document(call: Call, run: Run) -> Answer:

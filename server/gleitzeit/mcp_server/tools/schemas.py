@@ -25,13 +25,13 @@ def waiting(default: int) -> JSONSchema:
 
 
 def result(**properties: JSONSchema) -> JSONSchema:
-    """The schema of a result; any of its fields may be absent, and an error stands in `error`."""
-    return {"type": "object", "properties": {**properties, "error": {"type": "object"}}}
+    """The schema of a result: any of these fields may be absent, and others, such as `error`, may be there."""
+    return {"type": "object", "properties": properties}
 
 
 _TEXT: JSONSchema = {"type": "string"}
 _OBJECT: JSONSchema = {"type": "object"}
-_OBJECTS: JSONSchema = {"type": "array", "items": _OBJECT}
+_LIST: JSONSchema = {"type": "array"}
 _COUNT: JSONSchema = {"type": "integer"}
 
 WORKFLOW: Mapping[str, Any] = {"type": ["string", "object"], "description": "YAML text, or the same as an object"}
@@ -48,30 +48,28 @@ _RUN: Mapping[str, JSONSchema] = {
     "status": _TEXT,
     "outputs": _OBJECT,
     "preview": _OBJECT,
-    "failed": _OBJECTS,
     "next": _TEXT,
 }
 
 RUN = result(**_RUN)
+VALUE = result(value={}, matches=_LIST, total=_COUNT, next_offset=_COUNT, next=_TEXT)
 INSPECTION = result(
     **_RUN,
-    resumed_from=_TEXT,
     name=_TEXT,
-    inputs=_OBJECT,
     counts=_OBJECT,
-    tasks=_OBJECTS,
-    events=_OBJECTS,
+    tasks=_LIST,
+    events=_LIST,
     last_seq=_COUNT,
     document=_OBJECT,
 )
 SAVED = result(name=_TEXT, version=_COUNT)
-SAVED_LIST = result(workflows=_OBJECTS, document=_OBJECT)
-RUN_LIST = result(runs=_OBJECTS, cursor=_TEXT)
+SAVED_LIST = result(workflows=_LIST, document=_OBJECT)
+RUN_LIST = result(runs=_LIST, cursor=_TEXT)
 VALIDATION = result(
     valid={"type": "boolean"},
-    diagnostics=_OBJECTS,
+    diagnostics=_LIST,
     inputs=_OBJECT,
-    plan={"type": "array", "items": _OBJECTS, "description": "waves; the tasks of one run together"},
+    plan=_LIST,
     mermaid=_TEXT,
 )
-METHODS = result(methods=_OBJECTS, total=_COUNT, providers=_OBJECTS, servers=_OBJECTS)
+METHODS = result(methods=_LIST, total=_COUNT, providers=_LIST, servers=_LIST)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from gleitzeit.application.unchecked import with_unchecked
 from gleitzeit.core.errors import ValidationError
 from gleitzeit.core.graph import mermaid
 from gleitzeit.core.models import Run, Workflow
@@ -46,7 +47,8 @@ async def validate_workflow(call: Call) -> Answer:
     source = await _source(call, "validate_workflow")
     # Inputs that are not given are not held against the document: it is checked, not run.
     inputs = call.arguments["inputs"] or None
-    checked = await call.application.check(source.document, inputs, name=source.name)
+    found = await call.application.check(source.document, inputs, name=source.name, caller=call.caller.name)
+    checked = await with_unchecked(call.application, found)
     told = diagnoses(checked.diagnostics, call.budget)
     if not checked.valid or checked.workflow is None:
         text = "\n".join(["The workflow is not valid:", *told.lines])
@@ -69,7 +71,7 @@ async def _source(call: Call, tool: str) -> _Source:
     if "path" in given:
         return _Source(await call.application.read_path(given["path"]), PurePath(given["path"]).stem)
     if "name" in given:
-        return _Source((await call.application.saved.get(given["name"], caller=call.caller.name)).workflow)
+        return _Source(await call.application.saved.source(given["name"], caller=call.caller.name), given["name"])
     return _Source(given["workflow"])
 
 

@@ -1,0 +1,1 @@
+"""Prompts that a person starts in their host: writing a workflow, and finding out why a run failed."""

@@ -1,0 +1,1 @@
+"""The tools that come and go: saved workflows, and the tools of downstream servers that are exposed."""

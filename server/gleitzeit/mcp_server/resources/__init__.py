@@ -1,0 +1,1 @@
+"""What can be read at an address: runs, tasks, saved workflows, the schema of documents, downstream servers."""

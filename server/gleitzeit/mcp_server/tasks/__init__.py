@@ -1,0 +1,1 @@
+"""Tool calls that go on after their answer: the extension `io.modelcontextprotocol/tasks`."""
