@@ -18,13 +18,14 @@ from gleitzeit.cli.hosts import dialects
 from gleitzeit.cli.hosts.dialects import translated
 from gleitzeit.cli.hosts.entries import Skipped, is_gleitzeit, taken_over
 from gleitzeit.cli.hosts.files import HostFile, HostServer, servers_in
-from gleitzeit.cli.yaml_addition import UnextendableError, with_servers
+from gleitzeit.cli.yaml_addition import UnextendableError, with_entries
 from gleitzeit.core.environment import fill
 from gleitzeit.core.errors import ConfigurationError
 
 Command = Callable[..., Any]
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="looks for the file where Linux has it")
+PLACE = ("mcp", "servers")
 SERVER = {"name": "new", "command": "npx", "args": ["-y", "x"]}
 
 
@@ -349,7 +350,7 @@ def test_a_result_that_could_not_be_used_is_not_written(gleitzeit: Command, play
     ],
 )
 def test_servers_are_added_between_the_lines_that_are_there(text: str) -> None:
-    extended = with_servers(text, [SERVER])
+    extended = with_entries(text, PLACE, [SERVER])
     document: dict[str, Any] = yaml.safe_load(text.removeprefix("\ufeff")) or {}
     section: dict[str, Any] = document.get("mcp") or {}
     expected: dict[str, Any] = {**document, "mcp": {**section, "servers": [*(section.get("servers") or []), SERVER]}}
@@ -358,7 +359,7 @@ def test_servers_are_added_between_the_lines_that_are_there(text: str) -> None:
     left = iter(extended.splitlines())
     assert all(line in left for line in kept)
     assert all(comment in extended for comment in ("# none yet", "# mine", "# the end") if comment in text)
-    assert with_servers(extended, [{**SERVER, "name": "later"}]).count("command: npx") == 2
+    assert with_entries(extended, PLACE, [{**SERVER, "name": "later"}]).count("command: npx") == 2
 
 
 @pytest.mark.parametrize(
@@ -377,7 +378,7 @@ def test_servers_are_added_between_the_lines_that_are_there(text: str) -> None:
 )
 def test_what_lines_can_not_extend_is_refused(text: str) -> None:
     with pytest.raises(UnextendableError):
-        with_servers(text, [SERVER])
+        with_entries(text, PLACE, [SERVER])
 
 
 @pytest.mark.parametrize(

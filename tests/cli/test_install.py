@@ -86,6 +86,35 @@ def test_claude_code_is_told_for_the_user(gleitzeit: Command, workplace: Path, h
     assert list(workplace.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("host", "section", "own"),
+    [("cursor", "mcpServers", ".cursor/mcp.json"), ("vscode", "servers", ".vscode/mcp.json")],
+)
+def test_hosts_with_a_file_in_the_project_are_told_there_and_keep_the_rest(
+    gleitzeit: Command, workplace: Path, host: str, section: str, own: str
+) -> None:
+    other = {"command": "other", "env": {"KEY": "hidden-value"}}
+    (workplace / own).parent.mkdir()
+    (workplace / own).write_text(json.dumps({section: {"other": other}, "more": 1}))
+    outcome = gleitzeit("install", host)
+    assert outcome.code == 0
+    assert "hidden-value" not in outcome.stdout
+    written = json.loads((workplace / own).read_text())
+    assert written["more"] == 1
+    assert written[section]["other"] == other
+    assert written[section]["gleitzeit"].get("type") == ("stdio" if host == "vscode" else None)
+    assert gleitzeit("install", host, "--print").json == {section: {"gleitzeit": written[section]["gleitzeit"]}}
+    assert "nothing to do" in gleitzeit("install", host).stderr
+
+
+@LINUX
+@pytest.mark.parametrize(("host", "own"), [("cursor", ".cursor/mcp.json"), ("vscode", ".config/Code/User/mcp.json")])
+def test_hosts_are_told_for_all_projects(gleitzeit: Command, workplace: Path, home: Path, host: str, own: str) -> None:
+    assert gleitzeit("install", host, "--scope", "user").code == 0
+    assert "gleitzeit" in (home / own).read_text()
+    assert list(workplace.iterdir()) == []
+
+
 def test_a_configuration_is_passed_on_by_its_absolute_path(gleitzeit: Command, workplace: Path) -> None:
     (workplace / "mine.yaml").write_text("{}")
     entry = gleitzeit("install", "claude-desktop", "--print", "--config", "mine.yaml").json["mcpServers"]["gleitzeit"]

@@ -65,16 +65,16 @@ def asking(workplace: Path) -> Path:
 
 
 class Screen:
-    """A command at a terminal of its own."""
+    """A command at a terminal of its own, which has its results too where it is `whole`."""
 
-    def __init__(self, command: list[str], environment: dict[str, str], folder: Path) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str], folder: Path, *, whole: bool) -> None:
         pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
         self._control, terminal = pty.openpty()
         shown = {**environment, "TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "gleitzeit", *command],
             stdin=terminal,
-            stdout=subprocess.PIPE,
+            stdout=terminal if whole else subprocess.PIPE,
             stderr=terminal,
             env=shown,
             cwd=folder,
@@ -103,20 +103,25 @@ class Screen:
     def end(self) -> tuple[int, str]:
         """The exit code and standard output."""
         stdout, _ = self._process.communicate(timeout=30)
-        return self._process.returncode, stdout.decode()
+        return self._process.returncode, (stdout or b"").decode()
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        os.close(self._control)
+        """End it without any warning, if it goes on."""
+        if self._control >= 0:
+            self._process.kill()
+            self._process.wait()
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+            os.close(self._control)
+            self._control = -1
 
 
 @pytest.fixture
 def screen(environment: dict[str, str], workplace: Path) -> Iterator[Callable[..., Screen]]:
     opened: list[Screen] = []
 
-    def open_screen(*command: str | Path) -> Screen:
-        opened.append(Screen([*map(str, command)], environment, workplace))
+    def open_screen(*command: str | Path, whole: bool = False) -> Screen:
+        opened.append(Screen([*map(str, command)], environment, workplace, whole=whole))
         return opened[-1]
 
     yield open_screen
@@ -138,6 +143,16 @@ def test_the_person_at_the_terminal_is_asked_field_by_field(screen: Callable[...
     run.type("5\nno\n\n")  # whoever types ahead is heard
     code, stdout = run.end()
     assert (code, json.loads(stdout)) == (0, {"age": 5, "sure": False})
+
+
+def test_a_single_method_asks_at_the_terminal_too(screen: Callable[..., Screen]) -> None:
+    schema = {"type": "object", "required": ["age"], "properties": {"age": {"type": "integer"}}}
+    call = screen("call", "curious/ask", "-p", "message=How old is it?", "-p", f"schema={json.dumps(schema)}")
+    call.until("call asks: How old is it?")
+    call.until("age:")
+    call.type("5\n")
+    code, stdout = call.end()
+    assert (code, json.loads(stdout)) == (0, {"age": 5})
 
 
 def test_the_end_of_the_input_declines(screen: Callable[..., Screen], asking: Path) -> None:
@@ -178,7 +193,7 @@ def test_without_a_terminal_a_question_is_dismissed_in_words(gleitzeit: Command,
     assert "error[question_declined]" in outcome.stderr
 
 
-def test_another_command_shows_the_question_and_says_who_takes_the_answer(
+def test_another_command_shows_the_question_and_answers_it(
     screen: Callable[..., Screen], gleitzeit: Command, asking: Path
 ) -> None:
     run = screen("run", asking)
@@ -187,19 +202,138 @@ def test_another_command_shows_the_question_and_says_who_takes_the_answer(
     data = gleitzeit("runs", "show", run_id, "--json").json
     question = data["questions"][0]["question_id"]
     shown = gleitzeit("runs", "show", run_id).stdout
-    answered = gleitzeit("runs", "answer", run_id, question, "--answer", '{"age": 5}')
+    wrong = gleitzeit("runs", "answer", run_id, question, "--answer", '{"age": -5}')
     unknown = gleitzeit("runs", "answer", run_id, "nothing", "--decline")
-    run.type("5\n\n\n")
-    assert run.end()[0] == 0
+    answered = gleitzeit("runs", "answer", run_id, question, "--answer", '{"age": 5}')
+    code, stdout = run.end()
     over = gleitzeit("runs", "answer", run_id, question, "--decline", "--json")
     assert data["status"] == "waiting"
     assert f"question {question} of a: How old is it?" in shown
-    assert "runs resume" not in shown
-    assert answered.code == 4
-    assert "carried out by another process" in answered.stderr
-    assert "at the terminal, that carries it out" in answered.stderr
-    assert unknown.code == 3
+    assert f"gleitzeit runs answer {run_id}" in shown
+    assert (wrong.code, unknown.code, answered.code) == (4, 3, 0)
+    assert "age" in wrong.stderr
+    assert (code, json.loads(stdout)) == (0, {"age": 5})
     assert (over.code, over.json["error"]["code"]) == (4, "conflict")
+
+
+LATER = f"""
+tasks:
+  - id: a
+    method: human/ask
+    parameters: {{message: "How old is it?", schema: {SCHEMA}}}
+"""
+DEPLOY = "tasks: [{id: a, method: human/ask, parameters: {message: Deploy?, person: true}}]"
+
+
+@pytest.fixture
+def waiting(gleitzeit: Command, workplace: Path) -> Callable[[str], str]:
+    """Begins a run, and leaves it while it asks; its id."""
+
+    def begin(document: str) -> str:
+        path = workplace / "later.yaml"
+        path.write_text(document)
+        run_id: str = gleitzeit("submit", path, "--json").json["run_id"]
+        return run_id
+
+    return begin
+
+
+def carried_until_it_asks(screen: Callable[..., Screen], run_id: str) -> None:
+    """Have a process carry a run out until it asks, and be killed then."""
+    run = screen("runs", "resume", run_id)
+    run.until("a asks:")
+    run.close()
+
+
+def test_what_nobody_carries_out_is_answered_field_by_field_and_goes_on_later(
+    screen: Callable[..., Screen], gleitzeit: Command, waiting: Callable[[str], str]
+) -> None:
+    run_id = waiting(LATER)
+    carried_until_it_asks(screen, run_id)
+    assert gleitzeit("runs", "show", run_id, "--json").json["status"] == "waiting"
+    answer = screen("runs", "answer", run_id)
+    answer.until("age (in years):")
+    answer.type("5\n\n\n")
+    answer.until("no process carries the run out now")
+    code, stdout = answer.end()
+    assert (code, stdout) == (0, f"{run_id}  running\n")
+    assert gleitzeit("runs", "show", run_id, "--json").json.get("questions") is None
+    resumed = gleitzeit("runs", "resume", run_id, "--json")
+    assert (resumed.code, resumed.json["outputs"]) == (0, {"a": {"age": 5, "sure": True}})
+
+
+def test_fields_are_given_as_texts_of_the_types_that_they_have(
+    screen: Callable[..., Screen], gleitzeit: Command, waiting: Callable[[str], str]
+) -> None:
+    run_id = waiting(LATER)
+    carried_until_it_asks(screen, run_id)
+    wrong = gleitzeit("runs", "answer", run_id, "-i", "age=old")
+    answered = gleitzeit("runs", "answer", run_id, "-i", "age=5", "-i", "sure=false", "--json")
+    again = gleitzeit("runs", "answer", run_id, "--decline")
+    assert (wrong.code, answered.code, again.code) == (4, 0, 4)
+    assert "age" in wrong.stderr
+    assert answered.json["status"] == "running"
+    assert "asks nothing now" in again.stderr
+    assert gleitzeit("runs", "resume", run_id, "--json").json["outputs"] == {"a": {"age": 5, "sure": False}}
+
+
+def test_a_script_does_not_answer_for_a_person_and_a_person_at_a_terminal_does(
+    screen: Callable[..., Screen], gleitzeit: Command, waiting: Callable[[str], str]
+) -> None:
+    run_id = waiting(DEPLOY)
+    carried_until_it_asks(screen, run_id)
+    for options in (["--answer", "{}"], ["--decline"], ["-i", "x=1"]):
+        refused = gleitzeit("runs", "answer", run_id, *options)
+        assert refused.code == 4
+        assert "is for a person, and this is no terminal" in refused.stderr
+    piped = screen("runs", "answer", run_id)
+    piped.until("this is no terminal")
+    assert piped.end()[0] == 4
+    person = screen("runs", "answer", run_id, whole=True)
+    person.until("a asks: Deploy?")
+    person.until("yes or no:")
+    person.type("\n")
+    person.until("yes or no:")
+    person.type("yes\n")
+    person.until("no process carries the run out now")
+    assert gleitzeit("runs", "resume", run_id, "--json").json["outputs"] == {"a": {}}
+
+
+def test_a_run_of_a_script_waits_for_a_person_elsewhere(
+    screen: Callable[..., Screen], gleitzeit: Command, waiting: Callable[[str], str], environment: dict[str, str]
+) -> None:
+    run_id = waiting(DEPLOY)
+    command = [sys.executable, "-m", "gleitzeit", "runs", "resume", run_id]
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as script:
+        assert script.stderr is not None
+        said = iter(script.stderr)
+        assert any("in another one: gleitzeit runs answer" in line for line in said)
+        person = screen("runs", "answer", run_id, whole=True)
+        person.until("yes or no:")
+        person.type("no\n")
+        stdout, stderr = script.communicate(timeout=30)
+    assert (script.returncode, stdout) == (5, "")
+    assert "error[question_declined]" in stderr
+
+
+def test_where_no_other_process_sees_the_run_nobody_waits_for_a_person(gleitzeit: Command, workplace: Path) -> None:
+    path = workplace / "deploy.yaml"
+    path.write_text(DEPLOY)
+    outcome = gleitzeit("run", path, env={"GLEITZEIT_ENGINE__DATABASE": "memory"})
+    assert outcome.code == 130
+    assert "only a person can answer it, and there is no terminal to ask at" in outcome.stderr
+
+
+def test_what_does_not_wait_for_ever_is_not_dismissed(gleitzeit: Command, workplace: Path) -> None:
+    path = workplace / "soon.yaml"
+    path.write_text(
+        "tasks: [{id: a, method: human/ask, parameters: {message: Now?, timeout: 0.2, default: {later: true}}}]"
+    )
+    outcome = gleitzeit("run", path)
+    assert (outcome.code, json.loads(outcome.stdout)) == (0, {"later": True})
+    assert "gleitzeit runs answer" in outcome.stderr
 
 
 @pytest.mark.parametrize("options", [[], ["--answer", "{}", "--decline"], ["--answer", "[]"], ["--answer", "{"]])

@@ -53,3 +53,27 @@ def test_what_is_not_there_or_can_not_run_is_said(gleitzeit: Command, workplace:
     outcome = gleitzeit("workflows", "save", bad)
     assert outcome.code == 4
     assert "play/double" in outcome.stderr
+
+
+def test_workflows_in_files_are_listed_shown_and_never_changed(
+    gleitzeit: Command, workplace: Path, noted: Path
+) -> None:
+    folder = workplace / "shared"
+    folder.mkdir()
+    noted.rename(folder / "noted.yaml")
+    (folder / "bad.yaml").write_text("tasks: [{id: a, metod: play/double}]")
+    config = workplace / "with-files.yaml"
+    config.write_text("providers: {modules: [play], path: [.]}\nworkflows: {directories: [shared]}\n")
+    listed = gleitzeit("workflows", "list", "--config", config)
+    assert listed.stdout.startswith(f"noted  {folder / 'noted.yaml'}  ")
+    assert 'did you mean "method"?' in listed.stderr
+    told = gleitzeit("workflows", "list", "--json", "--config", config).json
+    assert [entry["path"] for entry in told["workflows"]] == [str(folder / "noted.yaml")]
+    assert [problem["subject"] for problem in told["problems"]] == ["bad.yaml"]
+    assert "play/double" in gleitzeit("workflows", "show", "noted", "--config", config).stdout
+    refused = gleitzeit("workflows", "delete", "noted", "--config", config)
+    assert (refused.code, "can't be changed from here" in refused.stderr) == (4, True)
+    assert "workflows show noted" in gleitzeit("run", "noted", "--config", config).stderr
+    found = gleitzeit("doctor", "--json", "--config", config).json["findings"]
+    assert {"subject": "workflows.directories", "level": "ok", "message": "1 workflow in files"} in found
+    assert [finding["level"] for finding in found if finding["subject"] == f"workflow {folder / 'bad.yaml'}"]

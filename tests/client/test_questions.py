@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from gleitzeit import GleitzeitClient, Run
-from gleitzeit.core.errors import ConflictError, NotFoundError, ValidationError
+from gleitzeit.core.errors import ConflictError, ForbiddenError, NotFoundError, ValidationError
 from gleitzeit.core.models import Event
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("registry")]
@@ -93,6 +93,20 @@ async def test_whoever_hears_the_events_may_answer_at_once(opened: Opened) -> No
     async with opened() as client:
         run: Run = await client.run_workflow(ASKING, on_event=hear)
     assert (run.status, run.outputs) == ("completed", {"a": {"text": "hi"}})
+
+
+async def test_a_program_does_not_answer_for_a_person(opened: Opened) -> None:
+    document = {"tasks": [{"id": "a", "method": "human/ask", "parameters": {"message": "Deploy?", "person": True}}]}
+    async with opened() as client:
+        run = await client.run_workflow(document)
+        (question,) = run.questions
+        with pytest.raises(ForbiddenError, match="for a person"):
+            await client.answer_question(run.id, question.id, {})
+        with pytest.raises(ForbiddenError, match="for a person"):
+            await client.answer_question(run.id, question.id, None)
+        again = await client.get_run(run.id)
+        await client.cancel_run(run.id)
+    assert (question.person, again.questions) == (True, run.questions)
 
 
 async def test_a_program_may_decline_to_answer(opened: Opened) -> None:

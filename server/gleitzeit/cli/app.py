@@ -32,6 +32,7 @@ def mcp(config: ConfigOption = None) -> None:
 # By the names of their homes, for no command should wait until all others are imported.
 COMMANDS = {
     "run": "gleitzeit.cli.run:run",
+    "call": "gleitzeit.cli.call:call",
     "submit": "gleitzeit.cli.submit:submit",
     "runs": "gleitzeit.cli.runs:application",
     "validate": "gleitzeit.cli.validate:validate",

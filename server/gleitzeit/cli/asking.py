@@ -18,8 +18,14 @@ _TRUE, _FALSE = ("y", "yes", "true"), ("n", "no", "false")
 
 
 async def ask(engine: Engine, run: Run, question: Question, terminal: Terminal | None) -> None:
-    """Have a question answered; it is dismissed where there is no terminal to ask at."""
+    """Have a question answered.
+
+    Where there is no terminal to ask at it is dismissed, unless it is for a person alone, or does not wait for ever.
+    """
     say((f"{question.task_id} asks:", "bold yellow"), f" {question.message}")
+    if terminal is None and (question.person or question.expires_at is not None):
+        say(f"there is no terminal to answer at; in another one: gleitzeit runs answer {run.id}")
+        return
     if terminal is None:
         say("there is no terminal to answer at, so the question is dismissed; a server lets its host answer")
         await _give(engine, run, question, Reply("cancel"))
@@ -46,11 +52,23 @@ async def _reply(question: Question, terminal: Terminal) -> Reply:
     say(("Ctrl-D declines to answer", "dim"))
     form = form_of(question.schema)
     try:
+        if question.person and form is not None and not form["properties"]:
+            return await _yes_or_no(terminal)
         content = await _json(question, terminal) if form is None else await _fields(form, terminal)
     except EndOfInputError:
         say("declined")
         return Reply("decline", answered_by="person")
     return Reply("accept", content, answered_by="person")
+
+
+async def _yes_or_no(terminal: Terminal) -> Reply:
+    """What needs a person's yes has it only where that is typed."""
+    while True:
+        text = (await terminal.line("yes or no:")).lower()
+        if text in _TRUE:
+            return Reply("accept", answered_by="person")
+        if text in _FALSE:
+            return Reply("decline", answered_by="person")
 
 
 async def _json(question: Question, terminal: Terminal) -> dict[str, Any]:

@@ -22,7 +22,7 @@ _STATES = {
     "task.unknown": "unknown",
 }
 
-QUESTIONS = frozenset({"question.asked", "question.answered", "question.withdrawn"})
+QUESTIONS = frozenset({"question.asked", "question.answered", "question.expired", "question.withdrawn"})
 
 _REPLIES = {"accept": "question answered", "decline": "question declined", "cancel": "question dismissed"}
 
@@ -119,10 +119,12 @@ def _apply_item(row: Row, item: str, state: str, at: float) -> None:
 
 def _note(event: Event) -> str:
     """A line of what the event says, short enough for a row: the first of an error or a question, else the last."""
+    if event.kind == "question.answered" and event.data.get("answered_by") == "default":
+        return "question answered by its default"
     if event.kind == "question.answered":
         return _REPLIES.get(str(event.data.get("action")), "")
-    if event.kind == "question.withdrawn":
-        return "question withdrawn"
+    if event.kind in ("question.expired", "question.withdrawn"):
+        return event.kind.replace(".", " ")
     error: Any = event.data.get("error")
     message = error.get("message") if is_object(error) else error
     said = event.data.get("message") or message or event.data.get("reason")

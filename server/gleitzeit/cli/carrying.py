@@ -54,7 +54,9 @@ async def _carry_out(
     begin: Begin, configuration: Configuration, timeout: float | None, tell: Callable[[Followed], None]
 ) -> None:
     async with open_application(configuration, recover=False) as application:
-        followed = await follow(application.engine, partial(begin, application), timeout)
+        followed = await follow(
+            application.engine, partial(begin, application), timeout, lasting=configuration.engine.file is not None
+        )
         tell(replace(followed, undecided=await application.undecided(followed.run)))
 
 

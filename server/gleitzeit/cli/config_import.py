@@ -19,7 +19,7 @@ from gleitzeit.cli.hosts.entries import Skipped, Taken, taken_over
 from gleitzeit.cli.hosts.files import HOSTS, named_files, servers_in
 from gleitzeit.cli.options import ConfigOption, JsonOption
 from gleitzeit.cli.output import kept_for_results, print_json, print_result, say
-from gleitzeit.cli.yaml_addition import UnextendableError, entry_text, with_servers
+from gleitzeit.cli.yaml_addition import UnextendableError, entry_text, with_entries
 from gleitzeit.config import Configuration, load_configuration
 from gleitzeit.core.errors import ConfigurationError
 from gleitzeit.registry import ProtocolProviderRegistry
@@ -27,6 +27,8 @@ from gleitzeit.registry import ProtocolProviderRegistry
 SourceArgument = Annotated[
     str, typer.Argument(metavar="HOST|FILE", help=f"A host ({', '.join(HOSTS)}), or a file with its servers.")
 ]
+_PLACE = ("mcp", "servers")
+
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")]
 
 
@@ -87,8 +89,8 @@ def _change(path: Path, taken: Sequence[Taken]) -> Change:
     if not taken:
         return Change(path, before, before or "", "")
     try:
-        after = with_servers(before or "", [server.settings for server in taken])
-        shown = with_servers(before or "", [server.masked() for server in taken])
+        after = with_entries(before or "", _PLACE, [server.settings for server in taken])
+        shown = with_entries(before or "", _PLACE, [server.masked() for server in taken])
     except UnextendableError as error:
         entries = entry_text([server.masked() for server in taken], 4)
         raise ConfigurationError(

@@ -35,13 +35,15 @@ class Followed:
     undecided: Undecided = field(default_factory=Undecided)
 
 
-async def follow(engine: Engine, begin: Callable[[], Awaitable[Run]], timeout: float | None) -> Followed:
+async def follow(
+    engine: Engine, begin: Callable[[], Awaitable[Run]], timeout: float | None, *, lasting: bool
+) -> Followed:
     """Begin a run and show its progress until it is over, waits for what will not come by itself, or is to be stopped.
 
     An interrupt and the timeout cancel the run; what was done by then is kept in it. An interrupt before it has begun
-    raises `KeyboardInterrupt`.
+    raises `KeyboardInterrupt`. A run that is not `lasting` ends with this process, and no other one sees it.
     """
-    follower = _Follower(engine)
+    follower = _Follower(engine, lasting=lasting)
     async with anyio.create_task_group() as tasks:
         if sys.platform != "win32":
             await tasks.start(follower.cancel_on_signal, tasks.cancel_scope)
@@ -57,8 +59,9 @@ async def follow(engine: Engine, begin: Callable[[], Awaitable[Run]], timeout: f
 
 
 class _Follower:
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, lasting: bool) -> None:
         self._engine = engine
+        self._lasting = lasting
         self._terminal = own_terminal()
         self.run: Run | None = None
         self.end: End = "over"
@@ -89,7 +92,11 @@ class _Follower:
 
     async def _ask(self, run: Run, asked: Event) -> None:
         for question in run.questions:
-            if question.id == asked.data["question_id"]:
+            if question.id != asked.data["question_id"]:
+                continue
+            if question.person and self._terminal is None and not self._lasting:
+                await self._engine.cancel(run.id, "only a person can answer it, and there is no terminal to ask at")
+            else:
                 await ask(self._engine, run, question, self._terminal)
 
     async def cancel_on_signal(self, waiting: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:

@@ -21,12 +21,17 @@ def given_inputs(document: bytes | Workflow, pairs: Sequence[str] | None, file: 
 
     Raises `ValidationError` for a value that is not of its type, and `NotFoundError` for a file that is not there.
     """
-    texts = dict(_pair(text) for text in pairs or ())
+    texts = pairs_of(pairs or ())
     inputs = data_file(file, "inputs") if file is not None else {}
     if not texts:
         return inputs
     declared = _declared(document)
     return inputs | {name: _value(name, declared, text) for name, text in texts.items()}
+
+
+def pairs_of(texts: Sequence[str]) -> dict[str, str]:
+    """What stands before and after the first `=` of each text."""
+    return dict(_pair(text) for text in texts)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -18,7 +18,6 @@ from typing import Any, cast
 from gleitzeit.core.errors import ConfigurationError, ConflictError
 
 _BOM = "\ufeff"
-_SERVERS = "mcpServers"
 _OF_REMOTE_SERVERS = ("url", "headers", "type")
 
 
@@ -37,17 +36,18 @@ class Change:
         return self.before != self.after
 
 
-def plan_change(path: Path, name: str, entry: Mapping[str, Any]) -> Change:
-    """How the file at `path` has to change for the server `name` to be started by `entry`.
+def plan_change(path: Path, name: str, entry: Mapping[str, Any], section: str = "mcpServers") -> Change:
+    """How the file at `path` has to change for the server `name` to be started by `entry`, under the key `section`.
 
     Raises `ConfigurationError` where the file is not one that can be changed safely.
     """
     before = read_text(path)
     document = _parse(before or "", path)
-    wanted = _with_entry(document, name, entry, path)
+    wanted = _with_entry(document, name, entry, path, section)
     if before is not None and wanted == document:
         return Change(path, before, before, "")
-    return Change(path, before, _dump(wanted, before or ""), _diff(document, wanted, before, path, name))
+    shown = _diff(_masked(document, name, section), _masked(wanted, name, section), before, path)
+    return Change(path, before, _dump(wanted, before or ""), shown)
 
 
 def write_change(change: Change) -> Path | None:
@@ -102,11 +102,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def _with_entry(document: dict[str, Any], name: str, entry: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    if not isinstance(document.get(_SERVERS, {}), dict):
-        raise _refused(path, f'"{_SERVERS}" is not an object')
-    servers = _object(document, _SERVERS)
-    return {**document, _SERVERS: {**servers, name: _renewed(_object(servers, name), entry)}}
+def _with_entry(
+    document: dict[str, Any], name: str, entry: Mapping[str, Any], path: Path, section: str
+) -> dict[str, Any]:
+    if not isinstance(document.get(section, {}), dict):
+        raise _refused(path, f'"{section}" is not an object')
+    servers = _object(document, section)
+    return {**document, section: {**servers, name: _renewed(_object(servers, name), entry)}}
 
 
 def _renewed(present: dict[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,18 +136,18 @@ def _dump(document: Mapping[str, Any], like: str) -> str:
     return (_BOM if like.startswith(_BOM) else "") + text
 
 
-def _diff(document: Mapping[str, Any], wanted: Mapping[str, Any], before: str | None, path: Path, name: str) -> str:
-    old = "" if before is None else _dump(_masked(document, name), "")
-    new = _dump(_masked(wanted, name), "")
+def _diff(document: Mapping[str, Any], wanted: Mapping[str, Any], before: str | None, path: Path) -> str:
+    old = "" if before is None else _dump(document, "")
+    new = _dump(wanted, "")
     names = ("/dev/null" if before is None else str(path), str(path))
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), *names, lineterm="")
     return "\n".join(lines)
 
 
-def _masked(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _masked(document: Mapping[str, Any], name: str, section: str) -> dict[str, Any]:
     """The document without the secrets of other servers, which nobody has to see for this change."""
     shown = cast("dict[str, Any]", copy.deepcopy(document))
-    servers = _object(shown, _SERVERS)
+    servers = _object(shown, section)
     for entry in (_object(servers, server) for server in servers if server != name):
         for part in ("env", "headers"):
             if part in entry:

@@ -19,8 +19,14 @@ HostArgument = Annotated[Host, typer.Argument(help="The host to enter Gleitzeit 
 PrintOption = Annotated[bool, typer.Option("--print", help="Only print the entry; change nothing.")]
 ScopeOption = Annotated[
     Scope,
-    typer.Option(help="Claude Code only: `project` writes .mcp.json in this folder, `user` writes ~/.claude.json."),
+    typer.Option(help="`project` writes the host's file of this folder, `user` that of all; Claude Desktop has one."),
 ]
+_NEXT = {
+    Host.CLAUDE_DESKTOP: "restart Claude Desktop to see it",
+    Host.CLAUDE_CODE: "start Claude Code again here; it asks once whether to trust the server",
+    Host.CURSOR: "turn the server on in Cursor's settings, under MCP",
+    Host.VS_CODE: "open the folder in VS Code; it asks once whether to trust the server",
+}
 NameOption = Annotated[str, typer.Option("--name", help="What the host is to call the server.")]
 
 
@@ -35,9 +41,9 @@ def install(
     """Enter Gleitzeit in the configuration of a host."""
     entry = _entry(host, config)
     if print_only:
-        print_result(json_text({"mcpServers": {name: entry}}))
+        print_result(json_text({host.section: {name: entry}}))
         return
-    change = plan_change(config_file(host, scope), name, entry)
+    change = plan_change(config_file(host, scope), name, entry, host.section)
     backup = write_change(change) if change.needed else None
     if as_json:
         print_json(_facts(change, backup, entry))
@@ -49,7 +55,7 @@ def _entry(host: Host, config: Path | None) -> dict[str, Any]:
     if config is not None and not config.is_file():
         raise NotFoundError(f"there is no file {config}", hint="--config names an existing configuration")
     entry = server_entry(config, os.environ)
-    return {"type": "stdio", **entry} if host is Host.CLAUDE_CODE else entry
+    return {"type": "stdio", **entry} if host in (Host.CLAUDE_CODE, Host.VS_CODE) else entry
 
 
 def _facts(change: Change, backup: Path | None, entry: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +76,4 @@ def _tell(change: Change, backup: Path | None, host: Host) -> None:
     say(("written", "bold green"), f": {change.path}")
     if backup is not None:
         say(f"what was there before is kept in {backup}")
-    if host is Host.CLAUDE_DESKTOP:
-        say("restart Claude Desktop to see it")
-    else:
-        say("start Claude Code again here; it asks once whether to trust the server")
+    say(_NEXT[host])

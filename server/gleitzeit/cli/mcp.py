@@ -18,7 +18,7 @@ _USAGE = """\
 Usage: {program} [--config FILE]
 
 Speak MCP over standard input and output, until the host hangs up. Meant to be started by a host:
-`gleitzeit install claude-desktop` or `gleitzeit install claude-code` enters it there.
+`gleitzeit install HOST` enters it in Claude Desktop, Claude Code, Cursor or VS Code.
 
 Options:
   --config FILE  Use this configuration instead of ~/.gleitzeit/config.yaml.
@@ -53,7 +53,7 @@ def speak_mcp(arguments: list[str], program: str) -> int:
     from gleitzeit.mcp_server.stdio import run_stdio  # what is printed above does without the SDK
 
     gc.freeze()  # modules stay to the end, so that nobody has to look for garbage in them
-    return run_stdio(lambda: _application(config), end_in_time)
+    return run_stdio(lambda: _application(config), end_in_time, lambda: _is_bare(config))
 
 
 def _config_option(arguments: list[str]) -> tuple[Path | None, str]:
@@ -70,6 +70,12 @@ def _config_option(arguments: list[str]) -> tuple[Path | None, str]:
             return None, "--config needs a file"
         config = Path(value).expanduser()
     return config, ""
+
+
+def _is_bare(config: Path | None) -> bool:
+    from gleitzeit.cli.foresight import has_only_fixed_tools  # needed once, for the first list of tools
+
+    return has_only_fixed_tools(config)
 
 
 def _application(config: Path | None) -> AbstractAsyncContextManager[Application]:

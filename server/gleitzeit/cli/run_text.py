@@ -37,8 +37,7 @@ def told_run(run: Run, undecided: Undecided, *, abandoned: bool) -> Iterator[str
     explanation = explained(undecided)
     if explanation:
         yield explanation
-    if not abandoned:
-        yield from (f"question {one.id} of {one.task_id}: {one.message}" for one in run.questions)
+    yield from (f"question {one.id} of {one.task_id}: {one.message}" for one in run.questions)
     following = _next(run, undecided, abandoned)
     if following:
         yield f"next: {following}"
@@ -69,10 +68,10 @@ def _facts(task: TaskResult) -> str:
 
 
 def _next(run: Run, undecided: Undecided, abandoned: bool) -> str | None:
+    if run.questions:
+        return f"answer what it asks: gleitzeit runs answer {run.id}"
     if abandoned:
         return f"no process carries it out now; a server takes it up, or: gleitzeit runs resume {run.id}"
-    if run.questions:
-        return "answer through the server, or at the terminal, that carries it out"
     if run.error is not None and "resumed_by" in run.error.details:
         return f"it goes on as another run: gleitzeit runs show {run.error.details['resumed_by']}"
     return resuming(run.id, undecided) if run.status in ("failed", "cancelled", "waiting") else None

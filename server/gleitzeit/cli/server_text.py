@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from gleitzeit.application.unchecked import short_problem
 from gleitzeit.cli.table import Cell
 
 Row = Mapping[str, Any]
@@ -13,7 +13,6 @@ Row = Mapping[str, Any]
 HEADINGS = ("NAME", "STATE", "TRANSPORT", "PROTOCOL", "TOOLS", "RESTARTS", "PROBLEM")
 
 _LONGEST = 120
-_ENDED = re.compile(r"exited with code|was killed by")
 _STYLES = {"ready": "green", "degraded": "yellow", "failed": "bold red", "starting": "cyan", "restarting": "yellow"}
 _FACTS = {
     "state": "state",
@@ -45,15 +44,6 @@ def cells_of(row: Row) -> tuple[Cell, ...]:
         str(row["restarts"]),
         _cut(short_problem(row)) if broken(row) else "",
     )
-
-
-def short_problem(row: Row) -> str:
-    """What is wrong in a few words: of a process that ended, the last that it said."""
-    first = _error(row).partition("\n")[0]
-    written = [str(line).strip() for line in row.get("stderr") or () if str(line).strip()]
-    if written and _ENDED.search(first):
-        return written[-1]
-    return first.removeprefix(f'server "{row["name"]}"').lstrip(": ").removeprefix("did not start: ")
 
 
 def told_trouble(row: Row) -> Iterator[str]:

@@ -11,6 +11,7 @@ import anyio
 import typer
 
 from gleitzeit.application import Application, Checked, open_application
+from gleitzeit.application.unchecked import with_unchecked
 from gleitzeit.cli import exits
 from gleitzeit.cli.chosen_configuration import configured
 from gleitzeit.cli.documents import WorkflowFile, open_workflow
@@ -18,7 +19,6 @@ from gleitzeit.cli.given_inputs import given_inputs
 from gleitzeit.cli.options import ConfigOption, InputOption, InputsFileOption, JsonOption
 from gleitzeit.cli.output import kept_for_results, print_json, print_result
 from gleitzeit.cli.problems import say_diagnostics, say_error
-from gleitzeit.cli.unchecked import with_unchecked
 from gleitzeit.config import Configuration
 from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.core.graph import mermaid

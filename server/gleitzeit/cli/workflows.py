@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gleitzeit.application import Application
+from gleitzeit.application.saved_workflows import Trouble
 from gleitzeit.cli.database import CALLER, with_database
 from gleitzeit.cli.documents import WorkflowFileError, open_workflow
 from gleitzeit.cli.options import ConfigOption, JsonOption
@@ -57,18 +58,22 @@ def save(
 
 @application.command("list")
 def list_workflows(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List the saved workflows."""
+    """List the saved workflows, those in the files of workflows.directories among them."""
 
-    async def listed(opened: Application) -> Sequence[SavedWorkflow]:
-        return await opened.saved.list(caller=CALLER)
+    async def listed(opened: Application) -> tuple[Sequence[SavedWorkflow], Sequence[Trouble]]:
+        return await opened.saved.list(caller=CALLER), await opened.saved.troubles(caller=CALLER)
 
-    found = with_database(config, listed)
+    found, troubles = with_database(config, listed)
     if as_json:
-        print_json({"workflows": [_told(saved) for saved in found]})
+        problems = {"problems": [_wrong(each) for each in troubles]} if troubles else {}
+        print_json({"workflows": [_told(saved) for saved in found], **problems})
         return
+    for trouble in troubles:
+        say_diagnostics(trouble.diagnostics, trouble.subject, None)
     for saved in found:
         about = f"  {saved.workflow.description.partition(chr(10))[0]}" if saved.workflow.description else ""
-        print_result(f"{saved.name}  version {saved.version}  {moment(saved.updated_at)}{about}")
+        kept = f"version {saved.version}" if saved.path is None else saved.path
+        print_result(f"{saved.name}  {kept}  {moment(saved.updated_at)}{about}")
     if not found:
         say("no workflow is saved yet")
 
@@ -106,4 +111,9 @@ def _told(saved: SavedWorkflow) -> dict[str, Any]:
         "inputs": dict(saved.workflow.inputs),
         "created_at": saved.created_at,
         "updated_at": saved.updated_at,
+        **({} if saved.path is None else {"path": saved.path}),
     }
+
+
+def _wrong(trouble: Trouble) -> dict[str, Any]:
+    return {"subject": trouble.subject, "diagnostics": [diagnostic.to_dict() for diagnostic in trouble.diagnostics]}

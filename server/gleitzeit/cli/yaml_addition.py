@@ -1,4 +1,4 @@
-"""Servers added to the text of a configuration, in which every other letter stays where it is."""
+"""Entries added to a list in the text of a configuration, in which every other letter stays where it is."""
 
 from __future__ import annotations
 
@@ -25,8 +25,14 @@ class _Place:
     end: int
 
 
-def with_servers(text: str, servers: Sequence[Mapping[str, Any]]) -> str:
-    """The text of a configuration with more entries under `mcp.servers`.
+Entries = Sequence[Mapping[str, Any]]
+
+ListName = tuple[str, str]
+"""A list of a configuration: its section, and its key in there."""
+
+
+def with_entries(text: str, name: ListName, entries: Entries) -> str:
+    """The text of a configuration with more entries in one of its lists.
 
     Raises `UnextendableError` where that can't be done by inserting lines alone.
     """
@@ -34,19 +40,19 @@ def with_servers(text: str, servers: Sequence[Mapping[str, Any]]) -> str:
     plain = text.removeprefix(_BOM)
     data, _ = _read(plain)
     closed = plain if not plain or plain.endswith("\n") else plain + "\n"
-    lines = _lines(closed, _read(closed)[1], servers)
+    lines = _lines(closed, _read(closed)[1], name, entries)
     if plain and plain.count("\n") == plain.count("\r\n"):
         lines = lines.replace("\r\n", "\n").replace("\n", "\r\n")
     extended, _ = _read(lines)
-    if extended != _expected(data, servers):
+    if extended != _expected(data, name, entries):
         raise UnextendableError("its lines can't be told apart well enough")
     return mark + lines
 
 
-def entry_text(servers: Sequence[Mapping[str, Any]], indent: int = 0) -> str:
-    """Servers as the items of a YAML list."""
+def entry_text(entries: Entries, indent: int = 0) -> str:
+    """Entries as the items of a YAML list."""
     text: str = yaml.safe_dump(
-        [dict(server) for server in servers],
+        [dict(entry) for entry in entries],
         sort_keys=False,
         allow_unicode=True,
         width=1 << 20,
@@ -62,44 +68,46 @@ def _read(text: str) -> tuple[Any, yaml.Node | None]:
         raise UnextendableError(f"it is not one YAML document: {str(error).splitlines()[0]}") from error
 
 
-def _expected(data: Any, servers: Sequence[Mapping[str, Any]]) -> Any:
+def _expected(data: Any, name: ListName, entries: Entries) -> Any:
+    section_name, key = name
     document: dict[str, Any] = dict(data or {})
-    section: dict[str, Any] = dict(document.get("mcp") or {})
-    section["servers"] = [*(section.get("servers") or ()), *(dict(server) for server in servers)]
-    return {**document, "mcp": section}
+    section: dict[str, Any] = dict(document.get(section_name) or {})
+    section[key] = [*(section.get(key) or ()), *(dict(entry) for entry in entries)]
+    return {**document, section_name: section}
 
 
-def _lines(text: str, root: yaml.Node | None, servers: Sequence[Mapping[str, Any]]) -> str:
+def _lines(text: str, root: yaml.Node | None, name: ListName, entries: Entries) -> str:
+    section_name, listed = name
+    whole = f"{section_name}:\n  {listed}:\n{entry_text(entries, 4)}"
     if root is None:
-        return _appended(text, f"mcp:\n  servers:\n{entry_text(servers, 4)}")
+        return _appended(text, whole)
     if not isinstance(root, yaml.MappingNode) or root.flow_style:
         raise UnextendableError("it is not written as lines of keys")
-    found = _child(root, "mcp")
+    found = _child(root, section_name)
     indent = root.start_mark.column
     if found is None:
-        section = f"mcp:\n  servers:\n{entry_text(servers, 4)}"
-        return _appended(text, textwrap.indent(section, " " * indent))
+        return _appended(text, textwrap.indent(whole, " " * indent))
     key, section_node = found
     if _is_empty(section_node):
-        items = entry_text(servers, indent + 2 * _DEEPER)
-        return _inserted(text, _emptied(key, section_node), f"{' ' * (indent + _DEEPER)}servers:\n{items}")
-    return _in_section(text, key, section_node, servers)
+        items = entry_text(entries, indent + 2 * _DEEPER)
+        return _inserted(text, _emptied(key, section_node), f"{' ' * (indent + _DEEPER)}{listed}:\n{items}")
+    return _in_section(text, key, section_node, name, entries)
 
 
-def _in_section(text: str, key: yaml.Node, section: yaml.Node, servers: Sequence[Mapping[str, Any]]) -> str:
+def _in_section(text: str, key: yaml.Node, section: yaml.Node, name: ListName, entries: Entries) -> str:
     if not isinstance(section, yaml.MappingNode) or section.flow_style or _is_alias(key, section):
-        raise UnextendableError("`mcp` is not written as lines of keys")
+        raise UnextendableError(f"`{name[0]}` is not written as lines of keys")
     indent = section.start_mark.column
-    found = _child(section, "servers")
+    found = _child(section, name[1])
     if found is None:
-        items = entry_text(servers, indent + _DEEPER)
-        return _inserted(text, _after(key, section, text), f"{' ' * indent}servers:\n{items}")
-    name, listed = found
+        items = entry_text(entries, indent + _DEEPER)
+        return _inserted(text, _after(key, section, text), f"{' ' * indent}{name[1]}:\n{items}")
+    place, listed = found
     if _is_empty(listed):
-        return _inserted(text, _emptied(name, listed), entry_text(servers, indent + _DEEPER))
-    if not isinstance(listed, yaml.SequenceNode) or listed.flow_style or _is_alias(name, listed):
-        raise UnextendableError("`mcp.servers` is not written as lines that begin with a dash")
-    return _inserted(text, _after(name, listed, text), entry_text(servers, listed.start_mark.column))
+        return _inserted(text, _emptied(place, listed), entry_text(entries, indent + _DEEPER))
+    if not isinstance(listed, yaml.SequenceNode) or listed.flow_style or _is_alias(place, listed):
+        raise UnextendableError(f"`{'.'.join(name)}` is not written as lines that begin with a dash")
+    return _inserted(text, _after(place, listed, text), entry_text(entries, listed.start_mark.column))
 
 
 def _child(node: yaml.MappingNode, name: str) -> tuple[yaml.Node, yaml.Node] | None:

@@ -30,9 +30,10 @@ _CANCELLING = 5.0
 class GleitzeitClient:
     """Runs tasks and workflows, in this process (`native`) or on a running server (`mcp`); used by `async with`.
 
-    `url` is that of a server's `/mcp`; `command` starts a server of its own over stdio. `config` is a file, a
-    `Configuration`, or a mapping of keys such as `{"engine.max_parallel_tasks": 8}`. With `recover`, a native client
-    also goes on with the runs in its database that no process carries out any more, as a server does.
+    `url` is that of a server's `/mcp`, which may want a `token` (else that in `GLEITZEIT_TOKEN`); `command` starts a
+    server of its own over stdio. `config` is a file, a `Configuration`, or a mapping of keys such as
+    `{"engine.max_parallel_tasks": 8}`. With `recover`, a native client also goes on with the runs in its database that
+    no process carries out any more, as a server does.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class GleitzeitClient:
         config: Configuration | Mapping[str, Any] | str | os.PathLike[str] | None = None,
         *,
         command: Sequence[str] | None = None,
+        token: str | None = None,
         recover: bool = False,
     ) -> None:
         _check_mode(mode, url, command)
         self._mode = mode
         self._url = url
         self._command = command
+        self._token = token
         self._config = config
         self._recover = recover
         self._stack = AsyncExitStack()
@@ -144,8 +147,8 @@ class GleitzeitClient:
         """Answer a question of `run.questions`, by None decline to; the run as it stands then.
 
         `events` waits for what becomes of it. Raises `ValidationError`, naming the field, for an answer that does not
-        fit the question's schema: it stays open then. `NotFoundError` for a question that was never asked, and
-        `ConflictError` for one that is not open any more, or that another process asks.
+        fit the question's schema: it stays open then. `ForbiddenError` for a question that only a person may answer,
+        `NotFoundError` for one that was never asked, and `ConflictError` for one that is not open any more.
         """
         return await self._session.answer(run_id, question_id, content)
 
@@ -201,7 +204,7 @@ class GleitzeitClient:
             return native_session(self._configuration(), self._recover)
         from gleitzeit.client.remote import remote_session  # see above
 
-        return remote_session(self._url, self._command)
+        return remote_session(self._url, self._command, self._token or os.environ.get("GLEITZEIT_TOKEN"))
 
     def _configuration(self) -> Configuration:
         from gleitzeit.config import Configuration, load_configuration  # see above

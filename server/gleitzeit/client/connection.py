@@ -13,9 +13,11 @@ import httpx2
 from anyio.abc import TaskStatus
 from mcp import Client, StdioServerParameters
 from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult
 
+from gleitzeit.client.refusals import Refusals
 from gleitzeit.core.errors import ConnectionLostError, ProviderUnavailableError
 from gleitzeit.core.groups import only_error, unwrapped
 
@@ -33,8 +35,9 @@ class Connection:
     that is the program, whose calls should fail instead.
     """
 
-    def __init__(self, client: Client, name: str) -> None:
+    def __init__(self, client: Client, name: str, refusals: Refusals) -> None:
         self._client = client
+        self._refusals = refusals
         self._name = name
         self._left = anyio.Event()
         self._closed = False
@@ -46,7 +49,8 @@ class Connection:
         try:
             return await self._client.call_tool(tool, dict(arguments))
         except MCPError as error:
-            raise ConnectionLostError(f"{self._name}, {tool}: {error}") from error
+            lost = ConnectionLostError(f"{self._name}, {tool}: {error}")
+            raise self._refusals.error(self._name) or lost from error
 
     async def hold(self, *, task_status: TaskStatus[None]) -> None:
         """Keep the connection open until it is left, or lost, which whoever calls a tool is told."""
@@ -59,7 +63,7 @@ class Connection:
         except Exception as error:
             cause = only_error(error)
             if not opened:
-                raise _unreachable(self._name, cause) from error
+                raise self._refusals.error(self._name) or _unreachable(self._name, cause) from error
             if not _is_loss(error):
                 raise
             # After it was left, this is an answer that nobody waits for.
@@ -73,22 +77,39 @@ class Connection:
 
 
 @asynccontextmanager
-async def open_connection(url: str | None, command: Sequence[str] | None) -> AsyncGenerator[Connection]:
-    """A connection to the server at `url`, or to one that `command` starts.
+async def open_connection(
+    url: str | None, command: Sequence[str] | None, token: str | None = None
+) -> AsyncGenerator[Connection]:
+    """A connection to the server at `url`, which may want a `token`, or to one that `command` starts.
 
-    Raises `ProviderUnavailableError` where there is none.
+    Raises `ProviderUnavailableError` where there is none, and `ForbiddenError` where it does not take the token.
     """
-    server: Any = StdioServerParameters(command=command[0], args=list(command[1:])) if command else url
-    if url is not None and urlsplit(url).path.endswith("/sse"):
-        server = sse_client(url)
+    server: Any = StdioServerParameters(command=command[0], args=list(command[1:])) if command else None
+    refusals = Refusals()
+    if url is not None:
+        server = _transport(url, {"Authorization": f"Bearer {token}"} if token else {}, refusals)
     client = Client(server, read_timeout_seconds=READ_SECONDS, cache=None)
-    connection = Connection(client, url if url is not None else " ".join(command or ()))
+    connection = Connection(client, url if url is not None else " ".join(command or ()), refusals)
     async with unwrapped(anyio.create_task_group()) as tasks:
         await tasks.start(connection.hold)
         try:
             yield connection
         finally:
             connection.leave()
+
+
+@asynccontextmanager
+async def _transport(url: str, headers: dict[str, str], refusals: Refusals) -> AsyncGenerator[Any]:
+    """The streams to and from a server."""
+    if urlsplit(url).path.endswith("/sse"):
+        async with sse_client(url, headers, httpx_client_factory=refusals.client) as streams:
+            yield streams
+        return
+    async with (
+        refusals.client(headers) as http,
+        streamable_http_client(url, http_client=http) as streams,
+    ):
+        yield streams
 
 
 def _is_loss(error: Exception) -> bool:

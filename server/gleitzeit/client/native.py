@@ -74,7 +74,7 @@ class NativeSession(Session):
         return await self._engine.cancel(run_id, reason, caller=CALLER)
 
     async def answer(self, run_id: str, question_id: str, content: Mapping[str, Any] | None) -> Run:
-        """Answer a question of a run that this engine carries out."""
+        """Answer a question of a run, whichever process carries it out."""
         reply = Reply("decline") if content is None else Reply("accept", content)
         return await self._engine.answer(run_id, question_id, reply, caller=CALLER)
 

@@ -19,12 +19,14 @@ MOST_METHODS = 100
 
 
 @asynccontextmanager
-async def remote_session(url: str | None, command: Sequence[str] | None) -> AsyncGenerator[Session]:
-    """A session with the server at `url`, or with one that `command` starts.
+async def remote_session(
+    url: str | None, command: Sequence[str] | None, token: str | None = None
+) -> AsyncGenerator[Session]:
+    """A session with the server at `url`, which may want a `token`, or with one that `command` starts.
 
     Raises `ProviderUnavailableError` where there is none.
     """
-    async with open_connection(url, command) as connection:
+    async with open_connection(url, command, token) as connection:
         yield RemoteSession(connection)
 
 

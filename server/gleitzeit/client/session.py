@@ -81,7 +81,7 @@ class Session(abc.ABC):
         """Answer an open question of a run or, without content, decline to; the run as it stands then.
 
         Raises `ValidationError` for an answer that does not fit, `NotFoundError`, and `ConflictError` for a question
-        that is not open any more, or that cannot be answered here.
+        that is not open any more.
         """
 
     @abc.abstractmethod

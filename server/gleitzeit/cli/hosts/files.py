@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gleitzeit.cli.hosts.dialects import ANY, CLAUDE_CODE, CURSOR, LITERAL, VS_CODE, Dialect
-from gleitzeit.cli.hosts.host import Host, Scope, application_folder, config_file
+from gleitzeit.cli.hosts.host import Host, Scope, config_file
 from gleitzeit.core.data import is_object
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import ConfigurationError, NotFoundError
@@ -48,7 +48,7 @@ class HostServer:
 
 def files_of(host: str) -> list[HostFile]:
     """The files of a host by its name, the nearest to this folder first."""
-    home, here = Path.home(), Path.cwd()
+    here = Path.cwd()
     local = ("projects", str(here), "mcpServers")
     one = (("mcpServers",),)
     match host:
@@ -63,15 +63,15 @@ def files_of(host: str) -> list[HostFile]:
                 HostFile(host, user, CLAUDE_CODE, one),
             ]
         case "cursor":
-            project = here / ".cursor" / "mcp.json"
             return [
-                HostFile(host, project, CURSOR, one, here),
-                HostFile(host, home / ".cursor" / "mcp.json", CURSOR, one),
+                HostFile(host, config_file(Host.CURSOR, Scope.PROJECT), CURSOR, one, here),
+                HostFile(host, config_file(Host.CURSOR, Scope.USER), CURSOR, one),
             ]
         case "vscode":
+            servers = ((Host.VS_CODE.section,),)
             return [
-                HostFile(host, here / ".vscode" / "mcp.json", VS_CODE, (("servers",),), here),
-                HostFile(host, application_folder("Code") / "User" / "mcp.json", VS_CODE, (("servers",),)),
+                HostFile(host, config_file(Host.VS_CODE, Scope.PROJECT), VS_CODE, servers, here),
+                HostFile(host, config_file(Host.VS_CODE, Scope.USER), VS_CODE, servers),
             ]
         case _:
             return []

@@ -15,21 +15,34 @@ class Host(StrEnum):
 
     CLAUDE_DESKTOP = "claude-desktop"
     CLAUDE_CODE = "claude-code"
+    CURSOR = "cursor"
+    VS_CODE = "vscode"
+
+    @property
+    def section(self) -> str:
+        """The key of its file under which its servers are."""
+        return "servers" if self is Host.VS_CODE else "mcpServers"
 
 
 class Scope(StrEnum):
-    """Where Claude Code is to know the server: in this project, or everywhere."""
+    """Where a host is to know the server: in this project, or everywhere."""
 
     PROJECT = "project"
     USER = "user"
 
 
 def config_file(host: Host, scope: Scope) -> Path:
-    """The file in which `host` looks for servers on this machine."""
-    home = Path.home()
-    if host is Host.CLAUDE_CODE:
-        return Path.cwd() / ".mcp.json" if scope is Scope.PROJECT else home / ".claude.json"
-    return application_folder("Claude") / "claude_desktop_config.json"
+    """The file in which `host` looks for servers on this machine; Claude Desktop knows no projects."""
+    home, here, project = Path.home(), Path.cwd(), scope is Scope.PROJECT
+    match host:
+        case Host.CLAUDE_DESKTOP:
+            return application_folder("Claude") / "claude_desktop_config.json"
+        case Host.CLAUDE_CODE:
+            return here / ".mcp.json" if project else home / ".claude.json"
+        case Host.CURSOR:
+            return (here if project else home) / ".cursor" / "mcp.json"
+        case Host.VS_CODE:
+            return here / ".vscode" / "mcp.json" if project else application_folder("Code") / "User" / "mcp.json"
 
 
 def application_folder(name: str) -> Path:
