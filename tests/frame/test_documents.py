@@ -28,6 +28,7 @@ DOCUMENTS = [
     "docs/configuration.md",
     "docs/models.md",
     "docs/clients.md",
+    "docs/serving.md",
 ]
 
 # What stands for `uvx mcp-server-time`: the same server, from the environment of the tests.

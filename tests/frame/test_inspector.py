@@ -1,29 +1,45 @@
-"""A foreign client, the MCP Inspector's command line, runs the user's custom protocol, over stdio and over SSE."""
+"""A foreign client, the MCP Inspector's command line, sees and uses all there is, over every transport."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import pytest
 import yaml
+from tests.node import MODULES, newer_node, unavailable
+from tests.ways import some
+
+from gleitzeit.mcp_server.tools.manifest import TOOLS
 
 ROOT = Path(__file__).parents[2]
-INSPECTOR = ROOT / "tests/servers/node_modules/@modelcontextprotocol/inspector/cli/build/cli.js"
-NODE = shutil.which("node")
+INSPECTOR = MODULES / "@modelcontextprotocol/inspector/clients/launcher/build/index.js"
 
-pytestmark = [
-    pytest.mark.node,
-    pytest.mark.skipif(NODE is None, reason="Node is missing"),
-    pytest.mark.skipif(not INSPECTOR.exists(), reason="the npm servers are not installed: make test installs them"),
-]
+Transport = Literal["stdio", "http", "sse"]
+Era = Literal["legacy", "modern"]
+
+Way = tuple[Transport, Era]
+
+EVERY: list[Way] = [(transport, era) for transport in get_args(Transport) for era in get_args(Era)]
+RUNNING = some([("stdio", "legacy"), ("http", "modern")], EVERY)
+LOOKING = some([("sse", "legacy")], EVERY)
+STRICT = "--strict"  # complain of what some clients can't read in a schema
+
+pytestmark = pytest.mark.node
+
+
+@pytest.fixture(scope="module", autouse=True)
+def inspector() -> None:
+    """Skips where the Inspector can't be run."""
+    reason = unavailable(INSPECTOR)
+    if reason is not None:
+        pytest.skip(reason)
 
 
 @pytest.fixture
@@ -54,8 +70,8 @@ def host_configuration(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def address(environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
-    """Where `gleitzeit serve` answers SSE, once it says that it does."""
+def addresses(environment: dict[str, str], tmp_path: Path) -> Iterator[Mapping[str, str]]:
+    """Where `gleitzeit serve` answers over each transport, once it says that it does."""
     command = [sys.executable, "-m", "gleitzeit", "serve", "--port", "0", "--json"]
     with (
         (tmp_path / "serve.log").open("w", encoding="utf-8") as log,
@@ -69,62 +85,68 @@ def address(environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
                 if line.rstrip() == "}":
                     break
             assert announced, (tmp_path / "serve.log").read_text(encoding="utf-8")
-            yield json.loads(announced)["sse"]
+            told = json.loads(announced)
+            yield {"http": told["streamable_http"], "sse": told["sse"]}
         finally:
             server.send_signal(signal.SIGTERM)
             assert server.wait(timeout=10) == 0
 
 
-def inspect(environment: dict[str, str], *arguments: str) -> dict[str, Any]:
-    outcome = subprocess.run(
-        [str(NODE), str(INSPECTOR), "--cli", *arguments],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=50,
-        check=False,
-    )
-    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
-    answer: dict[str, Any] = json.loads(outcome.stdout)
-    return answer
+@pytest.fixture
+def inspect(
+    way: Way, request: pytest.FixtureRequest, host_configuration: Path, environment: dict[str, str]
+) -> Callable[..., dict[str, Any]]:
+    """Calls the Inspector, which connects to Gleitzeit over one transport and in one era."""
+    transport, era = way
+    if transport == "stdio":
+        target = ["--config", str(host_configuration), "--server", "gleitzeit"]
+    else:
+        target = [request.getfixturevalue("addresses")[transport], "--transport", transport]
+
+    def call(*arguments: str) -> dict[str, Any]:
+        outcome = subprocess.run(
+            [str(newer_node()), str(INSPECTOR), "--cli", *target, "--protocol-era", era, *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=50,
+            check=False,
+        )
+        assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+        answer: dict[str, Any] = json.loads(outcome.stdout)
+        return answer
+
+    return call
 
 
-def submission(workflow: str) -> list[str]:
-    return ["--method", "tools/call", "--tool-name", "submit_workflow", "--tool-arg", f"workflow={workflow}"]
-
-
-def check_result(answer: Mapping[str, Any]) -> None:
+@pytest.mark.parametrize("way", RUNNING, ids="-".join)
+def test_the_inspector_runs_the_custom_workflow(
+    inspect: Callable[..., dict[str, Any]], document_blocks: Mapping[int, str]
+) -> None:
+    submission = ["--tool-name", "submit_workflow", "--tool-arg", f"workflow={document_blocks[19]}"]
+    answer = inspect("--method", "tools/call", *submission)
     assert not answer.get("isError"), answer
     run = answer["structuredContent"]
     assert run["status"] == "completed"
     assert run["outputs"]["transform_output"] == {"transformed": "Dlrow Olleh", "format": "title"}
 
 
-def test_the_inspector_runs_the_custom_workflow_over_stdio(
-    host_configuration: Path, environment: dict[str, str], document_blocks: Mapping[int, str]
-) -> None:
-    target = ["--config", str(host_configuration), "--server", "gleitzeit"]
-    check_result(inspect(environment, *target, *submission(document_blocks[19])))
+@pytest.mark.parametrize("way", LOOKING, ids="-".join)
+def test_the_inspector_lists_all_there_is(inspect: Callable[..., dict[str, Any]]) -> None:
+    tools = inspect("--method", "tools/list", STRICT)["tools"]
+    assert {tool["name"] for tool in tools} >= set(TOOLS)
+    prompts = inspect("--method", "prompts/list")["prompts"]
+    assert {prompt["name"] for prompt in prompts} == {"write_workflow", "debug_run"}
+    resources = inspect("--method", "resources/list")["resources"]
+    assert {"gleitzeit://schema/workflow", "gleitzeit://servers"} <= {resource["uri"] for resource in resources}
 
 
-def test_the_inspector_runs_the_custom_workflow_over_sse(
-    address: str, environment: dict[str, str], document_blocks: Mapping[int, str]
-) -> None:
-    check_result(inspect(environment, address, "--transport", "sse", *submission(document_blocks[19])))
-
-
-def test_the_inspector_lists_the_tools_over_stdio(host_configuration: Path, environment: dict[str, str]) -> None:
-    target = ["--config", str(host_configuration), "--server", "gleitzeit"]
-    tools = {tool["name"] for tool in inspect(environment, *target, "--method", "tools/list")["tools"]}
-    assert tools >= {
-        "submit_workflow",
-        "inspect_run",
-        "list_runs",
-        "cancel_run",
-        "validate_workflow",
-        "query_method",
-        "call_method",
-        "search_methods",
-    }
+@pytest.mark.parametrize("way", LOOKING, ids="-".join)
+def test_the_inspector_gets_a_prompt_and_reads_a_resource(inspect: Callable[..., dict[str, Any]]) -> None:
+    named = ["--prompt-name", "write_workflow", "--prompt-args", "goal=turn a text around"]
+    prompt = inspect("--method", "prompts/get", *named)
+    assert "turn a text around" in prompt["messages"][0]["content"]["text"]
+    read = inspect("--method", "resources/read", "--uri", "gleitzeit://servers")
+    assert json.loads(read["contents"][0]["text"])["servers"] == []

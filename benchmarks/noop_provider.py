@@ -1,0 +1,25 @@
+"""A provider whose one method does nothing: what its calls cost is what Gleitzeit around it costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gleitzeit.core.protocol import MethodSpec, Protocol
+from gleitzeit.providers.base import ProtocolProvider
+from gleitzeit.registry import ProtocolProviderRegistry
+
+NOOP = "noop/do"
+PROTOCOL = Protocol("noop/v1", methods=[MethodSpec(name=NOOP, description="Do nothing.")])
+
+
+class NoopProvider(ProtocolProvider):
+    """Serves `noop/do`."""
+
+    async def handle_request(self, method: str, parameters: dict[str, Any]) -> Any:
+        """Do nothing."""
+        return {"done": True}
+
+
+registry = ProtocolProviderRegistry.get_instance()
+registry.register_protocol(PROTOCOL)
+registry.register_provider(PROTOCOL.id, NoopProvider("noop", PROTOCOL.id))
