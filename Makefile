@@ -3,12 +3,12 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test ways chaos security check format bench build clean
+.PHONY: help demo test ways conformance chaos security check format bench build clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 SERVERS := tests/servers
-BENCHMARKS := startup engine durable hub sandbox ollama routing
+BENCHMARKS := startup engine durable face hub sandbox ollama routing
 ARGS ?=
 
 # A shim that stands for no interpreter does not count as uv, nor does an unrelated active environment.
@@ -24,7 +24,7 @@ PYTHON ?= $(shell for name in python3.14 python3.13 python3.12 python3.11 python
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$name && break; done)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/runtime.stamp ## run the main job: a host submits a workflow over stdio
 	@$(BIN)/gleitzeit demo
@@ -37,7 +37,10 @@ ifeq ($(ARGS),)
 endif
 
 ways: $(VENV)/dev.stamp ## test over every transport, in every era, and each command in a new Python (`test` takes some ways)
-	@GLEITZEIT_WAYS=full $(BIN)/python -m pytest -n 2 $(or $(ARGS),tests/cli tests/client tests/examples tests/frame tests/mcp_server tests/providers/mcp tests/spec)
+	@GLEITZEIT_WAYS=full $(BIN)/python -m pytest -n 2 $(or $(ARGS),tests/cli tests/client tests/conformance tests/examples tests/frame tests/hosts tests/mcp_server tests/providers/mcp tests/spec)
+
+conformance: $(VENV)/dev.stamp node ## run the suites of the protocol's authors, and say what each scenario came to
+	@$(BIN)/python -m tests.conformance.report $(ARGS)
 
 chaos: $(VENV)/dev.stamp ## kill, stop and starve real processes at full length (`test` does it at a smaller size)
 	@GLEITZEIT_CHAOS=full $(BIN)/python -m pytest tests/chaos $(ARGS)
@@ -95,11 +98,11 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) could not make a virtual environment: install its venv module (Debian: python3-venv), or uv"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1" || { rm -rf $(VENV); exit 1; }
 
-# Real MCP servers from npm, for the tests alone.
+# Real MCP servers and the conformance suite from npm, for the tests alone; and a newer Node for it, where there is none.
 .PHONY: node
 node:
 	@if ! [ -f $(SERVERS)/package-lock.json ]; then :; \
 	elif ! npm --version >/dev/null 2>&1 || ! node --version >/dev/null 2>&1; then \
 		echo "Node or npm is missing: the tests that use npm servers are skipped"; \
 	elif ! [ $(SERVERS)/node_modules/.package-lock.json -nt $(SERVERS)/package-lock.json ]; then \
-		npm ci --prefix $(SERVERS) --no-audit --no-fund --no-update-notifier --loglevel=error && touch $(SERVERS)/node_modules/.package-lock.json; fi
+		npm ci --prefix $(SERVERS) $$(node -p 'process.versions.node.split(".")[0] >= 22 ? "--omit=optional" : ""') --no-audit --no-fund --no-update-notifier --loglevel=error && touch $(SERVERS)/node_modules/.package-lock.json; fi
