@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import anyio
@@ -159,7 +160,7 @@ async def _carried_out(
         return await _followed(tasks.follow_experiment, session, created, listener, timeout)
     result = await converse(session, method, params, listener, timeout)
     if result.get("resultType") == "task":
-        return await _followed(tasks.follow, session, result, listener, timeout)
+        return await _followed(partial(tasks.follow, meta=params["_meta"]), session, result, listener, timeout)
     return result
 
 

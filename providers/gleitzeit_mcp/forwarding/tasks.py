@@ -34,9 +34,14 @@ def insist(params: Mapping[str, Any]) -> dict[str, Any]:
     return {**params, "task": {"ttl": _TTL_MS}}
 
 
-async def follow(session: Session, created: Mapping[str, Any], listener: Listener) -> dict[str, Any]:
-    """The result of a call that became a task of the modern era, once it is there."""
-    task_id = _task_id(created)
+async def follow(
+    session: Session, created: Mapping[str, Any], listener: Listener, meta: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The result of a call that became a task of the modern era, once it is there.
+
+    `meta` goes with each request about it as with the call: a Gleitzeit has to see that no person asks.
+    """
+    named = {"taskId": _task_id(created), "_meta": meta}
     state: Mapping[str, Any] = created
     answered: set[str] = set()
     over = False
@@ -47,17 +52,17 @@ async def follow(session: Session, created: Mapping[str, Any], listener: Listene
             if over:
                 break
             if state.get("status") == "input_required":
-                await _answer(session, task_id, state, answered, listener)
+                await _answer(session, named, state, answered, listener)
             await anyio.sleep(_pause(state, "pollIntervalMs"))
-            state = await session.request("tasks/get", {"taskId": task_id}, listener=listener, timeout=_POLL_LIMIT)
+            state = await session.request("tasks/get", named, listener=listener, timeout=_POLL_LIMIT)
         return _ended(state)
     finally:
         if not over:
-            await _cancel(session, task_id)
+            await _cancel(session, named)
 
 
 async def _answer(
-    session: Session, task_id: str, state: Mapping[str, Any], answered: set[str], listener: Listener
+    session: Session, named: Mapping[str, Any], state: Mapping[str, Any], answered: set[str], listener: Listener
 ) -> None:
     """Answer what was not answered yet: a server may show a question again until it has taken in the answer."""
     asked = state.get("inputRequests")
@@ -65,7 +70,7 @@ async def _answer(
     if fresh:
         answers = await answers_to(fresh, listener)
         answered.update(answers)
-        await session.request("tasks/update", {"taskId": task_id, "inputResponses": answers}, timeout=_POLL_LIMIT)
+        await session.request("tasks/update", {**named, "inputResponses": answers}, timeout=_POLL_LIMIT)
 
 
 async def follow_experiment(session: Session, created: Mapping[str, Any], listener: Listener) -> dict[str, Any]:
@@ -81,7 +86,7 @@ async def follow_experiment(session: Session, created: Mapping[str, Any], listen
             finally:
                 tasks.cancel_scope.cancel()
     except anyio.get_cancelled_exc_class():
-        await _cancel(session, task_id)
+        await _cancel(session, {"taskId": task_id})
         raise
 
 
@@ -112,12 +117,12 @@ def _ended(state: Mapping[str, Any]) -> dict[str, Any]:
     raise ProviderError(f"the server's task ended as {state['status']}: {words}")
 
 
-async def _cancel(session: Session, task_id: str) -> None:
+async def _cancel(session: Session, named: Mapping[str, Any]) -> None:
     with (
         anyio.move_on_after(_CANCEL_LIMIT, shield=True),
         suppress(RemoteError, GleitzeitError),  # it may be over, or its server gone: nothing is left to be cancelled
     ):
-        await session.request("tasks/cancel", {"taskId": task_id}, cancellable=False)
+        await session.request("tasks/cancel", named, cancellable=False)
 
 
 def _task_id(state: Mapping[str, Any]) -> str:

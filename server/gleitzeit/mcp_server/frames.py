@@ -29,7 +29,8 @@ MOST_VALUES = 1_000_000
 
 _SUSPICIOUS = 1 << 20
 _MARK = b"\xef\xbb\xbf"
-_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+# A text without an end goes on to that of the line: looking for texts inside of it would take quadratic time.
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _NO_MESSAGE = (
     "this line is no JSON-RPC 2.0 message: an object with jsonrpc, method and, for a request, id is expected; "
     "an id is text or a whole number"
@@ -47,15 +48,21 @@ class MalformedFrameError(Exception):
 
 def decode(line: bytes) -> SessionMessage | MalformedFrameError:
     """The message in a line, or what is wrong with it."""
-    if len(line) > _SUSPICIOUS and _values(line) > MOST_VALUES:
+    if is_bomb(line):
         return MalformedFrameError(INVALID_REQUEST, f"a message has at most {MOST_VALUES:,} values")
     try:
         message = jsonrpc_message_adapter.validate_json(line, by_name=False)
     except ValidationError:
-        return decode(line[len(_MARK) :]) if line.startswith(_MARK) else _malformed(line)
+        unmarked = line.removeprefix(_MARK)
+        return decode(unmarked) if unmarked != line and not unmarked.startswith(_MARK) else _malformed(line)
     if isinstance(message, JSONRPCNotification) and b'"id"' in line and "id" in json.loads(line):
         return MalformedFrameError(INVALID_REQUEST, _NO_MESSAGE)  # a request whose id is of another type
     return SessionMessage(message)
+
+
+def is_bomb(text: bytes) -> bool:
+    """Whether a message has so many values that reading it would take up the memory of the process."""
+    return len(text) > _SUSPICIOUS and _values(text) > MOST_VALUES
 
 
 def encode(message: JSONRPCMessage) -> bytes:

@@ -20,8 +20,8 @@ from tests.ways import FULL
 from gleitzeit.application import Application
 from gleitzeit.core.data import is_list, is_object
 from gleitzeit.mcp_server.face import open_face
+from gleitzeit.mcp_server.manifest.tools import TOOLS
 from gleitzeit.mcp_server.server import build_server
-from gleitzeit.mcp_server.tools.manifest import TOOLS
 
 pytestmark = pytest.mark.anyio
 

@@ -25,6 +25,8 @@ FRAMES: list[tuple[str, bytes, int, int | str | None]] = [
     ("a byte", b"\x00", PARSE, None),
     ("no utf-8", b'{"jsonrpc":"2.0","id":7,"method":"ping","params":{"x":"\xff"}}', PARSE, None),
     ("brackets", b"[" * 200_000, PARSE, None),
+    ("marks", b"\xef\xbb\xbf" * 3_000 + b"{}", PARSE, None),
+    ("a text without an end", b'{"a":"' + b'\\"' * 100_000 + b"," * 1_100_000, PARSE, None),
     ("deep", CALL % (b'{"a":' * 5_000 + b"1" + b"}" * 5_000), PARSE, None),
     ("endless number", CALL % (LISTED % (b'{"limit":1%s}' % (b"0" * 5_000))), PARSE, None),
     ("null", b"null", REQUEST, None),

@@ -298,3 +298,24 @@ async def test_two_hundred_clients_are_served_at_once(guarded: Guarding) -> None
                 for client in clients:
                     tasks.start_soon(ask, client)
     assert sum(b'"outputs":{"text":"one of many"}' in answer for answer in answers) == 200
+
+
+@pytest.mark.parametrize("place", ["/mcp", "/messages/?session_id=0"])
+@pytest.mark.parametrize("coding", ["utf-8", "utf-16"])
+async def test_a_body_that_would_take_up_the_memory_is_not_read(serving: Serving, place: str, coding: str) -> None:
+    many = f'{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"\u2200":[{"{}," * 1_000_000}1]}}}}'
+    text = json.dumps({**OPENING, "params": {**HELLO, "_meta": {"text": "," * 1_100_000}}})
+    with anyio.fail_after(30):
+        async with serving() as url, httpx2.AsyncClient(base_url=url, headers=ACCEPT) as client:
+            refused = await client.post(place, content=many.encode(coding))
+            served = await client.post("/mcp", content=text, headers={"Content-Type": "application/json"})
+    assert refused.status_code == {"utf-8": 413, "utf-16": 400}[coding]
+    assert served.status_code == 200
+
+
+async def test_nobody_is_believed_to_come_from_elsewhere(guarded: Guarding, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "gleitzeit")
+    with anyio.fail_after(20):
+        async with guarded() as server, httpx2.AsyncClient() as client:
+            await client.get(f"{server.url}/mcp", headers={"X-Forwarded-For": "192.0.2.7"})
+    assert "refused a request of 127.0.0.1" in caplog.text

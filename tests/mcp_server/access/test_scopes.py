@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import anyio
@@ -13,9 +14,10 @@ from mcp.shared.exceptions import MCPError
 from tests.ways import some
 
 from gleitzeit.core.scopes import Scope
-from gleitzeit.mcp_server.access.caller import LOCAL, Caller
+from gleitzeit.mcp_server.access.caller import CALLER, LOCAL, Caller
 from gleitzeit.mcp_server.access.rights import FIXED_TOOLS, FORBIDDEN, scope_of, scope_of_tool
-from gleitzeit.mcp_server.tools.manifest import TOOLS
+from gleitzeit.mcp_server.manifest.tools import TOOLS
+from gleitzeit.mcp_server.tools.rounds import host_of
 
 Guarding = Callable[..., AbstractAsyncContextManager[Any]]
 Mode = Literal["auto", "legacy"]
@@ -63,6 +65,22 @@ def test_what_nobody_has_thought_of_is_left_to_whoever_may_do_everything() -> No
     assert scope_of("runs/erase", {}) == "admin"
     assert scope_of("tools/call", None) == scope_of_tool(7) == scope_of_tool("wf_anything") == "workflows:run"
     assert not LOCAL.may("admin")
+
+
+@pytest.mark.parametrize("brought", ["requestState", "inputResponses"])
+def test_to_answer_while_reading_needs_more_than_to_read(brought: str) -> None:
+    assert scope_of("tools/call", {"name": "inspect_run"}) == "workflows:read"
+    assert scope_of("tools/call", {"name": "inspect_run", brought: {}}) == "workflows:run"
+    assert scope_of("tools/call", {"name": "save_workflow", brought: {}}) == "workflows:write"
+
+
+@pytest.mark.parametrize(("scope", "asked"), [("workflows:read", False), ("workflows:run", True)])
+def test_whoever_may_only_read_is_asked_nothing(scope: Scope, asked: bool) -> None:
+    capabilities = types.ClientCapabilities(elicitation=types.ElicitationCapability())
+    request = SimpleNamespace(scope={CALLER: Caller("c", frozenset({scope}))})
+    session = SimpleNamespace(client_capabilities=capabilities)
+    context: Any = SimpleNamespace(request=request, session=session, protocol_version="2026-07-28", params={})
+    assert (host_of(context) is not None) == asked
 
 
 def test_admin_is_all_of_it() -> None:

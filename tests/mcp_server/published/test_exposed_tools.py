@@ -150,7 +150,7 @@ async def test_one_that_takes_long_goes_on_as_a_run(
     def impatient(_tool: str) -> dict[str, Any]:
         return {"timeout_seconds": 0.05}
 
-    monkeypatch.setattr("gleitzeit.mcp_server.tools.dispatch._defaults", impatient)
+    monkeypatch.setattr("gleitzeit.mcp_server.dispatch._defaults", impatient)
     async with connected(factory) as client:
         answer = await client.call_tool("gallery__never", {})
         assert answer.structured_content is not None

@@ -21,8 +21,8 @@ from gleitzeit.config import load_configuration
 from gleitzeit.core.errors import ConfigurationError, StoreError
 from gleitzeit.mcp_server.face import open_face
 from gleitzeit.mcp_server.lazy_application import lazy_application
+from gleitzeit.mcp_server.manifest.tools import TOOLS
 from gleitzeit.mcp_server.server import build_server
-from gleitzeit.mcp_server.tools.manifest import TOOLS
 from gleitzeit.registry import ProtocolProviderRegistry
 
 pytestmark = pytest.mark.anyio
@@ -69,7 +69,7 @@ async def test_what_could_not_be_listed_at_once_is_told(
     factory: Factory, monkeypatch: pytest.MonkeyPatch, bare: bool
 ) -> None:
     """Because there seemed to be nothing, or because it took too long."""
-    monkeypatch.setattr("gleitzeit.mcp_server.published.listing.PATIENCE", 0.01)
+    monkeypatch.setattr("gleitzeit.mcp_server.published.serving.PATIENCE", 0.01)
     held, heard = Held(factory), Heard()
     with anyio.fail_after(10):
         async with (
@@ -91,6 +91,43 @@ async def test_where_nothing_can_be_opened_there_are_the_fixed_tools() -> None:
         async with open_face(broken) as face, Client(build_server(face), cache=None) as client:
             assert await published(client) == {}
             assert await published(client) == {}
+
+
+async def test_asking_again_and_again_for_what_cannot_be_opened_leaves_nothing_behind() -> None:
+    def broken() -> AbstractAsyncContextManager[Application]:
+        raise ConfigurationError("no")
+
+    with anyio.fail_after(10):
+        async with open_face(broken, lambda: True) as face:
+            for _ in range(20):
+                face.news.owe("me")
+            await anyio.wait_all_tasks_blocked()
+            assert face.changes.tasks.cancel_scope.cancel_called is False
+            assert sum("_pay" in str(task.name) for task in anyio.get_running_tasks()) == 1
+
+
+@pytest.mark.usefixtures("saved")
+async def test_a_database_that_cannot_be_read_for_a_moment_ends_nothing(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def locked(*_: object) -> object:
+        raise StoreError("the database is locked")
+
+    monkeypatch.setattr("gleitzeit.mcp_server.published.listing.tools_beside", locked)
+    monkeypatch.setattr("gleitzeit.mcp_server.published.news._Standing.of", locked)
+    monkeypatch.setattr("gleitzeit.store.base.HEARTBEAT", 0.01)
+    heard = Heard()
+    with anyio.fail_after(10):
+        async with (
+            open_face(factory, lambda: True) as face,
+            Client(build_server(face), mode="legacy", message_handler=heard, cache=None) as client,
+        ):
+            assert await published(client) == {}
+            assert await heard.next() == "tools"
+            await face.news.watching()
+            monkeypatch.undo()
+            assert await heard.next() == "tools"
+            assert list(await published(client)) == ["wf_double"]
 
 
 async def test_whoever_waits_for_an_application_gets_the_one_that_opens_at_last(factory: Factory) -> None:

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gleitzeit.mcp_server.manifest.tools import TOOLS
 from gleitzeit.mcp_server.published.names import (
     server_tool,
     server_tool_named,
     workflow_named,
     workflow_tool,
 )
-from gleitzeit.mcp_server.tools.manifest import TOOLS
 
 TAKEN = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 

@@ -19,10 +19,10 @@ from tests.mcp_server.published.listeners import Heard, told
 from gleitzeit.application import Application, open_application
 from gleitzeit.config import load_configuration
 from gleitzeit.mcp_server.face import open_face
+from gleitzeit.mcp_server.manifest import schemas
+from gleitzeit.mcp_server.manifest.tools import TOOLS
 from gleitzeit.mcp_server.published.listing import MOST
 from gleitzeit.mcp_server.server import build_server
-from gleitzeit.mcp_server.tools import schemas
-from gleitzeit.mcp_server.tools.manifest import TOOLS
 from gleitzeit.registry import ProtocolProviderRegistry
 
 pytestmark = pytest.mark.anyio

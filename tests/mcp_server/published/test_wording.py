@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gleitzeit.mcp_server.published.wording import cleaned, one_line, shortened, shown_schema
-from gleitzeit.mcp_server.tools.answer import compact
+from gleitzeit.mcp_server.rendering.answer import compact
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,12 @@ def nested(depth: int) -> dict[str, Any]:
         {"properties": {"größe": {}}},
         {"properties": {"x" * 65: {}}},
         {"properties": {"a": {"enum": ["x" * 20_000]}}},
+        {"properties": {"a": 5}},
+        {"required": "a"},
+        {"properties": {"a": {"type": "anything"}}},
+        {"properties": {"a": {"$ref": "https://example.org/schema"}}},
     ],
-    ids=["letters", "long", "large"],
+    ids=["letters", "long", "large", "number", "text", "type", "elsewhere"],
 )
 def test_a_schema_that_a_host_would_refuse_is_not_shown(schema: dict[str, Any]) -> None:
     assert shown_schema(schema) is None
@@ -96,6 +100,15 @@ def test_what_would_be_refused_inside_is_left_open() -> None:
     assert shown_schema(schema) == {"type": "object", "properties": {"a": left, "b": {"items": left}}}
     assert compact(shown_schema(nested(2_000))).count("items") < 40
     assert shown_schema(nested(5)) == {"type": "object", **nested(5)}
+
+
+def test_what_is_no_schema_or_no_text_to_a_host_is_left_out() -> None:
+    schema: dict[str, Any] = {
+        "$schema": 5,
+        "properties": {"a": True, "b": {"description": ["x"], "format": "\u202eda\u200bte"}},
+        "no\u200bte": "x",
+    }
+    assert shown_schema(schema) == {"type": "object", "properties": {"a": {}, "b": {"format": "date"}}}
 
 
 def test_no_parameter_is_to_be_sent_as_a_header_too() -> None:

@@ -14,6 +14,7 @@ import anyio
 import pytest
 from tests.providers.mcp.servers.everything import TYPES, WAYS, Listening
 from tests.providers.mcp.servers.task import Person, called, row_of, task
+from tests.ways import some
 
 from gleitzeit.core.errors import (
     GleitzeitError,
@@ -31,7 +32,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.node]
 OpenHub = Callable[..., AbstractAsyncContextManager[MCPHubProvider]]
 NpmServer = Callable[..., dict[str, Any]]
 
-EACH_WAY = pytest.mark.parametrize("way", WAYS)
+EACH_WAY = pytest.mark.parametrize("way", some(["sse", "streamableHttp"], WAYS))  # stdio takes a process each time
 BOTH_MODES = pytest.mark.parametrize("mode", ["auto", "legacy"])
 INTERPRETED = {"interpretation": "snake"}
 

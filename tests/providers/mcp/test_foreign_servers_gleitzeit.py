@@ -126,6 +126,20 @@ async def test_a_question_two_servers_away_reaches_the_person_and_its_answer_the
     assert ["name" in words for words, _ in person.questions] == [True, False]
 
 
+async def test_what_only_a_person_may_answer_is_not_asked_of_another_gleitzeit(open_second: OpenHub) -> None:
+    """Not by the task either that the call becomes: whoever is asked there may be a model."""
+
+    def agree(_words: str, _schema: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {}
+
+    person = Person(agree)
+    asks = {"tasks": [{"id": "a", "method": "human/ask", "parameters": {"message": "Deploy?", "person": True}}]}
+    async with open_second("http", "auto") as hub:
+        submitted = {"workflow": asks, "wait_seconds": 0}
+        run = await called(hub, "second.submit_workflow", submitted, by=task(support=person))
+    assert (run["status"], person.questions) == ("waiting", [])
+
+
 async def test_one_that_starts_itself_has_one_copy_that_says_so(open_hub: OpenHub, tmp_path: Path) -> None:
     mark = f"copy {uuid.uuid4()}"
     folder = tmp_path / "home"

@@ -14,7 +14,7 @@ from mcp_types.methods import serialize_server_result
 from gleitzeit.core.errors import ForbiddenError
 from gleitzeit.core.scopes import Scope
 from gleitzeit.mcp_server.access.caller import LOCAL, Caller, caller_of
-from gleitzeit.mcp_server.tools.manifest import TOOLS
+from gleitzeit.mcp_server.manifest.tools import TOOLS
 
 FORBIDDEN = -32003
 """The JSON-RPC error of a request that its token is not good for."""
@@ -58,6 +58,9 @@ FIXED_TOOLS: Mapping[str, Scope] = {
 }
 """The tools of the manifest. Those that come and go, saved workflows and downstream tools, all run something."""
 
+_ANSWERS = frozenset({"inputResponses", "requestState"})
+"""What a call brings that answers questions of a run, which then goes on: reading is not enough for that."""
+
 
 def scope_of_tool(name: object) -> Scope:
     """What calling a tool needs; one that was forgotten here is left to whoever may do everything."""
@@ -71,7 +74,9 @@ def scope_of(method: str, params: Mapping[str, Any] | None) -> Scope | None:
     if method in FREE:
         return None
     if method == "tools/call":
-        return scope_of_tool((params or {}).get("name"))
+        given = params or {}
+        scope = scope_of_tool(given.get("name"))
+        return "workflows:run" if scope == "workflows:read" and not _ANSWERS.isdisjoint(given) else scope
     return REQUESTS.get(method, "admin")
 
 
@@ -100,7 +105,7 @@ def _refused(context: ServerRequestContext[Any, Any], error: ForbiddenError) -> 
     """The answer to a request that the caller may not make: to a model as the result of its tool."""
     if context.method != "tools/call":
         raise MCPError(code=FORBIDDEN, message=f"{error}; {error.hint}", data=dict(error.details)) from error
-    from gleitzeit.mcp_server.tools.refusal import refused  # no answer that is given at the start needs it
+    from gleitzeit.mcp_server.rendering.refusal import refused  # no answer that is given at the start needs it
 
     answer = refused(error, _BUDGET)
     result = types.CallToolResult(

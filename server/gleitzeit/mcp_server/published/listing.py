@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 
 import anyio
@@ -12,38 +11,14 @@ from gleitzeit.application import Application
 from gleitzeit.core.check import methods_of
 from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.core.protocol import MethodSpec
-from gleitzeit.mcp_server.face import Face
 from gleitzeit.mcp_server.published.exposure import exposed_tools
 from gleitzeit.mcp_server.published.tools import tool_of_server, tool_of_workflow
-
-logger = logging.getLogger(__name__)
 
 MOST = 100
 """How many tools are listed beside the fixed ones: some hosts take no more than 128, and models choose badly of many.
 """
 
-PATIENCE = 5.0
-"""Seconds that a list waits for the application to be opened, and for servers that are starting."""
-
 _GLANCE = 0.25
-
-
-async def published_tools(face: Face, caller: str) -> list[types.Tool]:
-    """The saved workflows of a caller and the exposed tools; none where the application can't be opened.
-
-    Where that takes longer, clients that listen are told once the list is whole.
-    """
-    due = anyio.current_time() + PATIENCE
-    with anyio.CancelScope(deadline=due):
-        try:
-            application = await face.application.opened()
-        except GleitzeitError as error:  # any call of a tool says so too, and opens it where it can be by then
-            logger.warning("only the fixed tools are listed: %s", error)
-            return []
-        await face.news.watching()
-        return await tools_beside(application, caller, due - anyio.current_time())
-    face.news.owe(caller)
-    return []
 
 
 async def tools_beside(application: Application, caller: str, wait: float = 0) -> list[types.Tool]:

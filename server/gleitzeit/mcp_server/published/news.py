@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ class News:
         self._lazy = lazy
         self._changes = changes
         self._watching = anyio.Event()
+        self._owed: set[str] | None = None
 
     async def watching(self) -> None:
         """Return as soon as no change to what is read from now on stays untold."""
@@ -47,15 +49,23 @@ class News:
 
     def owe(self, caller: str) -> None:
         """A caller gets a list of the fixed tools alone: have the application opened, and tell of more if there is."""
-        self._changes.tasks.start_soon(self._pay, caller)
+        if self._owed is not None:  # one task for all: a host may ask again and again while nothing can be opened
+            self._owed.add(caller)
+            self._lazy.begin()
+            return
+        self._owed = {caller}
+        self._changes.tasks.start_soon(self._pay)
 
-    async def _pay(self, caller: str) -> None:
+    async def _pay(self) -> None:
         await anyio.sleep(_ANSWERING)
         self._lazy.begin()
         application = await self._lazy.once_open()
-        from gleitzeit.mcp_server.published.listing import tools_beside  # the application has brought most of it
-
-        if await tools_beside(application, caller):
+        owed, self._owed = self._owed or set(), None
+        try:
+            if await _has_more(application, owed):
+                await self._changes.publish(ToolsListChanged())
+        except Exception:  # what can't be looked at now may be there: whoever asks again finds out
+            logger.exception("whether there are more tools can't be known now")
             await self._changes.publish(ToolsListChanged())
 
     async def _tell(self, application: Application) -> None:
@@ -63,21 +73,17 @@ class News:
 
         # Files change without telling anybody, so they are looked at as often as the store gives a sign of life.
         patience = HEARTBEAT if application.saved.has_directories else math.inf
-        rings = application.changed.rings
-        told = await _Standing.of(application)
-        self._watching.set()
+        told: _Standing | None = None
         while True:
-            with anyio.move_on_after(patience):
-                await application.changed.rung(rings)
             rings = application.changed.rings
-            try:
-                found = await _Standing.of(application)
-            except GleitzeitError as error:  # it goes on where the cause goes away
-                logger.warning("whether tools have changed can't be known now: %s", error)
-                continue
-            for event in found.events(told):
-                await self._changes.publish(event)
-            told = found
+            found = await _found(application)
+            if found is not None and self._watching.is_set():
+                for event in found.events(told):
+                    await self._changes.publish(event)
+            told = found or told
+            self._watching.set()
+            with anyio.move_on_after(patience if found is not None else HEARTBEAT):
+                await application.changed.rung(rings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +99,27 @@ class _Standing:
 
         return cls(await application.saved.state(), repr(await exposed_tools(application, 0)))
 
-    def events(self, before: _Standing) -> list[ServerEvent]:
-        """What those are to be told who know how it stood before."""
-        if self.workflows != before.workflows:
+    def events(self, before: _Standing | None) -> list[ServerEvent]:
+        """What those are to be told who know how it stood before; all, where nobody knows that."""
+        if before is None or self.workflows != before.workflows:
             return [ToolsListChanged(), ResourcesListChanged()]
         return [ToolsListChanged()] if self.exposed != before.exposed else []
+
+
+async def _found(application: Application) -> _Standing | None:
+    """How it stands; nothing where that can't be known now."""
+    try:
+        return await _Standing.of(application)
+    except GleitzeitError as error:  # it goes on where the cause goes away
+        logger.warning("whether tools have changed can't be known now: %s", error)
+        return None
+
+
+async def _has_more(application: Application, callers: Iterable[str]) -> bool:
+    """Whether one of these callers has more tools than the fixed ones."""
+    from gleitzeit.mcp_server.published.listing import tools_beside  # the application has brought most of it
+
+    for caller in callers:
+        if await tools_beside(application, caller):
+            return True
+    return False

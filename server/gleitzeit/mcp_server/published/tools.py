@@ -10,9 +10,9 @@ import mcp_types as types
 from gleitzeit.core.data import is_mapping
 from gleitzeit.core.inputs import schema_of_inputs
 from gleitzeit.core.protocol import MethodSpec
+from gleitzeit.mcp_server.manifest import schemas
 from gleitzeit.mcp_server.published.names import server_tool, workflow_tool
 from gleitzeit.mcp_server.published.wording import LONGEST_DESCRIPTION, cleaned, one_line, shortened, shown_schema
-from gleitzeit.mcp_server.tools import schemas
 from gleitzeit.store.base import SavedWorkflow
 
 _LONGEST_NAME = 128

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gleitzeit.core.data import is_list, is_mapping
-from gleitzeit.mcp_server.tools.answer import compact, size
+from gleitzeit.core.schema import check_schema
+from gleitzeit.mcp_server.rendering.answer import compact, size
 
 LONGEST_DESCRIPTION = 2_000
 LONGEST_TITLE = 200
@@ -19,6 +20,7 @@ _DEEPEST = 32
 _HIDDEN = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _WORDS = frozenset({"title", "description", "$comment"})
+_TEXTS = frozenset({*_WORDS, "$schema", "$id", "format"})
 _NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 _DATA = frozenset({"enum", "const", "default", "examples", "required"})
 _CHOICES = frozenset({"oneOf", "anyOf", "allOf", "not", "if", "then", "else", "$ref"})
@@ -55,11 +57,15 @@ def shown_schema(schema: Mapping[str, Any]) -> dict[str, Any] | None:
         shown = {**_schema(top, 0), "type": "object"}
     except _UnfitError:
         return None
-    return shown if size(compact(shown)) <= LARGEST_SCHEMA else None
+    return shown if size(compact(shown)) <= LARGEST_SCHEMA and not check_schema(shown) else None
 
 
 def _schema(schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
-    return {key: _part(key, value, depth + 1) for key, value in schema.items() if key != _AS_HEADER}
+    return {key: _part(key, value, depth + 1) for key, value in schema.items() if _is_fit(key, value)}
+
+
+def _is_fit(key: str, value: Any) -> bool:
+    return key != _AS_HEADER and key.isprintable() and (key not in _TEXTS or isinstance(value, str))
 
 
 def _part(key: str, value: Any, depth: int) -> Any:
@@ -70,7 +76,9 @@ def _part(key: str, value: Any, depth: int) -> Any:
     if key in _NAMED and is_mapping(value):
         if key == "properties" and not all(_PROPERTY.fullmatch(str(name)) for name in value):
             raise _UnfitError
-        return {name: _nested(each, depth + 1) for name, each in value.items()}
+        # Hosts take no true or false for the schema of a parameter.
+        anything: dict[str, Any] = {}
+        return {name: anything if isinstance(each, bool) else _nested(each, depth + 1) for name, each in value.items()}
     return value if key in _DATA else _nested(value, depth)
 
 
@@ -80,7 +88,9 @@ def _nested(value: Any, depth: int) -> Any:
             return _schema(value, depth)
         except _UnfitError:  # anything of its type may be given there, and whoever carries it out knows better
             return {key: value[key] for key in ("type",) if key in value}
-    return [_nested(each, depth) for each in value] if is_list(value) else value
+    if is_list(value):
+        return [_nested(each, depth) for each in value]
+    return cleaned(value) if isinstance(value, str) else value
 
 
 def _shown(character: str) -> str:

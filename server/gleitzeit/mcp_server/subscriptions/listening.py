@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, cast
@@ -14,6 +15,7 @@ from mcp.server.subscriptions import SUBSCRIPTION_ID_META_KEY
 from mcp.shared.exceptions import MCPError
 from mcp.shared.subscriptions import event_matches, event_to_notification
 
+from gleitzeit.mcp_server.access.caller import LOCAL, Caller, caller_of
 from gleitzeit.mcp_server.subscriptions.base import Feed, ResourceWatch
 from gleitzeit.mcp_server.subscriptions.changes import Changes
 from gleitzeit.mcp_server.subscriptions.mailbox import Mailbox
@@ -22,6 +24,8 @@ from gleitzeit.mcp_server.subscriptions.watching import LONGEST_URI, MOST_RESOUR
 logger = logging.getLogger(__name__)
 
 MOST_STREAMS = 1024
+MOST_OF_A_CALLER = 256
+"""How many streams of all those one caller has that comes with a token: over SSE they are no requests of their own."""
 
 Context = ServerRequestContext[Any, Any]
 
@@ -41,7 +45,7 @@ class Listening:
         self._changes = changes
         self._watch = watch
         self._feeds = {feed.key: feed for feed in feeds}
-        self._open = 0
+        self._open = Counter[str]()
 
     async def serve(
         self, context: Context, params: types.SubscriptionsListenRequestParams
@@ -49,16 +53,22 @@ class Listening:
         """Tell one client what it wants to know, until it leaves or nothing more follows."""
         if context.request_id is None:
             raise MCPError(code=types.INVALID_REQUEST, message="subscriptions/listen needs an id")
-        if self._open >= MOST_STREAMS:
-            raise MCPError(code=types.INTERNAL_ERROR, message="too many clients listen already; try again later")
-        self._open += 1
+        name = self._admitted(caller_of(context))
+        self._open[name] += 1
         try:
             stream = _Stream(context, await self._honored(context, params.notifications))
             with self._changes.delivering(stream.mailbox):
                 await stream.tell(self._watch, self._feeds)
             return types.SubscriptionsListenResult(_meta=stream.meta)
         finally:
-            self._open -= 1
+            self._open[name] -= 1
+
+    def _admitted(self, caller: Caller) -> str:
+        """The name of a caller for whom there is room. Raises `MCPError`."""
+        full = self._open.total() >= MOST_STREAMS
+        if full or (caller != LOCAL and self._open[caller.name] >= MOST_OF_A_CALLER):
+            raise MCPError(code=types.INTERNAL_ERROR, message="too many clients listen already; try again later")
+        return caller.name
 
     async def _honored(self, context: Context, wanted: types.SubscriptionFilter) -> types.SubscriptionFilter:
         """Of what a client asks for, what it will be told."""
