@@ -16,7 +16,7 @@ import yaml
 from tests.node import MODULES, newer_node, unavailable
 from tests.ways import some
 
-from gleitzeit.mcp_server.tools.manifest import TOOLS
+from gleitzeit.mcp_server.manifest.tools import TOOLS
 
 ROOT = Path(__file__).parents[2]
 INSPECTOR = MODULES / "@modelcontextprotocol/inspector/clients/launcher/build/index.js"

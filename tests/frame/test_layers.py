@@ -20,6 +20,7 @@ BREACHES = {
     "core": ("server/gleitzeit/core/graph.py", "import httpx2"),
     "server": ("server/gleitzeit/registry/roster.py", "import gleitzeit_ollama"),
     "plugs": ("providers/gleitzeit_mcp/__init__.py", "import gleitzeit.registry"),
+    "face": ("server/gleitzeit/mcp_server/rendering/answer.py", "import gleitzeit.mcp_server.tools.runs"),
     "hub": ("providers/gleitzeit_mcp/config.py", "import gleitzeit_mcp.hub"),
     "python": ("providers/gleitzeit_python/config.py", "import gleitzeit_python.provider"),
     "ollama": ("providers/gleitzeit_ollama/settings.py", "import gleitzeit_ollama.pool.hub"),

@@ -11,7 +11,7 @@ import typer
 
 from gleitzeit.application import Application
 from gleitzeit.cli.asking import ask
-from gleitzeit.cli.database import CALLER, with_database
+from gleitzeit.cli.database import ANYBODY, with_database
 from gleitzeit.cli.given_inputs import pairs_of
 from gleitzeit.cli.options import ConfigOption, JsonOption, RunArgument
 from gleitzeit.cli.output import print_json, print_result, say
@@ -54,14 +54,14 @@ def answer(
     terminal = None if say_it is not None else _terminal()
 
     async def answered(opened: Application) -> tuple[Run, bool]:
-        run = await opened.engine.get(run_id, caller=CALLER)
+        run = await opened.engine.get(run_id, caller=ANYBODY)
         for question in _chosen(run, question_id, only_one=say_it is not None):
             _check_person(question, at_terminal)
             if say_it is None:
                 await ask(opened.engine, run, question, terminal)
             else:
-                await opened.engine.answer(run_id, question.id, say_it(question), caller=CALLER)
-        run = await opened.engine.get(run_id, caller=CALLER)
+                await opened.engine.answer(run_id, question.id, say_it(question), caller=ANYBODY)
+        run = await opened.engine.get(run_id, caller=ANYBODY)
         return run, await opened.abandoned(run) is not None
 
     run, abandoned = with_database(config, answered)

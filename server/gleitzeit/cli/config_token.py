@@ -18,6 +18,7 @@ from gleitzeit.cli.yaml_addition import UnextendableError, entry_text, with_entr
 from gleitzeit.config.settings import TokenSettings
 from gleitzeit.core.errors import ConfigurationError
 from gleitzeit.core.scopes import Scope
+from gleitzeit.mcp_server.access.tokens import hash_of, new_token
 
 _PLACE = ("server", "tokens")
 _SCOPES: tuple[str, ...] = get_args(Scope)
@@ -65,8 +66,6 @@ def token(
 
 
 def _made(name: str, scopes: str, config: Path | None, only_print: bool) -> _Made:
-    from gleitzeit.mcp_server.access.tokens import hash_of, new_token
-
     configuration = configured(config)
     path = configuration.path or configuration.home / "config.yaml"
     text = new_token()

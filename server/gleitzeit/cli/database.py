@@ -15,6 +15,9 @@ from gleitzeit.cli.output import kept_for_results
 from gleitzeit.core.errors import ConfigurationError
 
 CALLER = "local"
+"""Whose runs and workflows those are that begin at a terminal."""
+ANYBODY: None = None
+"""Whose runs are seen and steered there: whoever can open the database has them all, and a person answers any."""
 
 Result = TypeVar("Result")
 

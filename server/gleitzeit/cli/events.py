@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from gleitzeit.application import Application
-from gleitzeit.cli.database import CALLER, with_database
+from gleitzeit.cli.database import ANYBODY, with_database
 from gleitzeit.cli.options import ConfigOption, JsonOption, RunArgument
 from gleitzeit.cli.output import print_result
 from gleitzeit.cli.run_text import moment
@@ -30,10 +30,10 @@ def events(
     """Print the events of a run, one a line; with --json, each as a JSON object."""
 
     async def printed(opened: Application) -> None:
-        run = await opened.engine.get(run_id, caller=CALLER)
+        run = await opened.engine.get(run_id, caller=ANYBODY)
         if not follow and run.seq <= after:
             return
-        async for event in opened.engine.events(run_id, after, caller=CALLER):
+        async for event in opened.engine.events(run_id, after, caller=ANYBODY):
             print_result(json.dumps(event.to_dict(), ensure_ascii=False) if as_json else _line(event))
             if not follow and event.seq >= run.seq:
                 return

@@ -12,7 +12,7 @@ import typer
 from gleitzeit.application import Application, Undecided
 from gleitzeit.cli.carrying import carry
 from gleitzeit.cli.chosen_configuration import configured
-from gleitzeit.cli.database import CALLER
+from gleitzeit.cli.database import ANYBODY
 from gleitzeit.cli.documents import open_workflow
 from gleitzeit.cli.given_inputs import data_file, given_inputs
 from gleitzeit.cli.options import (
@@ -82,7 +82,7 @@ async def _begin(
     inputs: Path | None,
     unknown: Mapping[str, Decision],
 ) -> Run:
-    document = workflow or await application.engine.document(run_id, caller=CALLER)
+    document = workflow or await application.engine.document(run_id, caller=ANYBODY)
     values = given_inputs(document, given, inputs)
     try:
         run = await application.resume(
@@ -92,7 +92,7 @@ async def _begin(
             workflow=workflow,
             inputs=values or None,
             unknown=unknown,
-            caller=CALLER,
+            caller=ANYBODY,
         )
     except ConflictError as error:
         raise _in_words_of_a_shell(error) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from gleitzeit.application import Undecided
 from gleitzeit.cli.output import json_text
 from gleitzeit.cli.way_on import explained, resuming
-from gleitzeit.core.models import Run, TaskResult
+from gleitzeit.core.models import Question, Run, TaskResult
 from gleitzeit.engine.base import RunSummary
 
 _LONGEST = 200
@@ -37,10 +38,23 @@ def told_run(run: Run, undecided: Undecided, *, abandoned: bool) -> Iterator[str
     explanation = explained(undecided)
     if explanation:
         yield explanation
-    yield from (f"question {one.id} of {one.task_id}: {one.message}" for one in run.questions)
+    for question in run.questions:
+        yield f"question {question.id} of {question.task_id}: {question.message}"
+        yield from (f"  {line}" for line in _about(question))
     following = _next(run, undecided, abandoned)
     if following:
         yield f"next: {following}"
+
+
+def _about(question: Question) -> Iterator[str]:
+    if question.schema.get("properties"):
+        yield f"the answer fits {json.dumps(dict(question.schema), ensure_ascii=False)}"
+    if question.default is not None and question.expires_at is not None:
+        yield f"from {moment(question.expires_at)} it is {json.dumps(dict(question.default), ensure_ascii=False)}"
+    elif question.expires_at is not None:
+        yield f"it can be answered until {moment(question.expires_at)}"
+    if question.person:
+        yield "only a person answers it, at a terminal"
 
 
 def moment(seconds: float) -> str:

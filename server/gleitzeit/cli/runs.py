@@ -9,7 +9,7 @@ import typer
 from gleitzeit.application import Application, Undecided
 from gleitzeit.cli import resume
 from gleitzeit.cli.answer import answer
-from gleitzeit.cli.database import CALLER, with_database
+from gleitzeit.cli.database import ANYBODY, with_database
 from gleitzeit.cli.events import events
 from gleitzeit.cli.options import ConfigOption, JsonOption, RunArgument
 from gleitzeit.cli.output import print_json, print_result, say
@@ -43,7 +43,7 @@ def list_runs(
     """List runs, newest first."""
 
     async def listed(opened: Application) -> Any:
-        return await opened.engine.list(caller=CALLER, status=status, name=name, limit=limit, cursor=cursor)
+        return await opened.engine.list(caller=ANYBODY, status=status, name=name, limit=limit, cursor=cursor)
 
     found = with_database(config, listed)
     if as_json:
@@ -62,7 +62,7 @@ def show(run_id: RunArgument, config: ConfigOption = None, as_json: JsonOption =
     """Show one run: its tasks, its outputs, and what to do next."""
 
     async def found(opened: Application) -> tuple[Run, Undecided, bool]:
-        run = await opened.engine.get(run_id, caller=CALLER)
+        run = await opened.engine.get(run_id, caller=ANYBODY)
         return run, await opened.undecided(run), await opened.abandoned(run) is not None
 
     run, undecided, abandoned = with_database(config, found)
@@ -79,7 +79,7 @@ def cancel(
     """Cancel a run, whichever process carries it out; what is finished stays."""
 
     async def cancelled(opened: Application) -> tuple[Run, Undecided]:
-        run = await opened.engine.cancel(run_id, reason, caller=CALLER)
+        run = await opened.engine.cancel(run_id, reason, caller=ANYBODY)
         return run, await opened.undecided(run)
 
     run, undecided = with_database(config, cancelled)

@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Sequence
 
 from gleitzeit.application import Undecided
-from gleitzeit.core.decisions import DECISIONS, listed
+from gleitzeit.core.decisions import DECISIONS
+from gleitzeit.core.diagnostics import listed
 from gleitzeit.core.keys import task_of
 
 _MOST_OPTIONS = 10

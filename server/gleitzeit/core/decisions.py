@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, get_args
 
-from gleitzeit.core.diagnostics import did_you_mean
+from gleitzeit.core.diagnostics import did_you_mean, listed
 from gleitzeit.core.errors import ConflictError, ValidationError
 from gleitzeit.core.keys import is_call, is_item, task_of
 from gleitzeit.core.plan import Row
 
 Decision = Literal["rerun", "skip", "completed", "failed"]
 DECISIONS: tuple[str, ...] = get_args(Decision)
-
-_MOST_NAMES = 20
 
 
 def unknown_keys(rows: Mapping[str, Row]) -> list[str]:
@@ -41,13 +39,6 @@ def decisions_on(
             details={"unknown": left[:100]},
         )
     return {key: decided.get(key) or decided.get(task_of(key)) or "rerun" for key in due}
-
-
-def listed(names: Iterable[str]) -> str:
-    """The first names, and how many more there are."""
-    known = [*names]
-    more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
-    return ", ".join(known[:_MOST_NAMES]) + more
 
 
 def _check(rows: Mapping[str, Row], decided: Mapping[str, str], due: list[str]) -> None:

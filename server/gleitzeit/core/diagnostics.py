@@ -75,6 +75,13 @@ def _pairs(name: str) -> frozenset[str]:
     return frozenset(padded[index : index + 2] for index in range(len(padded) - 1))
 
 
+def listed(names: Iterable[str], most: int = 20) -> str:
+    """The first names, and how many more there are."""
+    known = [*names]
+    more = f" and {len(known) - most} more" if len(known) > most else ""
+    return ", ".join(known[:most]) + more
+
+
 def did_you_mean(name: str, names: Iterable[str]) -> str | None:
     """`did you mean "x"?`, or nothing where no known name is close."""
     match = nearest(name, names)

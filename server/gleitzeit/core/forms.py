@@ -23,7 +23,7 @@ def form_of(schema: Mapping[str, Any], *, choices: bool = True) -> dict[str, Any
 
     `choices` are several of a list, and those with titles: hosts know them since 2025-11-25.
     """
-    fields = schema.get("properties", {})
+    fields = {name: _typed(field) for name, field in schema.get("properties", {}).items()}
     if (
         schema.get("type") != "object"
         or not _WHOLE.issuperset(schema)
@@ -34,8 +34,14 @@ def form_of(schema: Mapping[str, Any], *, choices: bool = True) -> dict[str, Any
         return None
     if not set(schema.get("required", ())) <= set(fields):
         return None
-    form = {"type": "object", "properties": dict(fields)}
+    form = {"type": "object", "properties": fields}
     return {**form, "required": list(schema["required"])} if schema.get("required") else form
+
+
+def _typed(field: Any) -> Any:
+    """The field with its type, which one of several texts may leave out."""
+    untyped = is_mapping(field) and "type" not in field and _are_texts(field.get("enum"))
+    return {"type": "string", **field} if untyped else field
 
 
 def _is_field(field: Any) -> bool:

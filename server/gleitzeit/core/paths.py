@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gleitzeit.core.data import PathKey, is_list, is_mapping, kind_of, path_text
-from gleitzeit.core.diagnostics import Diagnostic, did_you_mean
+from gleitzeit.core.diagnostics import Diagnostic, did_you_mean, listed
 from gleitzeit.core.errors import DocumentError, ReferenceUnresolvedError
 from gleitzeit.core.scope import ABSENT, ALIASES, Scope
 
@@ -107,7 +107,7 @@ class Path:
         place = path_text((self.head, *self.keys[:position]))
         if is_mapping(value):
             names = list(value)
-            message = f'{place} has no field "{key}"; the fields there are: {_listed(names)}'
+            message = f'{place} has no field "{key}"; the fields there are: {listed(names) or "none"}'
             return self._unresolved(message, did_you_mean(str(key), names) or f"all of it is ${{{place}}}")
         if is_list(value):
             if isinstance(key, int):
@@ -155,10 +155,6 @@ def _key(step: str) -> PathKey:
         return step[1:]
     inner = step[1:-1].strip()
     return inner[1:-1] if inner[0] in "\"'" else int(inner)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "") if names else "none"
 
 
 def _malformed(source: str, message: str, hint: str) -> DocumentError:

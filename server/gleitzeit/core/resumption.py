@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gleitzeit.core import graph
-from gleitzeit.core.decisions import Decision, decisions_on, listed
-from gleitzeit.core.diagnostics import did_you_mean
+from gleitzeit.core.decisions import Decision, decisions_on
+from gleitzeit.core.diagnostics import did_you_mean, listed
 from gleitzeit.core.errors import ConflictError, ValidationError
 from gleitzeit.core.keys import is_call, is_item, maker_of, task_of
 from gleitzeit.core.models import Workflow

@@ -130,7 +130,7 @@ def _ending_of(answer: HandlerResult) -> _Ending:
 def _unrecorded(context: ServerRequestContext[Face, Any], error: UnrecordedError) -> HandlerResult:
     if context.method != "tools/call":
         raise MCPError(code=types.INTERNAL_ERROR, message=error.message)
-    from gleitzeit.mcp_server.tools.refusal import refused  # as above
+    from gleitzeit.mcp_server.rendering.refusal import refused  # as for the entry: it has come by now
 
     answer = refused(error, 4_000)
     content = [types.TextContent(type="text", text=answer.text)]

@@ -24,6 +24,7 @@ from gleitzeit.mcp_server.access.allowance import Bounds
 from gleitzeit.mcp_server.access.gate import Gate
 from gleitzeit.mcp_server.access.tokens import Tokens
 from gleitzeit.mcp_server.address import LARGEST_HEAD, Address, address_of, listen, unguarded
+from gleitzeit.mcp_server.bodies import Bodies
 from gleitzeit.mcp_server.eras import serve_both_eras
 from gleitzeit.mcp_server.face import Face, open_face
 from gleitzeit.mcp_server.guard import Guard
@@ -114,7 +115,9 @@ async def asgi_app(face: Face, address: Address, server: Server[Face], config: C
         Route("/mcp", sessions.asgi_app),
     ]
     bounds = Bounds(limits.caller_requests, limits.caller_rate)
-    app: ASGIApp = Gate(Starlette(routes=routes), Tokens(config.server.tokens), bounds, unguarded=PATHS)
+    app: ASGIApp = Gate(
+        Bodies(Starlette(routes=routes), LARGEST_BODY), Tokens(config.server.tokens), bounds, unguarded=PATHS
+    )
     async with sessions.run():
         yield Guard(_shared(app, address.pages) if address.pages else app, address)
 
@@ -171,6 +174,7 @@ def _settings(app: Guard, connections: int) -> uvicorn.Config:
         log_config=None,
         log_level="error",  # what strangers send is no news
         access_log=False,
+        proxy_headers=False,  # any client could say that it is another one, and the audit would believe it
         server_header=False,
         h11_max_incomplete_event_size=LARGEST_HEAD,
         timeout_graceful_shutdown=_LAST_RESPONSES,

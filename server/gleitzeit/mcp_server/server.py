@@ -17,6 +17,7 @@ from gleitzeit.mcp_server.completions.serving import serve_completions
 from gleitzeit.mcp_server.dual_era import DualEraServer
 from gleitzeit.mcp_server.face import Face
 from gleitzeit.mcp_server.instructions import INSTRUCTIONS
+from gleitzeit.mcp_server.manifest.tools import TOOLS
 from gleitzeit.mcp_server.prompts.serving import serve_prompts
 from gleitzeit.mcp_server.resources.serving import serve_resources
 from gleitzeit.mcp_server.resources.watching import watch_address
@@ -24,7 +25,6 @@ from gleitzeit.mcp_server.subscriptions.serving import serve_subscriptions
 from gleitzeit.mcp_server.tasks.base import CallTask
 from gleitzeit.mcp_server.tasks.extension import serve_tasks
 from gleitzeit.mcp_server.tasks.wire import created
-from gleitzeit.mcp_server.tools.manifest import TOOLS
 from gleitzeit.version import __version__
 
 if TYPE_CHECKING:  # at run time it is imported after the first answer
@@ -74,17 +74,17 @@ async def _published(face: Face, caller: str) -> list[types.Tool]:
     if face.application.idle and face.bare():
         face.news.owe(caller)
         return []
-    from gleitzeit.mcp_server.published.listing import published_tools  # it imports the application
+    from gleitzeit.mcp_server.published.serving import published_tools  # it imports the application
 
-    return await published_tools(face, caller)
+    return await published_tools(face.application, face.news, caller)
 
 
 async def _call_tool(
     tasks: Callable[[], RunTasks], context: Context, params: types.CallToolRequestParams
 ) -> types.CallToolResult | types.InputRequiredResult | dict[str, Any]:
     # The first answer is out before these are needed.
-    from gleitzeit.mcp_server.tools.dispatch import carry_out
-    from gleitzeit.mcp_server.tools.rendering import call_result
+    from gleitzeit.mcp_server.dispatch import carry_out
+    from gleitzeit.mcp_server.rendering.result import call_result
 
     answer = await carry_out(context, params, tasks())
     if isinstance(answer, types.InputRequiredResult):

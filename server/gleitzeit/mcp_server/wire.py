@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 import anyio
 import anyio.lowlevel
-from anyio.abc import ObjectReceiveStream
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from anyio.abc import ObjectReceiveStream, ObjectSendStream
 from mcp.shared.message import SessionMessage
 from mcp_types import INVALID_REQUEST
 
@@ -59,21 +58,24 @@ def claim_standard_streams() -> Wire:
     return wire
 
 
-class Backlog:
-    """The messages that wait to be written; a host that lets many of them wait is not read until it reads.
+class FrameWriter(ObjectSendStream[SessionMessage]):
+    """Writes messages to a descriptor; a host that lets many of them wait is not read until it reads.
 
-    `gone` is set when the host reads no more.
+    What a pipe takes at once is written at once, and the rest by a task of its own: whoever sends may be cancelled in
+    the middle of it. `gone` is set when the host reads no more.
     """
 
-    def __init__(self, messages: MemoryObjectReceiveStream[SessionMessage], gone: anyio.Event) -> None:
-        self.gone = gone
-        self._messages = messages
+    def __init__(self, descriptor: int) -> None:
+        self.gone = anyio.Event()
+        self._descriptor = descriptor
+        self._queue, self._queued = anyio.create_memory_object_stream[memoryview](0)
+        self._under_way = 0
         self._written: anyio.Event | None = None
 
     @property
     def long(self) -> bool:
-        """Whether too many wait."""
-        return self._messages.statistics().tasks_waiting_send >= MOST_WAITING
+        """Whether too many messages wait."""
+        return self._queued.statistics().tasks_waiting_send >= MOST_WAITING
 
     async def shrunk(self) -> None:
         """Return as soon as few wait."""
@@ -81,11 +83,62 @@ class Backlog:
             self._written = self._written or anyio.Event()
             await self._written.wait()
 
-    def took(self) -> None:
-        """Note that one has been written."""
+    async def send(self, item: SessionMessage) -> None:
+        """Write a message, or have it written.
+
+        Raises `BrokenResourceError` where it is known that the host reads no more.
+        """
+        data = memoryview(encode(item.message))
+        if not self._under_way:
+            data = self._written_at_once(data)
+        if data:
+            await self._hand_over(data)
+
+    async def carry(self) -> None:
+        """Write what was not written at once, until the host reads no more."""
+        async with self._queued:
+            try:
+                async for data in self._queued:
+                    await _write(self._descriptor, data)
+                    self._under_way -= 1
+                    self._took()
+            except OSError as error:
+                self._lost(error)
+
+    async def aclose(self) -> None:
+        """Take no more."""
+        self._queue.close()
+
+    def _written_at_once(self, data: memoryview) -> memoryview:
+        """What is left of it once the pipe takes no more without waiting."""
+        if self.gone.is_set():
+            raise anyio.BrokenResourceError
+        try:
+            while data and _writable_now(self._descriptor):
+                data = data[_piece_written(self._descriptor, data) :]
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._lost(error)
+            return data[:0]
+        return data
+
+    async def _hand_over(self, data: memoryview) -> None:
+        self._under_way += 1
+        try:
+            await self._queue.send(data)
+        except BaseException:
+            self._under_way -= 1
+            raise
+
+    def _took(self) -> None:
         if self._written is not None:
             self._written.set()
             self._written = None
+
+    def _lost(self, error: OSError) -> None:
+        logger.info("the host reads no more: %s", error)
+        self.gone.set()
 
 
 class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
@@ -96,9 +149,9 @@ class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
     It waits on the event loop, never in a thread: a thread in `read` could not be stopped before the host writes.
     """
 
-    def __init__(self, descriptor: int, backlog: Backlog | None = None) -> None:
+    def __init__(self, descriptor: int, writer: FrameWriter | None = None) -> None:
         self._descriptor = descriptor
-        self._backlog = backlog
+        self._writer = writer
         self._buffer = bytearray()
         self._searched = 0
         self._skipping = False
@@ -122,15 +175,15 @@ class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
 
     async def _wait_for_its_reader(self) -> None:
         """Raises `EndOfStream` for a host that has hung up and does not read what waits for it."""
-        if self._backlog is None or not self._backlog.long:
+        if self._writer is None or not self._writer.long:
             return
         with anyio.CancelScope() as patience:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._lose_patience, patience)
-                await self._backlog.shrunk()
+                await self._writer.shrunk()
                 tasks.cancel_scope.cancel()
         if patience.cancelled_caught:
-            self._backlog.gone.set()
+            self._writer.gone.set()
             raise anyio.EndOfStream
 
     async def _lose_patience(self, patience: anyio.CancelScope) -> None:
@@ -180,49 +233,41 @@ class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """Both directions of the wire; `gone` is set when the host reads no more."""
+    """Both directions of the wire."""
 
     read: FrameReader
-    write: MemoryObjectSendStream[SessionMessage]
-    gone: anyio.Event
+    write: FrameWriter
+
+    @property
+    def gone(self) -> anyio.Event:
+        """Set when the host reads no more."""
+        return self.write.gone
 
 
 @asynccontextmanager
 async def open_frames(wire: Wire) -> AsyncGenerator[Frames]:
     """Carry messages over `wire`; what was sent before the end is still written, if the host reads it soon."""
-    send, receive = anyio.create_memory_object_stream[SessionMessage](0)
-    gone = anyio.Event()
-    backlog = Backlog(receive, gone)
+    writer = FrameWriter(wire.sink)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_write_frames, wire.sink, receive, backlog)
+        tasks.start_soon(writer.carry)
         try:
-            yield Frames(FrameReader(wire.source, backlog), send, gone)
+            yield Frames(FrameReader(wire.source, writer), writer)
         finally:
-            send.close()
+            await writer.aclose()
             tasks.cancel_scope.deadline = anyio.current_time() + _LAST_WORDS
 
 
-async def _write_frames(descriptor: int, messages: MemoryObjectReceiveStream[SessionMessage], backlog: Backlog) -> None:
-    async with messages:
-        try:
-            async for message in messages:
-                await _write(descriptor, encode(message.message))
-                backlog.took()
-        except OSError as error:
-            logger.info("the host reads no more: %s", error)
-            backlog.gone.set()
-
-
-async def _write(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
+async def _write(descriptor: int, rest: memoryview) -> None:
     while rest:
         if not _writable_now(descriptor):
             await _ready(descriptor, anyio.wait_writable)
-        try:
-            # A pipe that is ready takes this much without blocking, whatever mode the host has put it in.
-            rest = rest[os.write(descriptor, rest[: select.PIPE_BUF]) :]
-        except BlockingIOError:
-            continue
+        with suppress(BlockingIOError):
+            rest = rest[_piece_written(descriptor, rest) :]
+
+
+def _piece_written(descriptor: int, data: memoryview) -> int:
+    """A pipe that is ready takes this much without blocking, whatever mode the host has put it in."""
+    return os.write(descriptor, data[: select.PIPE_BUF])
 
 
 def _writable_now(descriptor: int) -> bool:

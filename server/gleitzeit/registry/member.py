@@ -11,6 +11,7 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from gleitzeit.core.errors import GleitzeitError, ProviderUnavailableError
+from gleitzeit.core.findings import health_finding
 from gleitzeit.core.keys import is_call
 from gleitzeit.providers.base import ProtocolProvider, TaskContext, current_task, enter_task
 from gleitzeit.registry.described import described
@@ -135,7 +136,8 @@ class Member:
             self.failure, healthy = error, False
         else:
             healthy = answer.get("status", "healthy") == "healthy" if isinstance(answer, dict) else bool(answer)
-            self.failure = None if healthy else ProviderUnavailableError(f"its health check answered {answer!r}")
+            found = health_finding(self.provider.provider_id, answer if isinstance(answer, dict) else healthy)
+            self.failure = None if healthy else ProviderUnavailableError(found.message, hint=found.fix)
         self._sick_until = 0.0 if healthy else time.monotonic() + SICK_SECONDS
         return healthy
 

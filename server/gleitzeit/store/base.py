@@ -131,7 +131,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class RunHead:
-    """What a list shows of a run, and what its parent needs to find it again: no document and no data."""
+    """What a list shows of a run, and what its parent needs to find it again: no document and no data.
+
+    One that runs is `waiting` here while a task of it asks.
+    """
 
     id: str
     caller: str

@@ -103,7 +103,7 @@ class MemoryStore(Store):
         fitting = (
             one
             for one in _backwards(kept, place_of(kept, number_of(cursor)))
-            if state in (None, one.row.state) and name in (None, one.row.workflow.name)
+            if state in (None, one.shown) and name in (None, one.row.workflow.name)
         )
         page = list(islice(fitting, limit))
         more = next(fitting, None) is not None
@@ -290,7 +290,7 @@ def _head(kept: StoredRun) -> RunHead:
         id=run.id,
         caller=run.caller,
         name=run.workflow.name,
-        state=run.state,
+        state=kept.shown,
         created_at=run.created_at,
         finished_at=run.finished_at,
         failure=run.failure,

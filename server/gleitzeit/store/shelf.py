@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from gleitzeit.core.models import OVER, Event
+from gleitzeit.core.models import OVER, Event, RunState
 from gleitzeit.store.base import Change, EventDraft, Owner, Request, RunRow, SavedWorkflow, TaskRow
 from gleitzeit.store.owners import living
 
@@ -28,6 +28,12 @@ class StoredRun:
     def over(self) -> bool:
         """Whether nothing more happens to it."""
         return self.row.state in OVER
+
+    @property
+    def shown(self) -> RunState:
+        """The state that lists show."""
+        asks = self.row.state == "running" and any(task.state == "waiting" for task in self.tasks.values())
+        return "waiting" if asks else self.row.state
 
     def append(self, drafts: Iterable[EventDraft]) -> None:
         """Number events and keep them."""

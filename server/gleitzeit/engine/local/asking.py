@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import anyio
@@ -22,10 +22,10 @@ class Asking:
     """A question is open at the run of the task that asks, and at each run that has started that one.
 
     While it is, the time limits of all that wait for it stand still, and the slot of the task is lent to others.
-    `listen` has what other processes have left looked at: one may have answered while nobody asked.
+    `listen` looks at what other processes have left: one may have answered while nobody asked.
     """
 
-    def __init__(self, parts: EngineParts, open_runs: OpenRuns, listen: Callable[[], None]) -> None:
+    def __init__(self, parts: EngineParts, open_runs: OpenRuns, listen: Callable[[], Awaitable[None]]) -> None:
         self._parts = parts
         self._open_runs = open_runs
         self._listen = listen
@@ -43,14 +43,24 @@ class Asking:
         inquiry.open([Place(one, maker_of(waiting)) for one, waiting in asked])
         with held(deadline for one, waiting in asked for deadline in _deadlines(one, waiting)):
             async with slot_lent(work, self._parts.slots):
-                if runner.restored:
-                    self._listen()
-                return await _answer(inquiry)
+                return await self._answer(inquiry, restored=runner.restored)
 
     async def answer(self, runner: Runner, question_id: str, reply: Reply) -> None:
         """Give a reply to an open question, and return once it is recorded that it is closed."""
         for written in runner.questions.find(question_id).answer(reply):
             await written.wait()
+
+    async def _answer(self, inquiry: Inquiry, *, restored: bool) -> dict[str, Any]:
+        """The answer to an open question, or its default once its time is over; it is closed afterwards."""
+        try:
+            if restored:  # what was left in time counts, even where the time is over by now
+                await self._listen()
+            with anyio.move_on_after(inquiry.time_left):
+                return await inquiry.content()
+            inquiry.expire()
+            return await inquiry.content()
+        finally:
+            inquiry.withdraw()
 
     def _line(self, runner: Runner, key: str) -> Iterator[tuple[Runner, str]]:
         """The run that asks and those that have started it, each with the task or call that waits for the answer."""
@@ -59,17 +69,6 @@ class Asking:
             yield asking, key
             key = asking.row.parent_task or ""
             asking = self._open_runs.find(asking.row.parent_id or "")
-
-
-async def _answer(inquiry: Inquiry) -> dict[str, Any]:
-    """The answer to an open question, or its default once its time is over; it is closed afterwards."""
-    try:
-        with anyio.move_on_after(inquiry.time_left):
-            return await inquiry.content()
-        inquiry.expire()
-        return await inquiry.content()
-    finally:
-        inquiry.withdraw()
 
 
 def _deadlines(runner: Runner, key: str) -> list[Deadline]:

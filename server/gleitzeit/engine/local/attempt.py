@@ -13,7 +13,7 @@ from gleitzeit.engine.local.context import Ending, RunContext
 from gleitzeit.engine.local.failures import recorded_failure
 from gleitzeit.engine.local.repeating import repeatable
 from gleitzeit.engine.local.results import as_data
-from gleitzeit.engine.local.waiting import asking
+from gleitzeit.engine.local.waiting import asking, held_back, is_held_back
 from gleitzeit.store.base import CacheEntry, EventDraft, TaskRow
 
 
@@ -21,12 +21,14 @@ class Attempt:
     """One attempt of a task, or of an item of a foreach. `facts` are what its provider recorded of it.
 
     `interrupted` counts the attempts before it that the end of a process cut off, `crashes` those of them that were
-    cut off without warning. While it is `held_back`, it asks before anything is carried out.
+    cut off without warning. While it is `held_back`, it asks before anything is carried out; it is `begun_with` once
+    something of it may have been.
     """
 
     __slots__ = (
         "_answers",
         "_context",
+        "begun_with",
         "crashes",
         "facts",
         "held_back",
@@ -46,6 +48,7 @@ class Attempt:
         self.started_at: float | None = None
         self.facts: Mapping[str, Any] = {}
         self.held_back = False
+        self.begun_with = False
         self._answers: Answers | None = None
         self._context = context
 
@@ -61,6 +64,7 @@ class Attempt:
         self.interrupted = int(row.metadata.get("interrupted", 0))
         self.crashes = int(row.metadata.get("crashes", 0))
         self._answers = Answers.stored(row)
+        self.begun_with = row.state in ("running", "waiting") and not is_held_back(row)
         if row.state == "running":
             self.interrupted += 1
             self.crashes += not row.metadata.get("parked", False)
@@ -82,7 +86,8 @@ class Attempt:
     def parked(self, questions: Sequence[Question]) -> TaskRow:
         """Its row where it is cut off in good order, with the questions that are open."""
         row = self.asking(questions)
-        return row._replace(metadata={**row.metadata, **self._cuts(), "parked": True})
+        row = row._replace(metadata={**row.metadata, **self._cuts(), "parked": True})
+        return row if self.begun_with else held_back(row)
 
     def asking(self, questions: Sequence[Question]) -> TaskRow:
         """Its row while questions of it are open, and again once none is."""

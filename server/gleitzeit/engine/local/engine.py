@@ -10,11 +10,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import anyio
-import anyio.lowlevel
 
 from gleitzeit.audit.base import Audit
 from gleitzeit.audit.unwatched import UNWATCHED
-from gleitzeit.core.errors import ConflictError, RunNotFoundError
+from gleitzeit.core.errors import ConflictError
 from gleitzeit.core.models import OVER, Event, Failure, Run, TaskResult, Workflow
 from gleitzeit.core.shares import Room
 from gleitzeit.engine.base import Engine, Reply, Resumption, RunList, Submission
@@ -36,18 +35,17 @@ from gleitzeit.engine.local.recovery import Recovery
 from gleitzeit.engine.local.results import RESULT_BYTES, is_text
 from gleitzeit.engine.local.resuming import resumed_run
 from gleitzeit.engine.local.retention import Retention
+from gleitzeit.engine.local.sight import Sight
 from gleitzeit.engine.local.slots import Slots
 from gleitzeit.engine.local.submissions import digest_of, record, row_of, with_key
 from gleitzeit.engine.local.tenure import Tenure
 from gleitzeit.engine.local.views import list_of, results_of, run_of
-from gleitzeit.engine.local.waiting import questions_in
 from gleitzeit.store.base import Owner, Request, Snapshot, Store
 from gleitzeit.store.memory import MemoryStore
 
 _LETTING_GO = 1.0
 _SOON = 600.0
 _MOST_RUNS = 1_000
-_LAST = 1 << 62
 _CANCELLING = 10.0
 _WAIT = "wait for it, or cancel it first"
 
@@ -61,6 +59,8 @@ class LocalEngine(Engine):
     but the last `keep_runs`. It checks no document: that is done before. `elsewhere` is called soon after another
     process has written something.
     """
+
+    _open = False
 
     def __init__(
         self,
@@ -85,7 +85,6 @@ class LocalEngine(Engine):
         self._store = store or MemoryStore()
         clock = clock or Clock()
         self._owner = owner or Owner(randomness.token_hex(8))
-        self._open = False
         self._changed = Bells()
         self._parts = EngineParts(
             methods=registry,
@@ -108,6 +107,7 @@ class LocalEngine(Engine):
         self._open_runs = OpenRuns(self._parts, self._conductor, self._changed, self._forsaken, self._owner, open_runs)
         self._family = Family(self._parts, self._open_runs, self._changed)
         self._lookout = Lookout(self._parts, self._open_runs, self._changed, elsewhere)
+        self._sight = Sight(self._store, self._open_runs, self._lookout.find, self._changed, lambda: self._open)
         self._asking = Asking(self._parts, self._open_runs, self._lookout.listen)
         self._post = Post(self._parts, self._open_runs, self._family, self._changed)
         self._recovery = Recovery(self._parts, self._open_runs, self._family, claims=recover)
@@ -178,17 +178,17 @@ class LocalEngine(Engine):
 
     async def get(self, run_id: str, *, caller: str | None = None) -> Run:
         """The run as it stands now."""
-        return run_of(await self._load(run_id, caller))
+        return run_of(await self._sight.load(run_id, caller))
 
     async def results(self, run_id: str, *, caller: str | None = None) -> Mapping[str, TaskResult]:
         """What became of each task, and of each item and call that has begun."""
-        return results_of(await self._load(run_id, caller))
+        return results_of(await self._sight.load(run_id, caller))
 
     async def wait(self, run_id: str, timeout: float | None = None, *, caller: str | None = None) -> Run:
         """The run once it is over or waits for somebody, or as it stands after `timeout` seconds."""
-        await self._load(run_id, caller)
+        await self._sight.load(run_id, caller)
         with anyio.move_on_after(timeout):
-            return run_of(await self._rest_of(run_id))
+            return run_of(await self._sight.rest_of(run_id))
         return await self.get(run_id)
 
     async def list(
@@ -208,7 +208,7 @@ class LocalEngine(Engine):
 
     async def cancel(self, run_id: str, reason: str = "", *, caller: str | None = None) -> Run:
         """Stop a run and its children, whichever process carries it out; one that is over stays as it is."""
-        snapshot = await self._load(run_id, caller)
+        snapshot = await self._sight.load(run_id, caller)
         if snapshot.run.state in OVER:
             return run_of(snapshot)
         failure = Failure("cancelled", reason or "the run was cancelled")
@@ -230,11 +230,11 @@ class LocalEngine(Engine):
     async def resume(self, run_id: str, resumption: Resumption, *, caller: str | None = None) -> Run:
         """Take a run up again where it was left; a new run where it is over or waits."""
         self._check_open()
-        snapshot = await self._load(run_id, caller)
+        snapshot = await self._sight.load(run_id, caller)
         if snapshot.run.state in OVER:
             return await self._begin_again(await doubtful(snapshot, self._parts.methods), resumption)
         async with self._open_runs.claiming:
-            snapshot = await self._load(run_id, caller)
+            snapshot = await self._sight.load(run_id, caller)
             if self._open_runs.find(run_id) is not None:
                 raise ConflictError(f"the run {run_id} is being carried out", hint=_WAIT)
             if snapshot.run.state not in (*OVER, "waiting") and resumption.plain:
@@ -245,7 +245,7 @@ class LocalEngine(Engine):
 
     async def answer(self, run_id: str, question_id: str, reply: Reply, *, caller: str | None = None) -> Run:
         """Answer an open question of a run, whoever carries it out; the run as it stands then."""
-        snapshot = await self._load(run_id, caller)
+        snapshot = await self._sight.load(run_id, caller)
         runner = self._open_runs.find(run_id)
         if runner is not None and runner.questions.is_known(question_id):
             await self._asking.answer(runner, question_id, reply)
@@ -256,31 +256,13 @@ class LocalEngine(Engine):
 
     async def document(self, run_id: str, *, caller: str | None = None) -> Workflow:
         """The document that the run was submitted with."""
-        return (await self._load(run_id, caller)).run.workflow
+        return (await self._sight.load(run_id, caller)).run.workflow
 
-    async def events(
+    def events(
         self, run_id: str, after: int = 0, *, caller: str | None = None, patient: bool = False
     ) -> AsyncIterator[Event]:
         """The run's events after `after`, until it is over or, unless `patient`, does nothing more by itself."""
-        await self._load(run_id, caller)
-        resting = False
-        while True:
-            runner = self._open_runs.find(run_id)
-            bell = self._changed.of(run_id) if runner is None else runner.bell
-            rings = bell.rings
-            page = await self._store.events(run_id, min(after, _LAST))
-            if runner is not None:  # nothing is told that `get` does not show yet
-                page = [event for event in page if event.seq <= runner.rows.seq]
-            for event in page:
-                yield event
-                after = event.seq
-            if page:
-                continue
-            if resting or not self._open:
-                return
-            resting = runner is None and await self._rests(run_id, patient)
-            if not resting:  # else what it has written last may have come since
-                await bell.rung(rings)
+        return self._sight.events(run_id, after, caller=caller, patient=patient)
 
     async def _child(self, submission: Submission) -> Run:
         self._check_open()
@@ -292,46 +274,12 @@ class LocalEngine(Engine):
     def _forsaken(self, run_id: str) -> None:
         self._family.forsake(run_id)
 
-    async def _rest_of(self, run_id: str, *, heeding: bool = True) -> Snapshot:
-        """The run once it does nothing more by itself or, `heeding` its questions, waits for an answer."""
-        while True:
-            runner = self._open_runs.find(run_id)
-            bell = self._changed.of(run_id) if runner is None else runner.bell
-            rings = bell.rings
-            if runner is not None:
-                await (runner.bell.pause() if heeding else runner.bell.silence())
-                snapshot = runner.rows.snapshot()
-            else:
-                snapshot = await self._load(run_id, None)
-            if snapshot.run.state != "running" or not self._open:
-                return snapshot
-            if heeding and questions_in(snapshot.tasks.values()):
-                await anyio.lowlevel.checkpoint()  # who asks again and again must not keep the answer from coming
-                return snapshot
-            if runner is None:
-                await bell.rung(rings)
-
-    async def _rests(self, run_id: str, patient: bool) -> bool:
-        snapshot = await self._store.load(run_id)
-        if snapshot is None or snapshot.run.state in OVER:
-            return True
-        return snapshot.run.state != "running" and not patient
-
-    async def _load(self, run_id: str, caller: str | None) -> Snapshot:
-        runner = await self._lookout.find(run_id)
-        if runner is None and not is_text(run_id):
-            raise RunNotFoundError("there is no such run: its id is no text that can be written")
-        snapshot = await self._store.load(run_id) if runner is None else runner.rows.snapshot()
-        if snapshot is None or (caller is not None and snapshot.run.caller != caller):
-            raise RunNotFoundError(f'there is no run "{run_id}"')
-        return snapshot
-
     async def _earlier(self, error: ConflictError, submission: Submission) -> Snapshot:
         """The run that the same submission has led to before. Raises `error` where there is none."""
         run_id = error.details.get("run_id")
         if run_id is None or submission.idempotency_key is None:
             raise error
-        earlier = await self._load(run_id, None)
+        earlier = await self._sight.load(run_id, None)
         if earlier.run.digest != digest_of(submission):
             raise error
         return earlier
@@ -364,7 +312,9 @@ class LocalEngine(Engine):
             try:
                 await runner.receipt.wait()
             except ConflictError as error:
-                known = await self._load(str(error.details["run_id"]), None) if "run_id" in error.details else None
+                known = (
+                    await self._sight.load(str(error.details["run_id"]), None) if "run_id" in error.details else None
+                )
                 if known is None or known.run.resumed_from != row.resumed_from:
                     raise
                 if known.run.state not in OVER or known.run.created_at > now - _SOON:
@@ -388,7 +338,7 @@ class LocalEngine(Engine):
         """Have the process that carries a run out cancel it, and wait for that as long as it may take."""
         await self._store.request(Request(run_id, "cancel", {"reason": failure.message}))
         with anyio.move_on_after(_CANCELLING):
-            await self._rest_of(run_id, heeding=False)
+            await self._sight.rest_of(run_id, heeding=False)
         return await self.get(run_id)
 
     def _check_open(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import secrets as randomness
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import anyio
@@ -59,7 +61,8 @@ class Family:
         found = await self._found(parent, submission) if parent is not None and parent.restored else None
         if found is None:
             child = await self._begin(submission, parent)
-            await child.receipt.wait()
+            with _stopped_together(child):
+                await child.receipt.wait()
         elif found.run.state in OVER or parent is None:
             return run_of(found)
         else:
@@ -151,11 +154,8 @@ class Family:
 
     async def _end_of(self, child: Runner, work: Work | None) -> None:
         async with slot_lent(work, self._parts.slots):
-            try:
+            with _stopped_together(child):
                 await child.bell.silence()
-            except BaseException:
-                child.close("cancelled", Failure("cancelled", "the task that started it was stopped"))
-                raise
 
     async def _found(self, parent: Runner, submission: Submission) -> Snapshot | None:
         """The child that the same attempt has started before it was cut off, whatever became of it."""
@@ -174,6 +174,16 @@ class Family:
             cursor = page.cursor
             if cursor is None:
                 return heads
+
+
+@contextmanager
+def _stopped_together(child: Runner) -> Generator[None]:
+    """End a child where the task that waits for it is stopped meanwhile."""
+    try:
+        yield
+    except BaseException:
+        child.close("cancelled", Failure("cancelled", "the task that started it was stopped"))
+        raise
 
 
 class _Forsaken:

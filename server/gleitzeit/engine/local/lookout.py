@@ -36,9 +36,12 @@ class Lookout:
         self._changed.ring_all()
         self._elsewhere()
 
-    def listen(self) -> None:
-        """Look soon at what other processes have asked for."""
-        self._call.set()
+    async def listen(self) -> None:
+        """Look now at what other processes have asked for."""
+        try:
+            await self._listen()
+        except StoreError:  # it is warned of where all looks are taken
+            self._call.set()
 
     async def find(self, run_id: str) -> Runner | None:
         """The runner of a run that this process carries out; none where another one may have taken it, and has."""

@@ -55,6 +55,7 @@ class OpenRuns:
         self._room = room
         self._runners: dict[str, Runner] = {}
         self._roots = Counter[str]()
+        self.closing = False
         self.claiming = anyio.Lock()
 
     def __iter__(self) -> Iterator[Runner]:
@@ -101,7 +102,8 @@ class OpenRuns:
         return runner
 
     def park(self) -> None:
-        """Stop all of them here."""
+        """Stop all of them here, and take up no others."""
+        self.closing = True
         for runner in self:
             runner.park()
         for runner in self:  # a question of one is open at others too, and has to stand in the rows of all
@@ -138,6 +140,8 @@ class OpenRuns:
         return parent.meta if work is None else work.meta
 
     def _enter(self, runner: Runner) -> None:
+        if self.closing:  # what is taken up that late would begin, and be cut off at once
+            raise ConflictError("the engine is not running")
         row = runner.row
         self._runners[row.id] = runner
         if row.parent_id is None:

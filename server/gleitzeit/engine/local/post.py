@@ -16,6 +16,7 @@ from gleitzeit.engine.local.open_questions import no_question, not_open
 from gleitzeit.engine.local.open_runs import OpenRuns
 from gleitzeit.engine.local.replies import taken
 from gleitzeit.engine.local.runner import Runner
+from gleitzeit.engine.local.standstill import questions_told
 from gleitzeit.engine.local.waiting import answered, questions_in, questions_of
 from gleitzeit.store.base import Change, EventDraft, Request, Snapshot
 
@@ -47,6 +48,7 @@ class Post:
             await self._parts.store.request(Request(snapshot.run.id, "answer", body))
             with anyio.move_on_after(_SECONDS):
                 await self._closed(snapshot.run.id, question_id)
+                await self._check_taken(snapshot.run.id, question_id, reply)
 
     async def _written(self, snapshot: Snapshot, question_id: str, reply: Reply) -> bool:
         """Write it to the run and to those that wait for it; false where a living process carries them out."""
@@ -84,6 +86,15 @@ class Post:
             [EventDraft("question.answered", now, row.key, data) for row in asking],
             release=True,
         )
+
+    async def _check_taken(self, run_id: str, question_id: str, reply: Reply) -> None:
+        """Raise `ConflictError` where another reply, or none, has closed the question."""
+        for event in reversed(await questions_told(self._parts.store, run_id)):
+            if event.data.get("question_id") == question_id and event.kind != "question.asked":
+                if (event.data.get("action"), event.data.get("answered_by")) == (reply.action, reply.answered_by):
+                    return
+                break
+        raise not_open(question_id)
 
     async def _closed(self, run_id: str, question_id: str) -> None:
         """Return once the question is not open any more."""

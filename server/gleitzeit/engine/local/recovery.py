@@ -76,6 +76,8 @@ class Recovery:
             except StoreError:
                 raise
             except Exception as error:
+                if self._open_runs.closing:  # it stays as it was, and goes to whoever takes it up next
+                    return
                 logger.exception("run %s can't be restored", orphan.run_id)
                 await self._fail(snapshot, error)
 

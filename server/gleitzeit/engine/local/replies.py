@@ -15,9 +15,16 @@ _LARGEST_ANSWER = 1024 * 1024
 _PERSONS = frozenset({"person", "default"})
 
 
+def may_give(question: Question, reply: Reply) -> bool:
+    """Whether a reply comes from somebody who may give it: what a task had by default is no approval."""
+    if question.approval is not None:
+        return reply.answered_by == "person"
+    return not question.person or reply.answered_by in _PERSONS
+
+
 def taken(question: Question, reply: Reply) -> Reply:
     """The reply as it is kept. Raises `ForbiddenError` where only a person may give it, and `ValidationError`."""
-    if question.person and reply.answered_by not in _PERSONS:
+    if not may_give(question, reply):
         raise ForbiddenError(
             f'the question "{question.id}" is for a person, and no tool or program can answer it',
             hint="a person answers where the host asks them, or by `gleitzeit runs answer` with the id of the run, "

@@ -171,9 +171,9 @@ class Runner(Author, Stage):
 
     def park(self) -> None:
         """Begin nothing more in it here, and write where it stands, so that any process may carry it on."""
-        open_at = self.questions.of
-        self._draft.tasks += [work.attempt.parked(open_at(work.key)) for work in self.works.values() if work.certain]
         self._parked = True
+        for work in self.works.values():
+            self._put_back(work)
 
     def halt(self) -> None:
         """Stop what it does here, now that it is parked."""
@@ -332,6 +332,7 @@ class Runner(Author, Stage):
     def _give(self, work: Work) -> None:
         if self.ending:
             self.let_go(work)
+            self._put_back(work)
             return
         self.works[work.key] = work
         self._parts.crew.give(work)
@@ -355,7 +356,14 @@ class Runner(Author, Stage):
             work.stop()
         for work in self._draft.starts:
             self.let_go(work)
+            self._put_back(work)
         self._draft.starts.clear()
+
+    def _put_back(self, work: Work) -> None:
+        """Write where a work stands that goes on elsewhere, be it that it was only about to begin here."""
+        if self._parked and not (self._closing or self.over) and work.certain:
+            self._draft.tasks.append(work.attempt.parked(self.questions.of(work.key)))
+            self._due()
 
     def _leave(self, error: GleitzeitError) -> None:
         """Stop it here, and write nothing more of it because of `error`."""

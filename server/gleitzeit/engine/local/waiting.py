@@ -53,9 +53,15 @@ def answered(row: TaskRow, question_id: str, reply: Reply) -> TaskRow:
     """The row of a task that nobody carries out now, with the reply to one of its questions."""
     left = [question for question in questions_of(row) if question.id != question_id]
     rest = {name: value for name, value in row.metadata.items() if name != _QUESTIONS}
-    rest = with_replies(rest, {**replies_of(row), question_id: reply})
+    # As where it waits still: what only waits has not ended its process.
+    rest = {**with_replies(rest, {**replies_of(row), question_id: reply}), "parked": True}
     row = row._replace(state="running", metadata=rest)
     return asking(row, left, held_back=is_held_back(row)) if left else row
+
+
+def held_back(row: TaskRow) -> TaskRow:
+    """The row of a task that was about to begin, and is certainly not carried out yet."""
+    return row._replace(metadata={**row.metadata, _HELD_BACK: True})
 
 
 def is_held_back(row: TaskRow) -> bool:

@@ -17,6 +17,7 @@ from gleitzeit.engine.local.alarms import Alarm
 from gleitzeit.engine.local.allowance import Allowance
 from gleitzeit.engine.local.approval import Request, approved, asks_for
 from gleitzeit.engine.local.attempt import Attempt
+from gleitzeit.engine.local.calls import CallingSupport
 from gleitzeit.engine.local.cancellation import ends_the_task
 from gleitzeit.engine.local.children import allow_parameters
 from gleitzeit.engine.local.context import Ending, RunContext
@@ -26,7 +27,6 @@ from gleitzeit.engine.local.dispatch import Dispatch
 from gleitzeit.engine.local.failures import translate
 from gleitzeit.engine.local.keeping import keeping
 from gleitzeit.engine.local.results import copied, measured, taken
-from gleitzeit.engine.local.support import Support
 from gleitzeit.engine.local.time_limit import time_limit
 from gleitzeit.engine.local.tracing import Span, begin_span, beneath, end_span, traced
 from gleitzeit.providers.base import NOT_CACHED, enter_task
@@ -99,7 +99,7 @@ class Work:
         self._follower = follower
         self._item = item
         self._limit = 0.0
-        self._support: Support | None = None
+        self._support: CallingSupport | None = None
         self._scope: anyio.CancelScope | None = None
         self._alarm: Alarm | None = None
         self._timed_out = False
@@ -332,7 +332,7 @@ class Work:
         deed = self._deed
         deed.begin()
         self.meta = deed.meta
-        support = Support(
+        support = CallingSupport(
             self.key,
             attempt.task,
             self._context,
@@ -345,6 +345,7 @@ class Work:
         self._set_alarm(deadline.at, self._time_out)
         attempt.facts = facts = dict(noted)
         leave = enter_task(support.task_context(self.key, facts))
+        attempt.begun_with = True
         try:
             answer = await deed.carry_out(parameters, partial(parts.methods.execute, attempt.task.method, parameters))
         finally:

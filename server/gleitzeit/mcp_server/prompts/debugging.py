@@ -7,7 +7,7 @@ from gleitzeit.core.models import Run
 from gleitzeit.core.reading.yaml_writer import write_yaml
 from gleitzeit.mcp_server.access.caller import Caller
 from gleitzeit.mcp_server.prompts.quoting import quoted
-from gleitzeit.mcp_server.tools.answer import BYTES_A_TOKEN, compact
+from gleitzeit.mcp_server.rendering.answer import BYTES_A_TOKEN, compact
 from gleitzeit.mcp_server.tools.outcome import failures, run_answer
 
 _STEPS = """\

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gleitzeit.mcp_server.tools.answer import cut
+from gleitzeit.mcp_server.rendering.answer import cut
 
 _TICKS = re.compile(r"`{3,}")
 
@@ -12,7 +12,7 @@ _TICKS = re.compile(r"`{3,}")
 def quoted(text: str, most: int, kind: str = "text") -> str:
     """At most about `most` bytes of a text between fences; marks that hide or turn text around are made visible."""
     shown = "".join(_visible(character) for character in cut(text.strip("\n"), most))
-    ticks = "`" * max(3, *(len(run) + 1 for run in _TICKS.findall(shown)), 3)
+    ticks = "`" * max([3, *(len(run) + 1 for run in _TICKS.findall(shown))])
     return f"{ticks}{kind}\n{shown}\n{ticks}"
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import mcp_types as types
 from mcp.server import Server, ServerRequestContext
@@ -11,9 +12,6 @@ from gleitzeit.mcp_server.access.caller import caller_of
 from gleitzeit.mcp_server.face import Face
 from gleitzeit.mcp_server.prompts.catalog import PROMPTS, WRITE_WORKFLOW, checked_arguments
 from gleitzeit.mcp_server.protocol_errors import protocol_errors
-
-if TYPE_CHECKING:  # at run time the request brings it
-    from collections.abc import Mapping
 
 _HOUR = 3_600_000
 

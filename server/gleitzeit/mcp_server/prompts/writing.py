@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gleitzeit.application import Application
+from gleitzeit.core.diagnostics import listed
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.mcp_server.prompts.language import EXAMPLE, RULES
 from gleitzeit.mcp_server.prompts.quoting import quoted
-from gleitzeit.mcp_server.tools.answer import compact, cut
+from gleitzeit.mcp_server.rendering.answer import compact, cut
 from gleitzeit.mcp_server.tools.ranking import ranked
 
 _MOST_SHOWN = 12
@@ -61,8 +62,7 @@ async def _described(application: Application, method: str) -> MethodSpec:
 def _listed(shown: Sequence[MethodSpec], names: Sequence[str]) -> str:
     lines = [_line(spec) for spec in shown]
     if names:
-        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-        lines.append(f"{'Others' if shown else 'All'}: {', '.join(names[:_MOST_NAMES])}{more}")
+        lines.append(f"{'Others' if shown else 'All'}: {listed(names, _MOST_NAMES)}")
     return "\n".join(lines) or "none"
 
 

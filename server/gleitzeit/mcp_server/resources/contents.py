@@ -11,6 +11,7 @@ from gleitzeit.core.errors import NotFoundError
 from gleitzeit.core.reading.yaml_writer import write_yaml
 from gleitzeit.core.schema import workflow_schema
 from gleitzeit.mcp_server.access.caller import Caller
+from gleitzeit.mcp_server.rendering.answer import compact
 from gleitzeit.mcp_server.resources.addresses import (
     SCHEMA_URI,
     Address,
@@ -19,7 +20,6 @@ from gleitzeit.mcp_server.resources.addresses import (
     TaskAddress,
     WorkflowAddress,
 )
-from gleitzeit.mcp_server.tools.answer import compact
 
 JSON = "application/json"
 JSON_SCHEMA = "application/schema+json"

@@ -13,9 +13,9 @@ from gleitzeit.core.errors import NotFoundError
 from gleitzeit.mcp_server.access.caller import caller_of
 from gleitzeit.mcp_server.face import Face
 from gleitzeit.mcp_server.protocol_errors import protocol_errors
+from gleitzeit.mcp_server.rendering.answer import SIZE, size
 from gleitzeit.mcp_server.resources.addresses import parse_address
 from gleitzeit.mcp_server.resources.listing import TEMPLATES, page_of
-from gleitzeit.mcp_server.tools.answer import SIZE, size
 
 _NOT_FOUND = -32002
 """What clients of the handshake era know a missing resource by; later ones know it by invalid parameters."""

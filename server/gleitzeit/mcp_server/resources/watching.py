@@ -11,6 +11,7 @@ from mcp.server import ServerRequestContext
 
 from gleitzeit.core.errors import GleitzeitError, NotFoundError
 from gleitzeit.mcp_server.access.caller import Caller, caller_of
+from gleitzeit.mcp_server.closing import closing
 from gleitzeit.mcp_server.face import Face
 from gleitzeit.mcp_server.resources.addresses import SCHEMA_URI, Address, RunAddress, TaskAddress, parse_address
 
@@ -37,8 +38,6 @@ async def _run(application: Application, address: RunAddress | TaskAddress, call
 
     Also at the start, where nothing may follow: it may have ended, or asked, after its subscriber has read it.
     """
-    from gleitzeit.mcp_server.tools.watch import closing  # the first answer is out before this is needed
-
     engine = application.engine
     try:
         run = await engine.get(address.run_id, caller=caller.sees)

@@ -21,14 +21,14 @@ from gleitzeit.core.errors import GleitzeitError, ValidationError
 from gleitzeit.core.models import Event, Run
 from gleitzeit.engine.base import Reply
 from gleitzeit.engine.bell import Bell, Bells
+from gleitzeit.mcp_server.closing import closing
 from gleitzeit.mcp_server.lazy_application import LazyApplication
 from gleitzeit.mcp_server.published.targets import SERVER_TOOL
+from gleitzeit.mcp_server.rendering.answer import Answer
 from gleitzeit.mcp_server.tasks.base import CallTask, InputResponses, Requester, TaskSource, Tell
 from gleitzeit.mcp_server.tasks.names import TaskName, Telling
 from gleitzeit.mcp_server.tasks.standing import standing, told
-from gleitzeit.mcp_server.tools.answer import Answer
 from gleitzeit.mcp_server.tools.host import Host, reply_of
-from gleitzeit.mcp_server.tools.watch import closing
 
 if TYPE_CHECKING:  # at run time the task brings it
     from gleitzeit.application import Application

@@ -9,13 +9,13 @@ import mcp_types as types
 from mcp_types.version import LATEST_MODERN_VERSION
 
 from gleitzeit.core.models import Run
-from gleitzeit.mcp_server.published.content import server_answer
+from gleitzeit.mcp_server.rendering.answer import BYTES_A_TOKEN
+from gleitzeit.mcp_server.rendering.result import call_result
 from gleitzeit.mcp_server.tasks.base import CallTask
 from gleitzeit.mcp_server.tasks.names import Telling
-from gleitzeit.mcp_server.tools.answer import BYTES_A_TOKEN
+from gleitzeit.mcp_server.tools.content import server_answer
 from gleitzeit.mcp_server.tools.next_step import abandoned_next
 from gleitzeit.mcp_server.tools.outcome import method_answer, run_answer, summary
-from gleitzeit.mcp_server.tools.rendering import call_result
 
 if TYPE_CHECKING:  # at run time the task brings it
     from gleitzeit.application import Application

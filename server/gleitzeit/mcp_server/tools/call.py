@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gleitzeit.mcp_server.access.caller import LOCAL, Caller
-from gleitzeit.mcp_server.tools.answer import BYTES_A_TOKEN
+from gleitzeit.mcp_server.rendering.answer import BYTES_A_TOKEN
 
 if TYPE_CHECKING:  # at run time the call brings it
     from gleitzeit.application import Application

@@ -15,8 +15,8 @@ from gleitzeit.core.data import PathKey, is_mapping, is_sequence
 from gleitzeit.core.errors import ValidationError
 from gleitzeit.core.schema.budget import Budget, TooMuchToCheck
 from gleitzeit.core.schema.patterns import LinearPattern, linear_pattern, pattern_problem
-from gleitzeit.mcp_server.tools.answer import compact
-from gleitzeit.mcp_server.tools.places import place_text
+from gleitzeit.mcp_server.rendering.answer import compact
+from gleitzeit.mcp_server.rendering.places import place_text
 
 _STEPS = 12_000_000  # two or three seconds in a thread, whatever the value and the pattern
 _LONGEST_LINE = 1_000

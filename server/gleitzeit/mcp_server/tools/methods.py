@@ -6,9 +6,9 @@ import anyio
 
 from gleitzeit.core.errors import ForbiddenError
 from gleitzeit.core.models import Run
-from gleitzeit.mcp_server.published.content import server_answer
-from gleitzeit.mcp_server.tools.answer import Answer
+from gleitzeit.mcp_server.rendering.answer import Answer
 from gleitzeit.mcp_server.tools.call import Call
+from gleitzeit.mcp_server.tools.content import server_answer
 from gleitzeit.mcp_server.tools.outcome import method_answer
 from gleitzeit.mcp_server.tools.watch import watch
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from gleitzeit.core.diagnostics import listed
 from gleitzeit.core.models import Run
-from gleitzeit.mcp_server.tools.answer import compact
+from gleitzeit.mcp_server.rendering.answer import compact
 
 if TYPE_CHECKING:  # at run time the application brings it
     from gleitzeit.application import Undecided
@@ -86,10 +87,7 @@ def _deciding(run: Run, unknown: Sequence[str]) -> str:
 
 
 def _asked(cut_off: Sequence[str]) -> str:
-    if not cut_off:
-        return ""
-    more = f" and {len(cut_off) - _MOST_NAMES} more" if len(cut_off) > _MOST_NAMES else ""
-    return f"; it may ask what became of what was running: {', '.join(cut_off[:_MOST_NAMES])}{more}"
+    return f"; it may ask what became of what was running: {listed(cut_off, _MOST_NAMES)}" if cut_off else ""
 
 
 def _unknown(run: Run) -> list[str]:

@@ -36,4 +36,5 @@ def origin_of(params: Mapping[str, Any] | None) -> Mapping[str, str]:
 
 def has_person(params: Mapping[str, Any] | None) -> bool:
     """Whether the client asks a person: another Gleitzeit passes a question on, and a model may answer it there."""
-    return PATH_KEY not in origin_of(params)
+    meta = (params or {}).get("_meta")
+    return not (is_mapping(meta) and PATH_KEY in meta)  # whatever it says: one that is too long has come far

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from gleitzeit.core.diagnostics import listed
 from gleitzeit.core.models import Failure, Run, TaskResult
+from gleitzeit.mcp_server.rendering.answer import Answer, Whole, compact, cut, ended, fitting, plain, size
+from gleitzeit.mcp_server.rendering.excerpt import Cut, excerpt
 from gleitzeit.mcp_server.resources.addresses import run_uri, task_uri
-from gleitzeit.mcp_server.tools.answer import Answer, Whole, compact, cut, ended, fitting, plain, size
-from gleitzeit.mcp_server.tools.excerpt import Cut, excerpt
 from gleitzeit.mcp_server.tools.next_step import method_next, workflow_next
 
 if TYPE_CHECKING:  # at run time the application brings it
@@ -132,8 +133,7 @@ def _tell_failures(run: Run, data: dict[str, Any], lines: list[str]) -> None:
             lines.append(f"Reason: {cut(str(run.error), _LONGEST_REASON)} [{run.error.code}]")
     busy = [task.task_id for task in run.tasks.values() if task.status in ("running", "waiting")]
     if busy:
-        more = f" and {len(busy) - _MOST_NAMES} more" if len(busy) > _MOST_NAMES else ""
-        lines.append(f"Under way: {', '.join(busy[:_MOST_NAMES])}{more}.")
+        lines.append(f"Under way: {listed(busy, _MOST_NAMES)}.")
     lines += [_waiting_line(task) for task in run.tasks.values() if task.not_before is not None][:_MOST_NAMES]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gleitzeit.core.errors import ValidationError
 from gleitzeit.engine.base import Reply
-from gleitzeit.mcp_server.tools.answer import Answer
+from gleitzeit.mcp_server.rendering.answer import Answer
 from gleitzeit.mcp_server.tools.call import Call
 from gleitzeit.mcp_server.tools.outcome import run_answer
 from gleitzeit.mcp_server.tools.watch import watch

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from gleitzeit.core.data import PathKey, kind_of
-from gleitzeit.core.diagnostics import did_you_mean
+from gleitzeit.core.diagnostics import did_you_mean, listed
 from gleitzeit.core.errors import ConflictError, NotFoundError
 from gleitzeit.core.keys import task_of
 from gleitzeit.core.models import Run, TaskResult
-from gleitzeit.mcp_server.tools.answer import Answer, compact, fitting, plain
+from gleitzeit.mcp_server.rendering.answer import Answer, compact, fitting, plain
+from gleitzeit.mcp_server.rendering.places import parse_place, value_at
 from gleitzeit.mcp_server.tools.call import Call
 from gleitzeit.mcp_server.tools.grep import Search, search
-from gleitzeit.mcp_server.tools.places import parse_place, value_at
 from gleitzeit.mcp_server.tools.slices import Slice, slice_of
 
-_MOST_NAMES = 20
 _MOST_MATCHES = 1_000
 _WORDS_BESIDE = 600
 _SMALLEST = 200
@@ -46,7 +45,7 @@ async def _whole(call: Call, run_id: str, task_id: str) -> Any:
         return dict(run.outputs)
     results = await engine.results(run_id, caller=sees)
     if task_id not in results:
-        hint = did_you_mean(task_id, results) or f"there are {_named(results)}"
+        hint = did_you_mean(task_id, results) or f"there are {listed(results)}"
         raise NotFoundError(f'the run has no task "{task_id}"', hint=hint)
     task = results[task_id]
     if task.result is None and task.status not in ("completed", "skipped"):
@@ -56,13 +55,13 @@ async def _whole(call: Call, run_id: str, task_id: str) -> Any:
 
 def _no_outputs(run: Run) -> NoReturn:
     done = [task_id for task_id, task in run.tasks.items() if task.status == "completed"]
-    hint = f"give task_id: these have results: {_named(done)}" if done else "no task of it has a result yet"
+    hint = f"give task_id: these have results: {listed(done)}" if done else "no task of it has a result yet"
     raise ConflictError(f"run {run.id} is {run.status}, so it has no outputs", hint=hint)
 
 
 def _no_result(task: TaskResult, parts: Sequence[str]) -> ConflictError:
     reason = f": {task.error.message}" if task.error is not None else ""
-    hint = f"of it these have results: {_named(parts)}" if parts else "inspect_run shows how the run stands"
+    hint = f"of it these have results: {listed(parts)}" if parts else "inspect_run shows how the run stands"
     return ConflictError(f'task "{task.task_id}" is {task.status} and has no result{reason}', hint=hint)
 
 
@@ -121,8 +120,3 @@ def _answer(head: str, text: str, data: dict[str, Any], steps: list[str]) -> Ans
         data["next"] = "; ".join(steps)
         lines.append(f"Next: {data['next']}")
     return Answer("\n".join(lines), plain(data))
-
-
-def _named(names: Collection[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return f"{', '.join(list(names)[:_MOST_NAMES])}{more}"

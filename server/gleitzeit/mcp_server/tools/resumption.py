@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gleitzeit.mcp_server.tools.answer import Answer
+from gleitzeit.mcp_server.rendering.answer import Answer
 from gleitzeit.mcp_server.tools.call import Call
 from gleitzeit.mcp_server.tools.outcome import run_answer
 from gleitzeit.mcp_server.tools.watch import watch

@@ -15,6 +15,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from gleitzeit.core.data import is_object
 from gleitzeit.core.errors import ValidationError
 from gleitzeit.engine.base import Reply
+from gleitzeit.mcp_server.access.caller import caller_of
 from gleitzeit.mcp_server.tools.host import AnswersNeededError, Host, reply_of
 from gleitzeit.mcp_server.tools.origin import has_person
 
@@ -30,7 +31,9 @@ class Round:
 
 
 def host_of(context: ServerRequestContext[Any, Any]) -> Host | None:
-    """The client, where it has said that it can ask a person for what stands in a form."""
+    """The client, where it has said that it can ask a person for what stands in a form, and may answer at all."""
+    if not caller_of(context).may("workflows:run"):
+        return None
     capabilities, version = context.session.client_capabilities, context.protocol_version
     elicitation = None if capabilities is None else capabilities.elicitation
     if elicitation is None or (elicitation.form is None and elicitation.url is not None):

@@ -9,12 +9,13 @@ from typing import Any
 
 from gleitzeit.core.models import Event, Run, TaskResult
 from gleitzeit.engine.base import RunSummary
-from gleitzeit.mcp_server.tools.answer import Answer, compact, cut, fitting, plain, size
+from gleitzeit.mcp_server.closing import closing
+from gleitzeit.mcp_server.rendering.answer import Answer, compact, cut, fitting, plain, size
+from gleitzeit.mcp_server.rendering.excerpt import excerpt
 from gleitzeit.mcp_server.tools.call import Call
-from gleitzeit.mcp_server.tools.excerpt import excerpt
 from gleitzeit.mcp_server.tools.next_step import abandoned_next
 from gleitzeit.mcp_server.tools.outcome import run_answer, summary
-from gleitzeit.mcp_server.tools.watch import closing, watch, words
+from gleitzeit.mcp_server.tools.watch import watch, words
 
 _MOST_EVENTS = 200
 _RESULT_START = 300

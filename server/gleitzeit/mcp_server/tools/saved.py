@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from gleitzeit.mcp_server.published.names import workflow_tool
-from gleitzeit.mcp_server.tools.answer import Answer, compact, cut, fitting, plain, size
+from gleitzeit.mcp_server.rendering.answer import Answer, compact, cut, fitting, plain, size
 from gleitzeit.mcp_server.tools.call import Call
 
 if TYPE_CHECKING:  # at run time the application brings it

@@ -12,7 +12,7 @@ import anyio.to_thread
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.core.protocol import MethodSpec
-from gleitzeit.mcp_server.tools.answer import Answer, compact, cut, fitting, plain
+from gleitzeit.mcp_server.rendering.answer import Answer, compact, cut, fitting, plain
 from gleitzeit.mcp_server.tools.call import Call
 from gleitzeit.mcp_server.tools.ranking import nearest_name, ranked
 

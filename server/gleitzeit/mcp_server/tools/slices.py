@@ -8,8 +8,8 @@ from itertools import islice
 from typing import Any
 
 from gleitzeit.core.data import PathKey, is_mapping, is_sequence
-from gleitzeit.mcp_server.tools.answer import compact, size
-from gleitzeit.mcp_server.tools.excerpt import Cut, excerpt, extent
+from gleitzeit.mcp_server.rendering.answer import compact, size
+from gleitzeit.mcp_server.rendering.excerpt import Cut, excerpt, extent
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Any, cast
 
 import anyio
@@ -51,16 +50,6 @@ async def _watched(call: Call, run: Run, seconds: float, meter: Meter) -> Run:
             if event.kind == "question.asked":
                 break
     return await engine.get(run.id, caller=call.caller.sees)
-
-
-@asynccontextmanager
-async def closing(events: AsyncIterator[Event]) -> AsyncGenerator[AsyncIterator[Event]]:
-    """Events that are not read to their end: nothing waits for the next one any more when the context is left."""
-    try:
-        yield events
-    finally:
-        if isinstance(events, AsyncGenerator):
-            await events.aclose()
 
 
 class Meter:

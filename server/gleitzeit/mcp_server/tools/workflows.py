@@ -11,9 +11,9 @@ from gleitzeit.application.unchecked import with_unchecked
 from gleitzeit.core.errors import ValidationError
 from gleitzeit.core.graph import mermaid
 from gleitzeit.core.models import Run, Workflow
-from gleitzeit.mcp_server.tools.answer import Answer, cut, plain
+from gleitzeit.mcp_server.rendering.answer import Answer, cut, plain
+from gleitzeit.mcp_server.rendering.diagnoses import diagnoses
 from gleitzeit.mcp_server.tools.call import Call
-from gleitzeit.mcp_server.tools.diagnoses import diagnoses
 from gleitzeit.mcp_server.tools.outcome import run_answer
 from gleitzeit.mcp_server.tools.watch import watch
 

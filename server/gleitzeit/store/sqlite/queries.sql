@@ -74,21 +74,25 @@ select n from run where id = ?;
 select seq, kind, at, task_id, data from event where run = ? and seq > ? order by seq limit ?;
 
 -- name: list_runs
--- A page of the runs without a parent, newest first; a filter that is null lets all pass.
-select n, id, caller, name, state, created_at, finished_at, failure, parent_id, parent_task, resumed_from, digest, owner
-from (select * from run
+-- A page of the runs without a parent, newest first; a filter that is null lets all pass. One whose task asks waits.
+select n, id, caller, name, shown, created_at, finished_at, failure, parent_id, parent_task, resumed_from, digest, owner
+from (select *, iif(state = 'running' and exists (select 1 from task where task.run = n and task.state = 'waiting'),
+                    'waiting', state) as shown
+      from run
       where parent_id is null and n < :before and (:caller is null or caller = :caller)
-        and (:state is null or state = :state) and (:name is null or name = :name)
+        and (:state is null or shown = :state) and (:name is null or name = :name)
       order by n desc limit :limit) as run
 left join ending on ending.run = run.n
 order by n desc;
 
 -- name: list_children
 -- The same of the children of one run.
-select n, id, caller, name, state, created_at, finished_at, failure, parent_id, parent_task, resumed_from, digest, owner
-from (select * from run
+select n, id, caller, name, shown, created_at, finished_at, failure, parent_id, parent_task, resumed_from, digest, owner
+from (select *, iif(state = 'running' and exists (select 1 from task where task.run = n and task.state = 'waiting'),
+                    'waiting', state) as shown
+      from run
       where parent_id = :parent_id and n < :before and (:caller is null or caller = :caller)
-        and (:state is null or state = :state) and (:name is null or name = :name)
+        and (:state is null or shown = :state) and (:name is null or name = :name)
       order by n desc limit :limit) as run
 left join ending on ending.run = run.n
 order by n desc;

@@ -6,8 +6,8 @@ import logging
 from typing import Any
 
 from gleitzeit.core.errors import DocumentError, GleitzeitError
-from gleitzeit.mcp_server.tools.answer import Answer, cut, ended, plain
-from gleitzeit.mcp_server.tools.diagnoses import diagnoses
+from gleitzeit.mcp_server.rendering.answer import Answer, cut, ended, plain
+from gleitzeit.mcp_server.rendering.diagnoses import diagnoses
 
 logger = logging.getLogger(__name__)
 

@@ -17,17 +17,17 @@ from gleitzeit.core.schema import misfits, refusal
 from gleitzeit.core.schema.misfit import Misfit
 from gleitzeit.mcp_server.access.caller import Caller, caller_of
 from gleitzeit.mcp_server.face import Face
+from gleitzeit.mcp_server.manifest.tools import TOOLS
 from gleitzeit.mcp_server.published.targets import SERVER_TOOL, Target, begun_target, target_of
+from gleitzeit.mcp_server.rendering.answer import Answer
+from gleitzeit.mcp_server.rendering.refusal import broken, refused
 from gleitzeit.mcp_server.tasks.base import CallTask
 from gleitzeit.mcp_server.tasks.extension import declares_tasks, requester_of
 from gleitzeit.mcp_server.tasks.runs import RunTasks, patience
 from gleitzeit.mcp_server.tools import methods, questions, results, resumption, runs, saved, search, workflows
-from gleitzeit.mcp_server.tools.answer import Answer
 from gleitzeit.mcp_server.tools.call import Call, Report
 from gleitzeit.mcp_server.tools.host import AnswersNeededError, Host
-from gleitzeit.mcp_server.tools.manifest import TOOLS
 from gleitzeit.mcp_server.tools.origin import origin_of
-from gleitzeit.mcp_server.tools.refusal import broken, refused
 from gleitzeit.mcp_server.tools.rounds import Round, host_of, needed, round_before
 
 _BUDGET = 32_000  # of an answer that comes before the configuration is known

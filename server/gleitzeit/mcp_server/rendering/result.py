@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mcp_types as types
 
-from gleitzeit.mcp_server.tools.answer import SIZE, Answer, Whole
+from gleitzeit.mcp_server.rendering.answer import SIZE, Answer, Whole
 
 _LINKS_SINCE = "2025-06-18"
 _AUDIO_SINCE = "2025-03-26"

@@ -8,8 +8,8 @@ from itertools import islice
 from typing import Any
 
 from gleitzeit.core.data import PathKey, is_mapping, is_sequence
-from gleitzeit.mcp_server.tools.answer import compact, size
-from gleitzeit.mcp_server.tools.places import place_text
+from gleitzeit.mcp_server.rendering.answer import compact, size
+from gleitzeit.mcp_server.rendering.places import place_text
 
 _SHAPES = ((2_000, 40), (800, 20), (300, 10), (100, 5), (40, 3), (16, 1))
 """Characters of a text, and items of a list, from the most generous to the scantest."""

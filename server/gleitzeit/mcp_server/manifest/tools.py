@@ -7,7 +7,7 @@ from typing import Any
 
 import mcp_types as types
 
-from gleitzeit.mcp_server.tools import schemas
+from gleitzeit.mcp_server.manifest import schemas
 
 _LONGEST_RESULT = "anthropic/maxResultSizeChars"
 """Characters up to which a known host shows a result to the model, instead of a file that it wrote it to."""

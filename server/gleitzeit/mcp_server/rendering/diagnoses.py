@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gleitzeit.core.diagnostics import Diagnostic
-from gleitzeit.mcp_server.tools.answer import fitting
+from gleitzeit.mcp_server.rendering.answer import fitting
 
 _MOST = 50
 

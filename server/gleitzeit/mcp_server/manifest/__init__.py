@@ -1,0 +1,1 @@
+"""What the tools that are always there say of themselves."""

@@ -1,0 +1,1 @@
+"""How answers are told: within a budget, as text for a model and as the same data."""
