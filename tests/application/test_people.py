@@ -106,11 +106,8 @@ async def test_after_its_time_the_default_is_the_answer(opened: Open) -> None:
     document = ask(message="Who?", schema=FORM, timeout=0.05, default={"name": "nobody"})
     async with opened() as application:
         run = await settled(application, await application.submit(document))
-        while run.questions:
-            run = await application.engine.get(run.id)
-            await anyio.lowlevel.checkpoint()
         with anyio.fail_after(20):
-            async for _ in application.engine.events(run.id):
+            async for _ in application.engine.events(run.id, patient=True):
                 pass
         run = await application.engine.get(run.id)
     assert run.outputs == {"a": {"name": "nobody"}}

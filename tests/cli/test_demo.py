@@ -14,8 +14,12 @@ import pytest
 Command = Callable[..., Any]
 
 
-def test_the_demo_shows_the_plan_the_progress_and_a_completed_run(gleitzeit: Command, home: Path) -> None:
-    outcome = gleitzeit("demo")
+def test_the_demo_shows_the_plan_the_progress_and_a_completed_run_and_leaves_nothing_behind(
+    gleitzeit: Command, home: Path, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    outcome = gleitzeit("demo", env={"TMPDIR": str(scratch)})
     assert outcome.code == 0
     assert "connected to gleitzeit" in outcome.stdout
     assert "mcp/tool.library.search" in outcome.stdout
@@ -24,6 +28,8 @@ def test_the_demo_shows_the_plan_the_progress_and_a_completed_run(gleitzeit: Com
     assert "measure" in outcome.stderr
     assert "Traceback" not in outcome.stderr
     assert list(home.iterdir()) == []
+    assert list(scratch.iterdir()) == []
+    assert tempfile.gettempdir() != str(scratch)
 
 
 def test_the_demo_is_json_too(gleitzeit: Command) -> None:
@@ -32,14 +38,6 @@ def test_the_demo_is_json_too(gleitzeit: Command) -> None:
     assert scene["run"]["outputs"]["books"] == 1
     assert [task["task_id"] for wave in scene["plan"]["waves"] for task in wave] == ["find", "read", "measure", "rank"]
     assert scene["run"]["seconds"] < 15
-
-
-def test_the_demo_leaves_nothing_behind(gleitzeit: Command, tmp_path: Path) -> None:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    assert gleitzeit("demo", env={"TMPDIR": str(scratch)}).code == 0
-    assert list(scratch.iterdir()) == []
-    assert tempfile.gettempdir() != str(scratch)
 
 
 def test_what_lies_in_the_folder_does_not_get_in_the_way(environment: dict[str, str], workplace: Path) -> None:

@@ -209,6 +209,7 @@ def test_another_command_shows_the_question_and_answers_it(
     over = gleitzeit("runs", "answer", run_id, question, "--decline", "--json")
     assert data["status"] == "waiting"
     assert f"question {question} of a: How old is it?" in shown
+    assert 'the answer fits {"type": "object"' in shown
     assert f"gleitzeit runs answer {run_id}" in shown
     assert (wrong.code, unknown.code, answered.code) == (4, 3, 0)
     assert "age" in wrong.stderr

@@ -6,10 +6,11 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,20 @@ def test_what_is_not_there_is_said(gleitzeit: Command, arguments: list[str], cod
     assert outcome.code == code, outcome.stderr
     assert words in outcome.stderr
     assert outcome.stdout == ""
+
+
+def test_a_terminal_sees_and_steers_the_runs_of_every_caller(
+    gleitzeit: Command, workplace: Path, environment: dict[str, str]
+) -> None:
+    echo = written(workplace, "tasks: [{id: a, method: play/echo}]")
+    run_id = gleitzeit("submit", echo, "--json").json["run_id"]
+    with closing(sqlite3.connect(Path(environment["GLEITZEIT_HOME"]) / "gleitzeit.db")) as database, database:
+        database.execute("update run set caller = 'laptop'")
+    assert run_id in gleitzeit("runs", "list").stdout
+    assert gleitzeit("runs", "show", run_id).code == 0
+    assert gleitzeit("runs", "answer", run_id, "--decline").code == 4  # it asks nothing
+    assert gleitzeit("runs", "cancel", run_id).code == 0
+    assert gleitzeit("runs", "resume", run_id).code == 0
 
 
 def test_runs_in_memory_are_nothing_that_another_process_sees(gleitzeit: Command) -> None:

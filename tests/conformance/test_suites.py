@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import get_args
 
@@ -10,12 +11,18 @@ from tests.conformance.expectations import Subject, Verdict, examine
 from tests.conformance.suite import Check, Revision
 from tests.ways import some
 
+FEW: list[tuple[Subject, Revision]] = [
+    ("fixture", "2025-11-25"),
+    ("fixture", "2026-07-28"),
+    ("product", "2025-11-25"),
+]
+EVERY = list(product(get_args(Subject), get_args(Revision)))
+
 pytestmark = [pytest.mark.anyio, pytest.mark.node, pytest.mark.timeout(180)]
 
 
 @pytest.mark.usefixtures("suite")
-@pytest.mark.parametrize("revision", some(["2025-11-25", "2026-07-28"], get_args(Revision)))
-@pytest.mark.parametrize("subject", get_args(Subject))
+@pytest.mark.parametrize(("subject", "revision"), some(FEW, EVERY))
 @pytest.mark.filterwarnings("ignore:The logging capability:mcp.shared.exceptions.MCPDeprecationWarning")
 async def test_what_the_suite_finds_is_what_is_expected(subject: Subject, revision: Revision, tmp_path: Path) -> None:
     verdict = await examine(subject, revision, tmp_path)

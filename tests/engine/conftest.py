@@ -144,6 +144,16 @@ class World:
         ):
             yield engine
 
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[Store]:
+        """The store as somebody opens it who is no engine."""
+        store = self._new_store()
+        await store.open(Owner(f"process-{next(self._names)}"))
+        try:
+            yield store
+        finally:
+            await store.close()
+
     def method(self, function: Method, *, idempotent: bool = True) -> None:
         """Serve `test/<the function's name>`, which may be repeated where it is idempotent."""
         name = function.__name__

@@ -22,6 +22,7 @@ from gleitzeit.engine.base import Engine, Reply, Resumption, Submission
 from gleitzeit.engine.local.answers import MOST_KEPT, Answers
 from gleitzeit.engine.local.standstill import standstill
 from gleitzeit.providers.base import current_task
+from gleitzeit.store.base import Request
 
 pytestmark = pytest.mark.anyio
 
@@ -310,6 +311,8 @@ def event(kind: str, at: float, question_id: str = "q") -> Event:
         ([event("asked", 1), event("expired", 3), event("asked", 5)], 7),
         ([event("answered", 3)], 0),
         ([event("asked", 5), event("answered", 3)], 0),  # somebody has set the clock
+        ([event("asked", 1), Event("run", 1, "task.unknown", 3, "a", {})], 2),  # its server was gone
+        ([event("asked", 1), Event("run", 1, "task.completed", 3, "b", {})], 9),
     ],
 )
 def test_how_long_a_run_has_stood_still(events: list[Event], seconds: float) -> None:
@@ -397,6 +400,41 @@ async def test_the_time_goes_on_while_no_process_carries_the_run_out(world: Any)
             await nobody.answer(run.id, run.questions[0].id, Reply("accept", {"go": True}))
     async with world.process() as second:
         assert (await ended(second, run.id)).outputs == {"a": {"go": False}}
+
+
+async def test_what_was_left_in_time_counts_where_it_is_found_too_late(world: Any) -> None:
+    """As where whoever asked was killed before it had taken the answer."""
+    serve(world, seconds=60, default={"go": False})
+    async with world.process() as first:
+        run = await submitted(first, ONE)
+        run = await asked(first, run.id)
+    body = {"question_id": run.questions[0].id, **Reply("accept", {"go": True}).to_dict()}
+    async with world.opened() as store:
+        await store.request(Request(run.id, "answer", body))
+    world.pass_time(61)
+    async with world.process() as second:
+        assert (await ended(second, run.id)).outputs == {"a": {"go": True}}
+
+
+async def test_of_two_processes_that_answer_at_once_one_is_told_that_it_came_too_late(world: Any) -> None:
+    serve(world)
+    told: list[str] = []
+    async with world.process() as first, world.process(carries=False) as one, world.process(carries=False) as two:
+        run = await submitted(first, ONE)
+        run = await asked(first, run.id)
+
+        async def answer(engine: Engine, reply: Reply) -> None:
+            try:
+                await engine.answer(run.id, run.questions[0].id, reply)
+                told.append(reply.action)
+            except ConflictError as error:
+                told.append(error.code)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(answer, one, Reply("accept", {"go": True}))
+            tasks.start_soon(answer, two, Reply("decline"))
+        ending = (await ended(first, run.id)).status
+    assert sorted(told) == sorted(["conflict", "accept" if ending == "completed" else "decline"])
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,11 @@ from gleitzeit.core.errors import (
 from gleitzeit.core.models import Task, Workflow
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.engine.local.answers import Answers
+from gleitzeit.engine.local.calls import CallingSupport
 from gleitzeit.engine.local.clock import Clock
 from gleitzeit.engine.local.context import EngineParts, RunContext
 from gleitzeit.engine.local.deadline import Deadline
 from gleitzeit.engine.local.secrets import RunSecrets
-from gleitzeit.engine.local.support import Support
 from gleitzeit.providers.base import ProtocolProvider, TaskContext, current_task
 from gleitzeit.registry import ProtocolProviderRegistry
 from gleitzeit.store.base import EventDraft, RunRow, TaskRow
@@ -112,10 +112,10 @@ class Code:
         """What is stored of the calls that a task has made."""
         return [row for row in self.rows.values() if row.key.startswith(f"{key}/")]
 
-    def attempt(self, seconds: float = 60.0) -> Support:
+    def attempt(self, seconds: float = 60.0) -> CallingSupport:
         """Begin another attempt."""
         self.attempts += 1
-        return Support("a", self.task, self.context, Deadline(seconds), attempt=self.attempts, answers=Answers)
+        return CallingSupport("a", self.task, self.context, Deadline(seconds), attempt=self.attempts, answers=Answers)
 
     async def _record(self, rows: Sequence[TaskRow], events: Sequence[EventDraft]) -> None:
         self.rows |= {row.key: row for row in rows}
@@ -258,7 +258,7 @@ async def test_code_that_takes_another_way_is_stopped_before_it_has_an_effect(co
     await later.start_child("do/send", {"to": "bob"})
 
 
-async def call_all(support: Support, numbers: Sequence[int], method: str = "do/send") -> None:
+async def call_all(support: CallingSupport, numbers: Sequence[int], method: str = "do/send") -> None:
     async with anyio.create_task_group() as group:
         for number in numbers:
             group.start_soon(support.start_child, method, {"n": number})

@@ -417,3 +417,20 @@ async def test_after_a_crash_a_workflow_that_code_runs_is_found_again(nesting: A
             page = await store.runs(parent_id=run.id)
     assert run.outputs == {"a": {"got": {"s3": {"n": 3}}}}
     assert (began, len(page.runs)) == ([1, 2, 2, 3], 1)
+
+
+async def test_a_child_ends_with_its_task_however_little_time_that_had(bench: Any) -> None:
+    """Also where it is over before the child is even recorded."""
+
+    async def endless(_: dict[str, Any]) -> Any:
+        await anyio.sleep_forever()
+
+    bench.method(endless)
+    register_workflows(bench.registry)
+    inner = {"workflow": {"tasks": [{"id": "b", "method": "test/endless"}]}}
+    for milliseconds in range(1, 30):
+        task = {"id": "a", "method": "workflow/run", "parameters": inner, "timeout": milliseconds / 2_000}
+        run = await bench.run([task])
+        with anyio.fail_after(5):
+            for child in await children(bench, run):
+                assert (await bench.engine.wait(child.id)).status == "cancelled"

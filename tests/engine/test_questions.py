@@ -500,6 +500,13 @@ def test_of_closed_questions_only_so_many_are_remembered() -> None:
         questions.find("0")
 
 
+@pytest.mark.parametrize(("giver", "settled"), [("person", True), ("default", False), ("model", False)])
+async def test_an_answer_to_something_else_is_no_approval_even_by_the_same_id(giver: Any, settled: bool) -> None:
+    approval = Question("1", "a", "May it?", {}, 0.0, person=True, approval={"method": "test/pay"})
+    answers = Answers({"1": Reply("accept", answered_by=giver)})
+    assert Inquiry(approval, answers, Allowance(), time.time).settled == settled
+
+
 async def test_secrets_are_in_no_question(bench: Any) -> None:
     await bench.start(secrets={"KEY": "sesame"})
     serve(bench)

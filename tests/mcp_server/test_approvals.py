@@ -18,8 +18,9 @@ from gleitzeit.application import Application
 from gleitzeit.core.models import Run
 from gleitzeit.core.nesting import PATH_KEY
 from gleitzeit.mcp_server.face import open_face
+from gleitzeit.mcp_server.manifest.tools import TOOLS
 from gleitzeit.mcp_server.server import build_server
-from gleitzeit.mcp_server.tools.manifest import TOOLS
+from gleitzeit.mcp_server.tools.origin import has_person
 
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
 Factory = Callable[[], AbstractAsyncContextManager[Application]]
@@ -237,3 +238,9 @@ async def test_a_client_that_asks_nobody_cannot_send_an_answer_either(connect: C
     assert isinstance(again, types.CallToolResult)
     assert data_of(again)["error"]["code"] == "forbidden"
     assert shown["questions"] == [question]
+
+
+@pytest.mark.parametrize("path", ["outer", "x" * 2_000, 5, None])
+def test_whoever_has_come_through_another_gleitzeit_is_no_person_whatever_the_path_says(path: Any) -> None:
+    assert has_person({"_meta": {}})
+    assert not has_person({"_meta": {PATH_KEY: path}})

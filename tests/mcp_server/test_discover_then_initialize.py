@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from tests.pipe import HELLO, modern
 
-from gleitzeit.mcp_server.tools.manifest import TOOLS
+from gleitzeit.mcp_server.manifest.tools import TOOLS
 
 Serving = Callable[[], AbstractAsyncContextManager[str]]
 

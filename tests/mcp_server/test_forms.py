@@ -32,6 +32,12 @@ def test_plain_values_make_a_form_for_every_host(field: Any) -> None:
     assert form_of(told, choices=False) == schema
 
 
+def test_one_of_several_texts_is_text_without_saying_so() -> None:
+    told = {"enum": ["red", "blue"], "title": "Colour"}
+    assert form_of(asked(told), choices=False) == asked({"type": "string", **told})
+    assert form_of(asked({"enum": ["red", 1]})) is None
+
+
 @pytest.mark.parametrize(
     "field",
     [

@@ -16,11 +16,11 @@ from gleitzeit.core.decisions import DECISIONS
 from gleitzeit.core.document import read
 from gleitzeit.core.models import RunState
 from gleitzeit.core.protocol import MethodSpec
+from gleitzeit.mcp_server.dispatch import HANDLERS
 from gleitzeit.mcp_server.instructions import INSTRUCTIONS
-from gleitzeit.mcp_server.tools.dispatch import HANDLERS
-from gleitzeit.mcp_server.tools.manifest import TOOLS
-from gleitzeit.mcp_server.tools.schemas import DECISIONS as DECIDED
-from gleitzeit.mcp_server.tools.schemas import RUN_STATES
+from gleitzeit.mcp_server.manifest.schemas import DECISIONS as DECIDED
+from gleitzeit.mcp_server.manifest.schemas import RUN_STATES
+from gleitzeit.mcp_server.manifest.tools import TOOLS
 from gleitzeit_ollama.methods.chat import chat_spec
 from gleitzeit_python.methods import PROTOCOL as PYTHON
 

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from tests.pipe import ENVELOPE, Pipe, modern, pipe
 
-from gleitzeit.mcp_server.tools.manifest import TOOLS
+from gleitzeit.mcp_server.manifest.tools import TOOLS
 
 pytestmark = pytest.mark.anyio
 

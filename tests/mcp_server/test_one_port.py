@@ -22,7 +22,7 @@ from mcp_types import PROTOCOL_VERSION_META_KEY, JSONRPCNotification, JSONRPCReq
 from gleitzeit.core.errors import ConfigurationError
 from gleitzeit.mcp_server.address import address_of, listen
 from gleitzeit.mcp_server.http import run_http
-from gleitzeit.mcp_server.tools.manifest import TOOLS
+from gleitzeit.mcp_server.manifest.tools import TOOLS
 
 Serving = Callable[[], AbstractAsyncContextManager[str]]
 

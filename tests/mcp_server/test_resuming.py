@@ -149,7 +149,7 @@ async def test_a_saved_workflow_is_run_checked_and_shown_by_its_name(factory: Fa
     }
     async with client_of(factory) as client:
         saved = await asked(client, "save_workflow", workflow=document)
-        assert saved.structured_content == {"name": "tides", "version": 1}
+        assert saved.structured_content == {"name": "tides", "version": 1, "tool": "wf_tides"}
         assert 'submit_workflow with {"name":"tides","inputs":{"word":"..."}}' in text_of(saved)
         (listed,) = (await data_of(client, "list_workflows"))["workflows"]
         assert (listed["name"], listed["inputs"]) == ("tides", {"word": {"type": "string"}})

@@ -11,11 +11,11 @@ from gleitzeit.core.diagnostics import Diagnostic
 from gleitzeit.core.errors import DocumentError, ValidationError
 from gleitzeit.core.models import Event, Failure, Run, TaskResult
 from gleitzeit.core.protocol import MethodSpec
-from gleitzeit.mcp_server.tools.answer import Whole, compact, cut, fitting, plain, size
+from gleitzeit.mcp_server.rendering.answer import Whole, compact, cut, fitting, plain, size
+from gleitzeit.mcp_server.rendering.refusal import refused
 from gleitzeit.mcp_server.tools.next_step import abandoned_next
 from gleitzeit.mcp_server.tools.outcome import method_answer, run_answer
 from gleitzeit.mcp_server.tools.ranking import ranked
-from gleitzeit.mcp_server.tools.refusal import refused
 from gleitzeit.mcp_server.tools.watch import Meter, words
 
 

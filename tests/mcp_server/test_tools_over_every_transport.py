@@ -11,7 +11,7 @@ import mcp_types as types
 import pytest
 from mcp import Client
 
-from gleitzeit.mcp_server.tools.manifest import TOOLS
+from gleitzeit.mcp_server.manifest.tools import TOOLS
 
 Connect = Callable[[], AbstractAsyncContextManager[Client]]
 

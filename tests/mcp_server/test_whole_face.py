@@ -15,7 +15,7 @@ from tests.mcp_server.published.listeners import Heard, told
 from tests.mcp_server.tasks.task_client import Tasks
 from tests.ways import some
 
-from gleitzeit.mcp_server.tools.manifest import TOOLS
+from gleitzeit.mcp_server.manifest.tools import TOOLS
 
 pytestmark = pytest.mark.anyio
 

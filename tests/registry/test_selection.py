@@ -114,6 +114,17 @@ async def test_one_whose_health_check_fails_is_avoided(registry: ProtocolProvide
         assert registry.find("shop/buy").provider_id == "good"
 
 
+async def test_what_a_health_check_says_is_told_in_its_own_words(registry: ProtocolProviderRegistry) -> None:
+    class Ill(Shop):
+        async def health_check(self) -> Any:
+            return {"status": "unhealthy", "error": "nobody is at the till", "hint": "ring the bell"}
+
+    registry.register_provider("shop/v1", Ill("ill"))
+    async with registry.running():
+        await registry.execute("shop/buy", {})
+        assert [one.error for one in await registry.check_health()] == ["nobody is at the till"]
+
+
 async def test_methods_are_listed_although_one_provider_cannot(
     registry: ProtocolProviderRegistry, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -287,6 +287,17 @@ async def test_runs_are_filtered_by_caller_state_and_name(store: Store) -> None:
     assert await listed(store, caller="nobody") == []
 
 
+async def test_a_run_is_listed_as_waiting_while_a_task_of_it_waits(store: Store) -> None:
+    await create(store, run("asks"))
+    await create(store, run("runs"))
+    await commit(store, "asks", tasks=[TaskRow("a", "completed"), TaskRow("b", "waiting")])
+    assert await listed(store, state="waiting") == ["asks"]
+    assert await listed(store, state="running") == ["runs"]
+    assert [head.state for head in (await store.runs()).runs] == ["running", "waiting"]
+    await commit(store, "asks", tasks=[TaskRow("b", "running")])
+    assert await listed(store, state="waiting") == []
+
+
 async def test_a_page_of_filtered_runs_goes_on_where_it_ended(store: Store) -> None:
     for number in range(6):
         await create(store, run(f"r{number}", state="completed" if number % 2 else "failed"))

@@ -10,6 +10,7 @@ import pytest
 from anyio.streams.memory import MemoryObjectReceiveStream
 from mcp import Client
 from mcp.shared.subscriptions import ResourceUpdated
+from tests.mcp_server.subscriptions.bench import subscribe, unsubscribe
 
 from gleitzeit.application import Application
 from gleitzeit.mcp_server.face import open_face
@@ -28,16 +29,6 @@ tasks:
 """
 HANGING = "tasks: [{id: hang, method: probe/hang}]"
 UNCERTAIN = "tasks: [{id: hang, method: probe/hang, timeout: 0.05}]"
-
-
-async def subscribe(client: Client, uri: str) -> None:
-    request = types.SubscribeRequest(params=types.SubscribeRequestParams(uri=uri))
-    await client.session.send_request(request, types.EmptyResult)
-
-
-async def unsubscribe(client: Client, uri: str) -> None:
-    request = types.UnsubscribeRequest(params=types.UnsubscribeRequestParams(uri=uri))
-    await client.session.send_request(request, types.EmptyResult)
 
 
 def data_of(result: types.CallToolResult) -> dict[str, Any]:

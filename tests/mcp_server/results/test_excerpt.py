@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gleitzeit.mcp_server.tools.answer import compact, plain, size
-from gleitzeit.mcp_server.tools.excerpt import Cut, excerpt
-from gleitzeit.mcp_server.tools.places import parse_place, value_at
+from gleitzeit.mcp_server.rendering.answer import compact, plain, size
+from gleitzeit.mcp_server.rendering.excerpt import Cut, excerpt
+from gleitzeit.mcp_server.rendering.places import parse_place, value_at
 
 TEXTS: st.SearchStrategy[str] = st.builds(str.__mul__, st.text(max_size=5), st.integers(1, 100))
 JSON: st.SearchStrategy[Any] = st.recursive(

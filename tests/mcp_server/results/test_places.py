@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gleitzeit.core.errors import NotFoundError, ValidationError
-from gleitzeit.mcp_server.tools.places import parse_place, place_text, value_at
+from gleitzeit.mcp_server.rendering.places import parse_place, place_text, value_at
 
 KEYS = st.lists(st.one_of(st.text(max_size=20), st.integers(0, 10_000)), max_size=6)
 

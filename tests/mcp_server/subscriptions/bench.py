@@ -84,6 +84,16 @@ class Bench:
             self._looking.set()
 
 
+async def subscribe(client: Client, uri: str) -> None:
+    request = types.SubscribeRequest(params=types.SubscribeRequestParams(uri=uri))
+    await client.session.send_request(request, types.EmptyResult)
+
+
+async def unsubscribe(client: Client, uri: str) -> None:
+    request = types.UnsubscribeRequest(params=types.UnsubscribeRequestParams(uri=uri))
+    await client.session.send_request(request, types.EmptyResult)
+
+
 @asynccontextmanager
 async def connected(bench: Bench, factory: Factory, transport: Transport, **options: Any) -> AsyncGenerator[Client]:
     """A client of a fresh server."""

@@ -8,7 +8,6 @@ from typing import Any
 import anyio
 import mcp_types as types
 import pytest
-from mcp import Client
 from mcp.server.subscriptions import (
     PromptsListChanged,
     ResourcesListChanged,
@@ -17,7 +16,7 @@ from mcp.server.subscriptions import (
     ToolsListChanged,
 )
 from mcp.shared.exceptions import MCPError
-from tests.mcp_server.subscriptions.bench import Bench, Factory, Transport, connected
+from tests.mcp_server.subscriptions.bench import Bench, Factory, Transport, connected, subscribe, unsubscribe
 
 pytestmark = pytest.mark.anyio
 
@@ -48,16 +47,6 @@ class Heard:
             self._more = anyio.Event()
             await self._more.wait()
         return self._notifications.pop(0)
-
-
-async def subscribe(client: Client, uri: str) -> None:
-    request = types.SubscribeRequest(params=types.SubscribeRequestParams(uri=uri))
-    await client.session.send_request(request, types.EmptyResult)
-
-
-async def unsubscribe(client: Client, uri: str) -> None:
-    request = types.UnsubscribeRequest(params=types.UnsubscribeRequestParams(uri=uri))
-    await client.session.send_request(request, types.EmptyResult)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
