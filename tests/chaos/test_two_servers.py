@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 from tests.chaos.clients import Clients, Front, all_over, decide, held, submitted
+from tests.chaos.conftest import WHOLE
 from tests.chaos.documents import gated
 from tests.chaos.processes import Fleet, Server
 from tests.chaos.standstill import stop_between_transactions, stop_inside_transaction
@@ -73,6 +74,7 @@ async def test_a_server_that_was_stopped_past_its_lease_writes_nothing_of_the_ru
     assert len([line for line in witness.starts(task="held") if line.run in never]) == len(never)
 
 
+@pytest.mark.skipif(not WHOLE, reason="make chaos does it")
 async def test_a_server_that_is_stopped_under_load_and_goes_on_does_no_harm(
     fleet: Fleet, witness: Witness, chance: random.Random, seed: int, whole: bool
 ) -> None:
@@ -143,6 +145,7 @@ async def test_either_server_sees_the_runs_of_the_other_and_can_cancel_them(flee
     assert (await all_over(other, [after]))[after]["status"] == "completed"
 
 
+@pytest.mark.skipif(not WHOLE, reason="make chaos does it")
 async def test_a_tail_at_the_other_server_has_no_gap_and_no_duplicate(fleet: Fleet, chance: random.Random) -> None:
     owner, other = await fleet.start_several(2)
     names = [f"task{number}" for number in range(40)]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ways import FULL
 
 Command = Callable[..., Any]
 
@@ -263,6 +264,7 @@ def test_what_nobody_carries_out_is_answered_field_by_field_and_goes_on_later(
     assert (resumed.code, resumed.json["outputs"]) == (0, {"a": {"age": 5, "sure": True}})
 
 
+@pytest.mark.skipif(not FULL, reason="takes several processes one after the other: make ways does it")
 def test_fields_are_given_as_texts_of_the_types_that_they_have(
     screen: Callable[..., Screen], gleitzeit: Command, waiting: Callable[[str], str]
 ) -> None:
@@ -300,6 +302,7 @@ def test_a_script_does_not_answer_for_a_person_and_a_person_at_a_terminal_does(
     assert gleitzeit("runs", "resume", run_id, "--json").json["outputs"] == {"a": {}}
 
 
+@pytest.mark.skipif(not FULL, reason="takes several processes one after the other: make ways does it")
 def test_a_run_of_a_script_waits_for_a_person_elsewhere(
     screen: Callable[..., Screen], gleitzeit: Command, waiting: Callable[[str], str], environment: dict[str, str]
 ) -> None:
