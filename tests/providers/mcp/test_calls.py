@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
+import gleitzeit_mcp.forwarding.desk  # it takes over a limit of the hub, which a test here changes
 import gleitzeit_mcp.hub
 from gleitzeit.core.errors import MethodNotFoundError, ToolFailedError, ValidationError
 from gleitzeit.core.models import Run, Workflow
