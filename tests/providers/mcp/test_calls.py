@@ -10,12 +10,12 @@ from typing import Any
 import anyio
 import pytest
 
-import gleitzeit_mcp.forwarding.desk  # it takes over a limit of the hub, which a test here changes
 import gleitzeit_mcp.hub
 from gleitzeit.core.errors import MethodNotFoundError, ToolFailedError, ValidationError
 from gleitzeit.core.models import Run, Workflow
 from gleitzeit.providers.base import TaskContext, enter_task
 from gleitzeit_mcp import MCPHubProvider
+from gleitzeit_mcp.forwarding import desk
 
 pytestmark = pytest.mark.anyio
 
@@ -119,6 +119,7 @@ async def test_wrong_arguments_are_refused_by_the_field_before_the_call(
 async def test_the_check_waits_for_a_server_as_long_as_the_call_may(
     open_hub: OpenHub, own_server: OwnServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert desk.SETTLE_LIMIT  # it has taken over the limit before that changes here, and keeps it for other tests
     monkeypatch.setattr(gleitzeit_mcp.hub, "SETTLE_LIMIT", 0.0)
     with anyio.fail_after(20):
         async with open_hub(own_server("toolbox")) as hub:
