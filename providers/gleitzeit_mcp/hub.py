@@ -63,10 +63,12 @@ class Hub:
             for connection in connections:
                 await connection.settled()
 
-    async def tools(self, limit: float = SETTLE_LIMIT, server: str | None = None) -> Sequence[Tool]:
+    async def tools(self, limit: float | None = None, server: str | None = None) -> Sequence[Tool]:
         """The tools of all servers; of one that is not up, those that it had another time."""
         chosen = self.connections.values() if server is None else [self.connection(server)]
-        await self.settle((connection for connection in chosen if not connection.tools), limit)
+        await self.settle(
+            (connection for connection in chosen if not connection.tools), SETTLE_LIMIT if limit is None else limit
+        )
         return [tool for connection in chosen for tool in connection.tools.values()]
 
     async def reach(self, method: str, limit: float) -> tuple[Connection, Tool]:

@@ -12,7 +12,7 @@ from gleitzeit_mcp.catalog.tools import Tool, arguments_of
 from gleitzeit_mcp.forwarding.calls import Caller, remaining
 from gleitzeit_mcp.forwarding.content import Content
 from gleitzeit_mcp.forwarding.results import meta_of, result_of, warnings_of
-from gleitzeit_mcp.hub import SETTLE_LIMIT, Hub
+from gleitzeit_mcp.hub import Hub
 from gleitzeit_mcp.methods import TOOL_METHOD, unknown_method
 from gleitzeit_mcp.servers.connection import Connection
 from gleitzeit_mcp.servers.liveness import PING_LIMIT
@@ -34,7 +34,7 @@ class Desk:
         server = parameters.get("server")
         match method:
             case "mcp/tools/list":
-                return await self._list_tools(server, parameters.get("wait", SETTLE_LIMIT))
+                return await self._list_tools(server, parameters.get("wait"))
             case "mcp/servers":
                 return await self._list_servers(parameters.get("wait", 0))
             case "mcp/resources/list":
@@ -68,7 +68,7 @@ class Desk:
             task.record(meta=meta)
         return result_of(tool.server, tool.name, answer, connection.redacted)
 
-    async def _list_tools(self, server: str | None, wait: float) -> dict[str, Any]:
+    async def _list_tools(self, server: str | None, wait: float | None) -> dict[str, Any]:
         tools = [tool.to_dict() for tool in await self.hub.tools(wait, server)]
         return {"tools": tools, "count": len(tools)}
 
