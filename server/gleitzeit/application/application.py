@@ -96,9 +96,11 @@ class Application:
         roots: Sequence[Path] | None = None,
         idempotency_key: str | None = None,
         meta: Mapping[str, str] | None = None,
+        patient: bool = False,
     ) -> Run:
         """Check a document and start it; returns as soon as the run is accepted. One that is checked starts as it is.
 
+        Whoever is `patient`, for they wait for the run anyway, gets it when there is something to see of it.
         The same `idempotency_key` with the same document and inputs gives the run that it gave before. Raises
         `DocumentError` with all that is wrong with the document, `ValidationError` for inputs that do not fit, and
         `ConflictError` where the key was used for something else.
@@ -106,7 +108,7 @@ class Application:
         checked = source if isinstance(source, Checked) else await self.check(source, name=name, caller=caller)
         submission = await self._submission(checked, inputs, caller, roots, idempotency_key)
         try:
-            return await self.engine.submit(replace(submission, meta=in_current_trace(meta or {})))
+            return await self.engine.submit(replace(submission, meta=in_current_trace(meta or {}), patient=patient))
         except ConflictError as error:
             raise _with_way_out(error, submission) from error
 
@@ -191,10 +193,11 @@ class Application:
         timeout: float | None = None,
         roots: Sequence[Path] | None = None,
         meta: Mapping[str, str] | None = None,
+        patient: bool = False,
     ) -> Run:
         """Start one method as a run of one task, `call`; parameters are data, in which `${...}` means nothing.
 
-        Raises `MethodNotFoundError` and, where the method's schema is known, `ValidationError`.
+        `patient` as for `submit`. Raises `MethodNotFoundError` and, where the method's schema is known, `ValidationError`.
         """
         given = dict(parameters or {})
         self._permission.require(method)
@@ -205,7 +208,13 @@ class Application:
         check_parameters(method, spec.parameters, given)
         document = call_document(method, given, spec.code, timeout=timeout)
         return await self.engine.submit(
-            Submission(document, {}, caller=caller, roots=self._with_roots(roots), meta=in_current_trace(meta or {}))
+            Submission(
+                document,
+                caller=caller,
+                roots=self._with_roots(roots),
+                meta=in_current_trace(meta or {}),
+                patient=patient,
+            )
         )
 
     async def methods(self) -> list[MethodSpec]:

@@ -20,6 +20,9 @@ class Submission:
     The same `idempotency_key` of the same caller, document and inputs gives the same run. `attempt` tells the child
     runs of one attempt of a task from those of the next. `meta` is what came with the request, such as its trace: it
     reaches the tasks of the run and of its children while this process carries them out, and is not kept.
+
+    Who is `patient` waits for the run anyway, and hears that it is accepted when its first results are written: what
+    may be repeated begins before anything is.
     """
 
     workflow: Workflow
@@ -32,6 +35,7 @@ class Submission:
     idempotency_key: str | None = None
     attempt: int = 1
     meta: Mapping[str, str] = field(default_factory=dict[str, str])
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ from gleitzeit.registry.roster import ProviderOverview, Roster
 EXAMINATION_SECONDS = 180.0
 """How long a provider may examine itself; servers of its own may have to be downloaded first."""
 
+_MOST_DESCRIBED = 10_000
+
 _logger = logging.getLogger(__name__)
 
 
@@ -54,6 +56,7 @@ class ProtocolProviderRegistry:
         self._lives: list[_Life] = []
         self._retired: list[Member] = []
         self._listeners: list[Callable[[], None]] = []
+        self._described: dict[str, MethodSpec | None] = {}
 
     @classmethod
     def get_instance(cls) -> ProtocolProviderRegistry:
@@ -67,6 +70,7 @@ class ProtocolProviderRegistry:
     def register_protocol(self, protocol: Protocol) -> None:
         """Add a protocol, in place of any earlier one with its id."""
         self._roster.add_protocol(protocol)
+        self._described = {}
 
     def register_provider(self, protocol_id: str, provider: ProtocolProvider) -> None:
         """Add a provider of a protocol, in place of any earlier one with its id, which is then shut down."""
@@ -101,6 +105,7 @@ class ProtocolProviderRegistry:
             self._listeners.remove(changed)
 
     def _tell(self) -> None:
+        self._described = {}  # a description that is under way must not come into the new one
         for changed in self._listeners:
             changed()
 
@@ -219,8 +224,9 @@ class ProtocolProviderRegistry:
         member = self._roster.member(method)
         if member.serves:
             await member.start(self._group)
+        known = self._described
         try:
-            return await member.provider.describe(method)
+            spec = await member.provider.describe(method)
         except GleitzeitError:
             raise
         except Exception as error:
@@ -229,6 +235,14 @@ class ProtocolProviderRegistry:
                 f"{method} can't be described by its provider: {described(error)}",
                 hint="this is a defect in the provider; the log has its traceback",
             ) from error
+        if len(known) >= _MOST_DESCRIBED:  # names that end in `*` stand for any number of methods
+            known.clear()
+        known[method] = spec
+        return spec
+
+    def described(self, method: str) -> MethodSpec | None:
+        """What `describe` said last; nothing where it may have changed since, or nobody has asked."""
+        return self._described.get(method)
 
     async def cache_key(self, method: str, parameters: Mapping[str, Any]) -> CacheKey | None:
         """What decides a result beside method and parameters; nothing where its provider never has it kept.

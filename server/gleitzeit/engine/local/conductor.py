@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio  # for its timers: a task that waits and is woken costs more than most commits
 import logging
 
 import anyio
@@ -15,6 +16,9 @@ logger = logging.getLogger("gleitzeit.engine")
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
 
+AHEAD = 0.005
+"""Seconds that what can wait does wait for more to be written with it."""
+
 
 class Conductor:
     """Gathers what is due while the transaction before is under way, so that many runs share one.
@@ -22,6 +26,10 @@ class Conductor:
     It writes in a task of its own, which no provider ever sees: one that cancels the task it runs in must not cut a
     commit off. While the store can't write, what has happened is kept and written as soon as it can again; runs that
     are only about to begin are refused meanwhile.
+
+    What would only be done again if it were lost does not have to be written before the next step, nor by itself: it
+    waits a little for more. Nobody hears of it until it is durable, and what must not be done twice is begun only
+    then (the rule of output commit: Strom and Yemini, Optimistic Recovery in Distributed Systems, 1985).
     """
 
     def __init__(self, store: Store) -> None:
@@ -30,6 +38,9 @@ class Conductor:
         self._called = anyio.Event()
         self._writing = anyio.Lock(fast_acquire=True)
         self._trouble: StoreError | None = None
+        self._ahead: dict[Author, None] = {}
+        self._overdue: set[Author] = set()
+        self._timer: asyncio.TimerHandle | None = None
 
     def due(self, author: Author) -> None:
         """Ask `author` for its draft at the next occasion."""
@@ -50,20 +61,42 @@ class Conductor:
                 await self._write()
 
     async def finish(self) -> None:
-        """Write until nothing is due any more."""
+        """Write until nothing is due any more, and nothing waits."""
         async with self._writing:
-            while self._due:
+            while self._due or self._ahead:
+                self._wait_no_more()
                 await self._write()
+        if self._timer is not None:
+            self._timer.cancel()
 
     async def _write(self) -> None:
         authors, self._due = self._due, {}
         drafts: list[tuple[Author, Draft, Change]] = []
         for author in authors:
+            if self._goes_ahead(author):
+                continue
             drafted = author.draft()
             if drafted is not None:
                 drafts.append((author, *drafted))
         if drafts:
             await self._commit(drafts)
+
+    def _goes_ahead(self, author: Author) -> bool:
+        """Whether what an author has to write can wait, and what follows from it has begun."""
+        if author in self._overdue or self._trouble is not None or not author.go_ahead():
+            self._ahead.pop(author, None)
+            self._overdue.discard(author)
+            return False
+        self._ahead[author] = None
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(AHEAD, self._wait_no_more)
+        return True
+
+    def _wait_no_more(self) -> None:
+        self._timer = None
+        self._overdue.update(self._ahead)
+        for author in self._ahead:
+            self.due(author)
 
     async def _commit(self, drafts: Drafts) -> None:
         pause = _FIRST_PAUSE

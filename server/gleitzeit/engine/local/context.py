@@ -40,6 +40,10 @@ class Methods(Protocol):
         """
         ...
 
+    def described(self, method: str) -> MethodSpec | None:
+        """What `describe` said last; nothing where it may have changed since, or nobody has asked."""
+        ...
+
     async def cache_key(self, method: str, parameters: Mapping[str, Any]) -> CacheKey | None:
         """What decides a result beside method and parameters; nothing where it is never kept.
 

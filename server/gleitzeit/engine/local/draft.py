@@ -40,9 +40,12 @@ class Receipt:
 
 
 class Draft:
-    """Grows until it is written; then its works start and its receipts are given."""
+    """Grows until it is written; then its works start and its receipts are given.
 
-    __slots__ = ("cache", "events", "new", "receipts", "release", "run", "starts", "tasks")
+    It is `urgent` once something in it must be written before anything follows from it.
+    """
+
+    __slots__ = ("cache", "events", "new", "receipts", "release", "run", "starts", "tasks", "urgent")
 
     def __init__(self) -> None:
         self.tasks: list[TaskRow] = []
@@ -53,11 +56,18 @@ class Draft:
         self.run: RunRow | None = None
         self.new = False
         self.release = False
+        self.urgent = False
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing in it and nobody waits for it."""
         return not (self.tasks or self.events or self.starts or self.receipts or self.run or self.release)
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether nobody would miss it yet, if this process ended now and everything in it were done again."""
+        going_on = self.run is None or self.run.state == "running"
+        return not (self.urgent or self.release or self.empty) and going_on
 
     def row(self, key: str) -> TaskRow | None:
         """The row of `key` in it, if there is one."""
@@ -72,6 +82,7 @@ class Draft:
                 self.events.append(EventDraft("task.started", attempt.started_at, work.key))
             self.tasks.append(attempt.begun())
         self.starts.append(work)
+        self.urgent = self.urgent or not work.harmless
 
     def refuse(self, error: GleitzeitError) -> None:
         """Tell whoever waits for it why it will not be written."""
@@ -80,7 +91,11 @@ class Draft:
 
     def change(self, run_id: str, epoch: int) -> Change:
         """The draft as it is written."""
-        return Change(run_id, epoch, self.tasks, self.events, self.run, self.new, self.release, self.cache)
+        return Change(run_id, epoch, self._last_rows(), self.events, self.run, self.new, self.release, self.cache)
+
+    def _last_rows(self) -> Sequence[TaskRow]:
+        """Of each key its last row: what has waited may have several."""
+        return self.tasks if len(self.tasks) < 2 else list({row.key: row for row in self.tasks}.values())
 
 
 class Author(Protocol):
@@ -89,6 +104,10 @@ class Author(Protocol):
     @property
     def refusable(self) -> bool:
         """Whether nothing of it has been written, and whoever wants it can ask again."""
+        ...
+
+    def go_ahead(self) -> bool:
+        """Begin what need not be written first; whether all that is to be written can wait a little."""
         ...
 
     def draft(self) -> tuple[Draft, Change] | None:

@@ -74,7 +74,10 @@ class OpenRuns:
         """Begin a new run. Raises `LimitError` where there are too many, and `ConflictError` without its parent."""
         parent = self._parent(submission)
         row = row_of(submission, None if parent is None else parent.row, self._parts.clock, self._boot)
-        return self._begin(self._runner(RunRows(row), parent, submission.meta), (), [submitted(row)], {})
+        runner = self._runner(RunRows(row), parent, submission.meta)
+        # A key may be another run's already, and a parent's child is looked for after a crash.
+        patient = submission.patient and submission.idempotency_key is None and parent is None
+        return self._begin(runner, (), [submitted(row)], {}, patient=patient)
 
     async def resume(
         self, row: RunRow, rows: Sequence[TaskRow], events: Sequence[EventDraft], parent: Runner | None = None
@@ -120,11 +123,13 @@ class OpenRuns:
         rows: Sequence[TaskRow],
         events: Sequence[EventDraft],
         items: Mapping[str, ItemResults],
+        *,
+        patient: bool = False,
     ) -> Runner:
         if runner.row.id in self._runners:
             raise ConflictError(f"the run {runner.row.id} exists already")
         self._enter(runner)
-        runner.begin(rows, events, items)
+        runner.begin(rows, events, items, patient=patient)
         self._limit(runner)
         return runner
 

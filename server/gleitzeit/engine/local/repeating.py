@@ -8,11 +8,18 @@ import anyio
 
 from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.core.models import Task
+from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.engine.local.context import Methods
 from gleitzeit.engine.local.journal import in_doubt
 from gleitzeit.store.base import TaskRow
 
 _SECONDS = 5.0
+
+
+def declared_repeatable(methods: Methods, task: Task) -> bool:
+    """Whether its method is known to be declared so, without asking anybody."""
+    spec = methods.described(task.method)
+    return spec is not None and _covers(spec, by_itself=not task.calls)
 
 
 async def repeatable(methods: Methods, task: Task, calls: Sequence[TaskRow] = ()) -> bool:
@@ -37,4 +44,8 @@ async def _declared(methods: Methods, method: str, *, by_itself: bool = True) ->
             spec = await methods.describe(method)
         except GleitzeitError:  # the method went away: nothing is declared of it any more
             spec = None
-    return spec is not None and (spec.read_only or (spec.idempotent and by_itself))
+    return spec is not None and _covers(spec, by_itself=by_itself)
+
+
+def _covers(spec: MethodSpec, *, by_itself: bool) -> bool:
+    return spec.read_only or (spec.idempotent and by_itself)

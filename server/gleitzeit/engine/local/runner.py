@@ -103,13 +103,24 @@ class Runner(Author, Stage):
 
     # What it is told
 
-    def begin(self, rows: Sequence[TaskRow], events: Sequence[EventDraft], items: Mapping[str, ItemResults]) -> None:
-        """Begin a new run, with the rows of tasks that are over already; `receipt` says whether it is accepted."""
+    def begin(
+        self,
+        rows: Sequence[TaskRow],
+        events: Sequence[EventDraft],
+        items: Mapping[str, ItemResults],
+        *,
+        patient: bool = False,
+    ) -> None:
+        """Begin a new run, with the rows of tasks that are over already; `receipt` says whether it is accepted.
+
+        Who is `patient` need not hear that before its first tasks are over.
+        """
         draft = self._draft
         draft.new, draft.run = True, self.row
         draft.tasks += rows
         draft.events += events
         draft.receipts.append(self.receipt)
+        draft.urgent = not patient
         self._open({row.key: row for row in rows}, items)
 
     def restore(self, begun: Settled, items: Mapping[str, ItemResults]) -> None:
@@ -147,6 +158,7 @@ class Runner(Author, Stage):
                 self._draft.events += self._live.progress.of(row.key)
         self._draft.events += events
         self._draft.receipts.append(receipt)
+        self._draft.urgent = True
         self._due()
         await receipt.wait()
 
@@ -159,6 +171,7 @@ class Runner(Author, Stage):
         self._draft.tasks.append(work.attempt.asking(self.questions.of(task_id)))
         self._draft.events += events
         self._draft.receipts.append(receipt)
+        self._draft.urgent = True
         self._due()
         return receipt
 
@@ -206,16 +219,28 @@ class Runner(Author, Stage):
 
     # What it writes
 
+    def go_ahead(self) -> bool:
+        """Begin what need not be written first; whether all that is to be written can wait a little.
+
+        A run that was found again never does: its tasks may be what has ended the process before.
+        """
+        if self.restored or self._live is None:
+            return False
+        self._enter_all(self._live)
+        draft = self._draft
+        if self.ending or not draft.can_wait:
+            return False
+        starts, draft.starts = draft.starts, []
+        for work in starts:
+            self._give(work)
+        return True
+
     def draft(self) -> tuple[Draft, Change] | None:
         """What is to be written now, if anything."""
         here = self._live
         if here is None:
             return None
-        try:
-            self._complete(here)
-        except Exception as error:  # noqa: BLE001 - a defect of ours: this run fails, the others go on
-            self._fail(error)
-            self._complete(here)
+        self._enter_all(here)
         draft, self._draft = self._draft, Draft()
         if draft.empty:
             return None
@@ -250,6 +275,13 @@ class Runner(Author, Stage):
         else:
             self.close("failed", Failure.of(error))
 
+    def _enter_all(self, live: Live) -> None:
+        try:
+            self._complete(live)
+        except Exception as error:  # noqa: BLE001 - a defect of ours: this run fails, the others go on
+            self._fail(error)
+            self._complete(live)
+
     def _complete(self, live: Live) -> None:
         """Enter all that has happened into the draft."""
         while self._inbox:
@@ -280,6 +312,7 @@ class Runner(Author, Stage):
         draft.events += live.progress.of(work.key)
         draft.events += ending.events
         draft.tasks.append(ending.row)
+        draft.urgent = draft.urgent or not work.harmless
         if not self.ending:
             live.course.after(work, ending, draft)
 

@@ -26,6 +26,7 @@ from gleitzeit.engine.local.deed import Deed
 from gleitzeit.engine.local.dispatch import Dispatch
 from gleitzeit.engine.local.failures import translate
 from gleitzeit.engine.local.keeping import keeping
+from gleitzeit.engine.local.repeating import declared_repeatable
 from gleitzeit.engine.local.results import copied, measured, taken
 from gleitzeit.engine.local.time_limit import time_limit
 from gleitzeit.engine.local.tracing import Span, begin_span, beneath, end_span, traced
@@ -122,6 +123,11 @@ class Work:
     def certain(self) -> bool:
         """Whether it begins without a look at any data first, or has begun before."""
         return self.index is not None or self._dispatch.certain or self.attempt.started_at is not None
+
+    @property
+    def harmless(self) -> bool:
+        """Whether it may begin before that is written: it is declared that it may be carried out again."""
+        return declared_repeatable(self._context.parts.methods, self.attempt.task)
 
     @property
     def slotless(self) -> bool:

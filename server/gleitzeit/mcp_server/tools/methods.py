@@ -36,12 +36,16 @@ async def call_server_tool(call: Call) -> Answer:
 
 async def _carried_out(call: Call) -> Run:
     """The run of one method; nobody waits for it any more once the request is cancelled, so it stops then."""
-    application = call.application
+    application, seconds = call.application, call.arguments["timeout_seconds"]
     run = call.begun or await application.call(
-        call.arguments["method"], call.arguments["parameters"], caller=call.caller.name, meta=call.meta
+        call.arguments["method"],
+        call.arguments["parameters"],
+        caller=call.caller.name,
+        meta=call.meta,
+        patient=seconds > 0,
     )
     try:
-        return await watch(call, run, call.arguments["timeout_seconds"])
+        return await watch(call, run, seconds)
     except anyio.get_cancelled_exc_class():
         with anyio.move_on_after(_STOPPING, shield=True):
             await application.engine.cancel(run.id, "the request was cancelled", caller=call.caller.sees)
