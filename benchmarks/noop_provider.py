@@ -9,7 +9,7 @@ from gleitzeit.providers.base import ProtocolProvider
 from gleitzeit.registry import ProtocolProviderRegistry
 
 NOOP = "noop/do"
-PROTOCOL = Protocol("noop/v1", methods=[MethodSpec(name=NOOP, description="Do nothing.")])
+PROTOCOL = Protocol("noop/v1", methods=[MethodSpec(name=NOOP, description="Do nothing.", read_only=True)])
 
 
 class NoopProvider(ProtocolProvider):

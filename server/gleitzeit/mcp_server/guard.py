@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gleitzeit.mcp_server.address import Address
 
 _LAST_STREAMS = 0.5
+_LEFT: Message = {"type": "http.disconnect"}
 
 
 class Guard:
@@ -19,6 +20,7 @@ class Guard:
         self._app = app
         self._address = address
         self._open: set[anyio.CancelScope] = set()
+        self._hearing: set[anyio.CancelScope] = set()
         self._ending = anyio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,21 +46,20 @@ class Guard:
         self._ending.set()
         for request in self._open:
             request.deadline = anyio.current_time() + _LAST_STREAMS
+        for hearing in self._hearing:
+            hearing.cancel()
 
     def _until_ending(self, receive: Receive) -> Receive:
         async def receive_or_leave() -> Message:
-            message: Message = {"type": "http.disconnect"}
-
-            async def take() -> None:
-                nonlocal message
-                message = await receive()
-                race.cancel_scope.cancel()
-
-            async with anyio.create_task_group() as race:
-                race.start_soon(take)
-                await self._ending.wait()
-                race.cancel_scope.cancel()
-            return message
+            if self._ending.is_set():
+                return dict(_LEFT)
+            with anyio.CancelScope() as hearing:
+                self._hearing.add(hearing)
+                try:
+                    return await receive()
+                finally:
+                    self._hearing.discard(hearing)
+            return dict(_LEFT)
 
         return receive_or_leave
 

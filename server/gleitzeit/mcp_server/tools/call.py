@@ -37,3 +37,7 @@ class Call:
     def budget(self) -> int:
         """How many bytes the answer may take in a model's context."""
         return self.application.config.limits.result_tokens * BYTES_A_TOKEN
+
+    def waits_quietly(self, seconds: float) -> bool:
+        """Whether the client waits for a run so long, and is told nothing before it has an end."""
+        return seconds > 0 and self.report is None

@@ -42,7 +42,7 @@ async def _carried_out(call: Call) -> Run:
         call.arguments["parameters"],
         caller=call.caller.name,
         meta=call.meta,
-        patient=seconds > 0,
+        patient=call.waits_quietly(seconds),
     )
     try:
         return await watch(call, run, seconds)

@@ -39,7 +39,7 @@ async def _submitted(call: Call) -> Run:
         caller=call.caller.name,
         idempotency_key=call.arguments.get("idempotency_key"),
         meta=call.meta,
-        patient=call.arguments["wait_seconds"] > 0,
+        patient=call.waits_quietly(call.arguments["wait_seconds"]),
     )
 
 
