@@ -1,61 +1,29 @@
-"""Both protocol eras on one connection, in any order: the frames of each go to a loop of its own."""
+"""Both protocol eras on one connection, in any order: each request is served in the one that it speaks."""
 
 from __future__ import annotations
 
-import contextvars
-import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing
-from typing import Any, Literal, Protocol
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import anyio
-from anyio.abc import ObjectReceiveStream, ObjectSendStream
 from mcp.server import Server
-from mcp.server.runner import serve_dual_era_loop
-from mcp.shared.dispatcher import coerce_request_id
-from mcp.shared.jsonrpc_dispatcher import cancelled_request_id_from_params
-from mcp.shared.message import SessionMessage
-from mcp_types import (
-    PROTOCOL_VERSION_META_KEY,
-    JSONRPCError,
-    JSONRPCMessage,
-    JSONRPCNotification,
-    JSONRPCRequest,
-    JSONRPCResponse,
-    RequestId,
-)
+from mcp.server.connection import Connection, NotifyOnlyOutbound
+from mcp.server.runner import ServerRunner, aclose_shielded, modern_error_data, serve_one
+from mcp.shared.dispatcher import CallOptions, DispatchContext
+from mcp.shared.exceptions import MCPError, NoBackChannelError
+from mcp.shared.inbound import InboundLadderRejection, classify_inbound_request
+from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
+from mcp.shared.message import MessageMetadata
+from mcp.shared.transport_context import TransportContext
+from mcp_types import PROTOCOL_VERSION_META_KEY, RequestId
+from mcp_types.version import LATEST_MODERN_VERSION
+from pydantic import ValidationError
 
-from gleitzeit.mcp_server.frames import MalformedFrameError
+from gleitzeit.mcp_server.open_requests import Answered, Asked, Incoming, OpenRequests, Outgoing
 
-logger = logging.getLogger(__name__)
-
-Era = Literal["handshake", "modern"]
-Frame = SessionMessage | Exception
-
-_LAST_ANSWERS = 0.5
-_ENDLESS = "subscriptions/listen"
-
-
-class Incoming(Protocol):
-    """The frames of one connection; `last_context`, where there is one, is that of the last frame's sender."""
-
-    def __aiter__(self) -> AsyncIterator[Frame]: ...
-
-    async def aclose(self) -> None:
-        """Take no more."""
-        ...
-
-
-class Outgoing(Protocol):
-    """The way back to the other side of one connection."""
-
-    async def send(self, item: SessionMessage, /) -> None:
-        """Hand over one message."""
-        ...
-
-    async def aclose(self) -> None:
-        """Send no more."""
-        ...
+Context = DispatchContext[TransportContext]
+Params = Mapping[str, Any] | None
 
 
 async def serve_both_eras(
@@ -67,136 +35,110 @@ async def serve_both_eras(
     `initialize` on the same pipe. `requests` tells whoever gives it which are open.
     """
     requests = requests or OpenRequests()
-    lanes: dict[Era, Lane] = {"handshake": Lane(), "modern": Lane()}
-    async with aclosing(write), aclosing(read), anyio.create_task_group() as loops:
-        for lane in lanes.values():
-            loops.start_soon(_serve_lane, server, lane, _Answers(write, requests), lifespan_state)
-        try:
-            await _sort(read, write, lanes, requests)
-            with anyio.move_on_after(_LAST_ANSWERS):  # who writes requests and closes still wants the answers
-                await requests.settled()
-        finally:
-            for lane in lanes.values():
-                lane.end()
-
-
-def era_of(message: JSONRPCMessage) -> Era:
-    """The era a message speaks: a request says so in its envelope, and the handshake exists in one era only."""
-    if isinstance(message, JSONRPCRequest | JSONRPCNotification) and message.method != "initialize":
-        return "modern" if _enveloped(message.params) else "handshake"
-    return "handshake"
-
-
-class OpenRequests:
-    """Which era answers each request that has no answer yet."""
-
-    def __init__(self) -> None:
-        self._eras: dict[RequestId, Era] = {}
-        self._endless: set[RequestId] = set()
-        self._changed = anyio.Event()
-
-    def era_for(self, message: JSONRPCMessage) -> Era:
-        """The era that `message` goes to; remembers a request, and forgets one that is cancelled."""
-        if isinstance(message, JSONRPCRequest):
-            request_id = coerce_request_id(message.id)
-            era = self._eras[request_id] = era_of(message)
-            if message.method == _ENDLESS:
-                self._endless.add(request_id)
-            return era
-        if isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
-            cancelled = cancelled_request_id_from_params(message.params)
-            if cancelled is not None:
-                return self.settle(cancelled) or era_of(message)
-        return era_of(message)
-
-    def settle(self, request_id: RequestId) -> Era | None:
-        """Forget a request, which has its answer or needs none; returns the era it was in."""
-        era = self._eras.pop(coerce_request_id(request_id), None)
-        self._endless.discard(coerce_request_id(request_id))
-        self._changed.set()
-        self._changed = anyio.Event()
-        return era
-
-    def __contains__(self, request_id: RequestId) -> bool:
-        return coerce_request_id(request_id) in self._eras
-
-    async def settled(self) -> None:
-        """Return once no request is open but those that are answered when their client leaves."""
-        while not self._eras.keys() <= self._endless:
-            await self._changed.wait()
-
-    async def unheard(self) -> None:
-        """Return once no request is open that goes on until something ends it."""
-        while self._endless:
-            await self._changed.wait()
-
-
-class Lane(ObjectReceiveStream[Frame]):
-    """What one era's loop reads: its frames in order, each with the context of its sender."""
-
-    def __init__(self) -> None:
-        self._send, self._receive = anyio.create_memory_object_stream[tuple[contextvars.Context, Frame]](0)
-        self.last_context: contextvars.Context | None = None
-
-    async def put(self, context: contextvars.Context, frame: Frame) -> None:
-        """Hand a frame to the loop."""
-        await self._send.send((context, frame))
-
-    def end(self) -> None:
-        """Tell the loop that no frame follows."""
-        self._send.close()
-
-    async def receive(self) -> Frame:
-        """The next frame; raises `EndOfStream` after the last."""
-        self.last_context, frame = await self._receive.receive()
-        return frame
-
-    async def aclose(self) -> None:
-        """Take no more frames."""
-        self._receive.close()
-
-
-class _Answers(ObjectSendStream[SessionMessage]):
-    """The write stream that both loops share; the first to end must not close it for the other."""
-
-    def __init__(self, write: Outgoing, requests: OpenRequests) -> None:
-        self._write = write
-        self._requests = requests
-
-    async def send(self, item: SessionMessage) -> None:
-        try:
-            await self._write.send(item)
-        finally:
-            if isinstance(item.message, JSONRPCResponse | JSONRPCError) and item.message.id is not None:
-                self._requests.settle(item.message.id)
-
-    async def aclose(self) -> None:
-        """Leave the stream open."""
-
-
-async def _serve_lane(server: Server[Any], lane: Lane, answers: _Answers, lifespan_state: Any) -> None:
-    await serve_dual_era_loop(server, lane, answers, lifespan_state=lifespan_state)
-
-
-async def _sort(read: Incoming, write: Outgoing, lanes: Mapping[Era, Lane], requests: OpenRequests) -> None:
+    dispatcher: JSONRPCDispatcher[TransportContext] = JSONRPCDispatcher(
+        Asked(read, write, requests),
+        Answered(write, requests),
+        inline_methods=frozenset({"initialize"}),  # what a client sends after it without waiting finds it done
+    )
+    eras = _Eras(server, dispatcher, lifespan_state)
     try:
-        async for frame in read:
-            if isinstance(frame, Exception):
-                await _complain(frame, write)
-                continue
-            context: contextvars.Context | None = getattr(read, "last_context", None)
-            era = requests.era_for(frame.message)
-            await lanes[era].put(context or contextvars.copy_context(), frame)
-    except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-        logger.debug("the connection was closed from the other side")
+        await dispatcher.run(eras.on_request, eras.on_notify)
+    finally:
+        await eras.aclose()
 
 
-async def _complain(frame: Exception, write: Outgoing) -> None:
-    logger.warning("dropped a frame that is no message: %s", frame)
-    if isinstance(frame, MalformedFrameError) and frame.answer is not None:
-        await write.send(SessionMessage(frame.answer))
-
-
-def _enveloped(params: Mapping[str, Any] | None) -> bool:
+def is_modern(method: str, params: Params) -> bool:
+    """Whether a message is of the era in which each says so in its envelope; the handshake exists in the other only."""
     meta = (params or {}).get("_meta")
-    return isinstance(meta, Mapping) and PROTOCOL_VERSION_META_KEY in meta
+    return method != "initialize" and isinstance(meta, Mapping) and PROTOCOL_VERSION_META_KEY in meta
+
+
+class _Eras:
+    """The handlers of one connection: one client that shook hands, and as many as there are modern requests."""
+
+    def __init__(self, server: Server[Any], dispatcher: JSONRPCDispatcher[TransportContext], state: Any) -> None:
+        self._server = server
+        self._state = state
+        self._outbound = NotifyOnlyOutbound(dispatcher)
+        self._handshake = Connection.for_loop(dispatcher)
+        self._runner = ServerRunner(server, self._handshake, state)
+
+    async def on_request(self, context: Context, method: str, params: Params) -> dict[str, Any]:
+        """What a request is answered with. Raises `MCPError` and `ValidationError`."""
+        if not is_modern(method, params):
+            return await self._runner.on_request(context, method, params)
+        route = classify_inbound_request({"method": method, "params": params})
+        if isinstance(route, InboundLadderRejection):
+            raise MCPError(code=route.code, message=route.message, data=route.data)
+        connection = Connection.from_envelope(
+            route.protocol_version, route.client_info, route.client_capabilities, outbound=self._outbound
+        )
+        unasked = _NoRequests(context)
+        try:
+            return await serve_one(
+                self._server, unasked, method, params, connection=connection, lifespan_state=self._state
+            )
+        except (MCPError, ValidationError):
+            raise
+        except Exception as error:
+            told = modern_error_data(error)
+            raise MCPError(code=told.code, message=told.message, data=told.data) from error
+
+    async def on_notify(self, context: Context, method: str, params: Params) -> None:
+        """Take a notification."""
+        if not is_modern(method, params):
+            await self._runner.on_notify(context, method, params)
+            return
+        connection = Connection.from_envelope(LATEST_MODERN_VERSION, None, None, outbound=self._outbound)
+        try:
+            await ServerRunner(self._server, connection, self._state).on_notify(_NoRequests(context), method, params)
+        finally:
+            await aclose_shielded(connection)
+
+    async def aclose(self) -> None:
+        """End what was kept for the client that shook hands."""
+        await aclose_shielded(self._handshake)
+
+
+class _NoRequests:
+    """The way back to a client that nothing may be asked of but in the answer to its request."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    @property
+    def transport(self) -> TransportContext:
+        """What is known of the message's way here."""
+        return replace(self._context.transport, can_send_request=False)
+
+    @property
+    def can_send_request(self) -> bool:
+        """Never."""
+        return False
+
+    @property
+    def request_id(self) -> RequestId | None:
+        """The id of the request."""
+        return self._context.request_id
+
+    @property
+    def message_metadata(self) -> MessageMetadata:
+        """What the transport attached to the message."""
+        return self._context.message_metadata
+
+    @property
+    def cancel_requested(self) -> anyio.Event:
+        """Set when the client cancels the request."""
+        return self._context.cancel_requested
+
+    async def send_raw_request(self, method: str, params: Params, opts: CallOptions | None = None) -> dict[str, Any]:
+        """Raises `NoBackChannelError`."""
+        raise NoBackChannelError(method)
+
+    async def notify(self, method: str, params: Params, opts: CallOptions | None = None) -> None:
+        """Notify the client."""
+        await self._context.notify(method, params, opts)
+
+    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
+        """Tell how far the request is."""
+        await self._context.progress(progress, total, message)

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
-from gleitzeit.mcp_server.eras import OpenRequests, serve_both_eras
+from gleitzeit.mcp_server.eras import serve_both_eras
 from gleitzeit.mcp_server.face import open_face
 from gleitzeit.mcp_server.lazy_application import ApplicationFactory
+from gleitzeit.mcp_server.open_requests import OpenRequests
 from gleitzeit.mcp_server.parent import parent_gone
 from gleitzeit.mcp_server.server import build_server
 from gleitzeit.mcp_server.signals import Ending, no_ending, told_to_stop
