@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gleitzeit.cli import exits
+from gleitzeit.cli.garbage import look_seldom
 from gleitzeit.version import __version__
 
 if TYPE_CHECKING:  # at run time the first answer is out before it is needed
@@ -52,7 +52,7 @@ def speak_mcp(arguments: list[str], program: str) -> int:
     from gleitzeit.cli.last_resort import end_in_time
     from gleitzeit.mcp_server.stdio import run_stdio  # what is printed above does without the SDK
 
-    gc.freeze()  # modules stay to the end, so that nobody has to look for garbage in them
+    look_seldom()
     return run_stdio(lambda: _application(config), end_in_time, lambda: _is_bare(config))
 
 
@@ -82,4 +82,5 @@ def _application(config: Path | None) -> AbstractAsyncContextManager[Application
     from gleitzeit.application import open_application  # the first answer is out before this is needed
     from gleitzeit.cli.chosen_configuration import configured
 
+    look_seldom()  # the modules of the engine, too, stay to the end
     return open_application(configured(config))

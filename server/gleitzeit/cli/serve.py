@@ -8,6 +8,7 @@ import typer
 
 from gleitzeit.application import open_application
 from gleitzeit.cli.chosen_configuration import configured
+from gleitzeit.cli.garbage import look_seldom
 from gleitzeit.cli.last_resort import end_in_time
 from gleitzeit.cli.options import ConfigOption, JsonOption
 from gleitzeit.cli.output import print_json, print_result, say
@@ -37,6 +38,7 @@ def serve(
             )
         say(("serving", "bold green"), f" {address}/mcp (streamable HTTP) and {address}/sse (SSE); Ctrl-C ends it")
 
+    look_seldom()
     code = run_http(
         lambda: open_application(configuration),
         host=chosen,
