@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import mcp_types as types
@@ -106,7 +107,8 @@ async def _target(application: Application, caller: Caller, params: types.CallTo
         raise MCPError(code=types.INVALID_PARAMS, message=message) from error
 
 
-def _defaults(tool: str) -> dict[str, Any]:
+@cache
+def _defaults(tool: str) -> Mapping[str, Any]:
     schema = TOOLS["call_method" if tool == SERVER_TOOL else tool].input_schema
     return {key: value["default"] for key, value in schema["properties"].items() if "default" in value}
 

@@ -52,7 +52,8 @@ class LazyApplication:
         """The application once it is open. Raises what kept it from opening."""
         attempt = self._attempt
         attempt.wanted.set()
-        await attempt.settled.wait()
+        if not attempt.settled.is_set():  # or each request would give up its turn for nothing
+            await attempt.settled.wait()
         if attempt.failure is not None:
             raise attempt.failure
         assert self._application is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio  # for its timers: a task that waits and is woken costs more than most commits
+import asyncio  # its timers, events and locks: what anyio has around them costs as much as a commit's own work
 import logging
 
 import anyio
@@ -35,8 +35,8 @@ class Conductor:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._due: dict[Author, None] = {}
-        self._called = anyio.Event()
-        self._writing = anyio.Lock(fast_acquire=True)
+        self._called = asyncio.Event()
+        self._writing = asyncio.Lock()
         self._trouble: StoreError | None = None
         self._ahead: dict[Author, None] = {}
         self._overdue: set[Author] = set()
@@ -56,7 +56,7 @@ class Conductor:
         """Write whatever is due, until cancelled."""
         while True:
             await self._called.wait()
-            self._called = anyio.Event()
+            self._called.clear()
             async with self._writing:
                 await self._write()
 

@@ -90,7 +90,8 @@ class RunContext:
     `rows` are those that are stored; its runner enters them, once they are. `results` are those that references see;
     its course enters them, as soon as they are there. Everybody else only reads both. `record` returns once rows and
     events are durable. `tell` passes a progress event on: it is written with whatever is recorded next, and of several
-    of one task only the last. `meta` came with the request that the run was submitted by.
+    of one task only the last. `meta` came with the request that the run was submitted by. It is `traced` where somebody
+    looks at spans.
     """
 
     run: RunRow
@@ -103,6 +104,7 @@ class RunContext:
     record: Callable[[Sequence[TaskRow], Sequence[EventDraft]], Awaitable[None]]
     tell: Callable[[EventDraft], None]
     meta: Mapping[str, str]
+    traced: bool = False
 
 
 EndingKind = OutcomeKind | Literal["again"]

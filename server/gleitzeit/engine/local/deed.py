@@ -14,7 +14,7 @@ from gleitzeit.audit.base import Decision, Entry, Event
 from gleitzeit.core.errors import ForbiddenError, GleitzeitError, ProviderCrashedError
 from gleitzeit.engine.local.cancellation import ends_the_task
 from gleitzeit.engine.local.context import RunContext
-from gleitzeit.engine.local.tracing import Span, begin_span, beneath, end_span, traced
+from gleitzeit.engine.local.tracing import Span, begin_span, beneath, end_span
 
 Result = TypeVar("Result")
 
@@ -63,7 +63,7 @@ class Deed:
 
     def begin(self) -> None:
         """Begin its span; `meta` is from here on what goes to whatever it calls. `carry_out` has to follow."""
-        if traced():
+        if self._context.traced:
             facts = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": self._method}
             self._span = begin_span(f"execute_tool {self._method}", self.meta, facts)
             self.meta = beneath(self._span, self.meta)

@@ -14,27 +14,27 @@ from gleitzeit.store.base import CacheEntry, Change, Committed, EventDraft, RunR
 
 
 class Receipt:
-    """Says whether something has been written."""
+    """Says whether something has been written; it is `settled` once it has been, or was refused."""
 
-    __slots__ = ("_error", "_settled")
+    __slots__ = ("_awaited", "_error", "settled")
 
     def __init__(self) -> None:
-        self._settled = anyio.Event()
+        self.settled = False
+        self._awaited: anyio.Event | None = None
         self._error: GleitzeitError | None = None
-
-    @property
-    def settled(self) -> bool:
-        """Whether it has been given, or refused."""
-        return self._settled.is_set()
 
     def settle(self, error: GleitzeitError | None = None) -> None:
         """It has been, or it will not be because of `error`."""
         self._error = error
-        self._settled.set()
+        self.settled = True
+        if self._awaited is not None:
+            self._awaited.set()
 
     async def wait(self) -> None:
         """Return once it is durable. Raises why it is not."""
-        await self._settled.wait()
+        if not self.settled:
+            self._awaited = self._awaited or anyio.Event()
+            await self._awaited.wait()
         if self._error is not None:
             raise self._error
 

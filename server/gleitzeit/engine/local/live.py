@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from gleitzeit.engine.local.context import EngineParts, RunContext
@@ -11,6 +12,7 @@ from gleitzeit.engine.local.course import Course, Stage
 from gleitzeit.engine.local.progress import Progress
 from gleitzeit.engine.local.run_rows import RunRows
 from gleitzeit.engine.local.secrets import RunSecrets
+from gleitzeit.engine.local.tracing import traced
 from gleitzeit.store.base import EventDraft, TaskRow
 
 
@@ -41,7 +43,7 @@ def live(
     context = RunContext(
         run=rows.run,
         rows=rows,
-        roots=tuple(Path(root) for root in rows.run.roots),
+        roots=_paths(tuple(rows.run.roots)),
         secrets=secrets,
         evaluator=parts.evaluator.for_run(),
         results={},
@@ -49,5 +51,12 @@ def live(
         record=record,
         tell=progress.tell,
         meta=meta,
+        traced=traced(),
     )
     return Live(context, Course(context, stage), progress)
+
+
+@lru_cache(maxsize=64)
+def _paths(roots: tuple[str, ...]) -> tuple[Path, ...]:
+    """The same for nearly all runs of a process."""
+    return tuple(Path(root) for root in roots)

@@ -29,7 +29,7 @@ from gleitzeit.engine.local.keeping import keeping
 from gleitzeit.engine.local.repeating import declared_repeatable
 from gleitzeit.engine.local.results import copied, measured, taken
 from gleitzeit.engine.local.time_limit import time_limit
-from gleitzeit.engine.local.tracing import Span, begin_span, beneath, end_span, traced
+from gleitzeit.engine.local.tracing import Span, begin_span, beneath, end_span
 from gleitzeit.providers.base import NOT_CACHED, enter_task
 from gleitzeit.store.base import EventDraft, TaskRow
 
@@ -146,7 +146,7 @@ class Work:
         if self.stopped:
             self._let_go()
             return True
-        if traced():
+        if self._context.traced:
             self._begin_span()
         scope, sound = anyio.CancelScope(), True
         outcome: Ending | GleitzeitError | None = None

@@ -20,7 +20,7 @@ async def watch(call: Call, run: Run, seconds: float) -> Run:
     Meanwhile its events go to a client that wants them. While a person is asked, the seconds stand still. Raises
     `AnswersNeededError` where the call has to end for that.
     """
-    if not seconds:
+    if not seconds or run.over:
         return run
     engine, due = call.application.engine, anyio.current_time() + seconds
     meter = Meter(run.tasks)
