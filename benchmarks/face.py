@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks import http_clients, process_table
 from benchmarks.host import Host
 from benchmarks.hubs import ENVIRONMENT, SERVE, Hub
-from benchmarks.noop_provider import NOOP
+from benchmarks.noop_provider import NOOP, ONCE
 from benchmarks.options import parser_of, show
 from benchmarks.rounds import ROOT, ContenderError, Samples, by_turns
 from benchmarks.table import Line, Section
@@ -39,6 +39,7 @@ _TASKS = [
     {"id": name, "method": NOOP, "dependencies": needs} for name, needs in (("a", []), ("b", []), ("c", ["a", "b"]))
 ]
 CALL: Mapping[str, Any] = {"name": "call_method", "arguments": {"method": NOOP}}
+CALL_ONCE: Mapping[str, Any] = {"name": "call_method", "arguments": {"method": ONCE}}
 WORKFLOW: Mapping[str, Any] = {"name": "submit_workflow", "arguments": {"workflow": {"tasks": _TASKS}}}
 NOTHING: Mapping[str, Any] = {"name": "noop", "arguments": {}}
 
@@ -75,7 +76,7 @@ class Caller(Host):
 def server(home: Path) -> Hub:
     """`gleitzeit mcp` in a folder of its own, whose calls are named by the first argument of `tool_call`."""
     configure(home)
-    calls = {"call": CALL, "workflow": WORKFLOW}
+    calls = {"call": CALL, "once": CALL_ONCE, "workflow": WORKFLOW}
 
     def tool_call(name: str, _: str, __: Mapping[str, Any]) -> Mapping[str, Any]:
         return calls[name]
@@ -104,11 +105,12 @@ def over_stdio(extent: Extent) -> Section:
         lines = [
             *beside("call_method of a no-op", "call", mine, bare, extent, CALL_BOUND),
             *beside("submit_workflow, 3 tasks of no-ops", "workflow", mine, bare, extent, WORKFLOW_BOUND),
+            *beside("call_method of what must not be repeated", "once", mine, bare, extent),
         ]
     return Section("Milliseconds a call over stdio", ("ours", "bare SDK", "ratio"), lines)
 
 
-def beside(name: str, call: str, mine: Caller, bare: Caller, extent: Extent, bound: float) -> Sequence[Line]:
+def beside(name: str, call: str, mine: Caller, bare: Caller, extent: Extent, bound: float | None = None) -> Sequence[Line]:
     """What a call of ours takes beside one of the bare server: by the clock, and of the server's CPU."""
     for host in (mine, bare):
         host.one_by_one(call, extent.warming)

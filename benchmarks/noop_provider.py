@@ -1,4 +1,4 @@
-"""A provider whose one method does nothing: what its calls cost is what Gleitzeit around it costs."""
+"""A provider whose methods do nothing: what their calls cost is what Gleitzeit around them costs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,18 @@ from gleitzeit.providers.base import ProtocolProvider
 from gleitzeit.registry import ProtocolProviderRegistry
 
 NOOP = "noop/do"
-PROTOCOL = Protocol("noop/v1", methods=[MethodSpec(name=NOOP, description="Do nothing.", read_only=True)])
+ONCE = "noop/once"
+PROTOCOL = Protocol(
+    "noop/v1",
+    methods=[
+        MethodSpec(name=NOOP, description="Do nothing.", read_only=True),
+        MethodSpec(name=ONCE, description="Do nothing, of which nobody may know that it could be done again."),
+    ],
+)
 
 
 class NoopProvider(ProtocolProvider):
-    """Serves `noop/do`."""
+    """Serves both."""
 
     async def handle_request(self, method: str, parameters: dict[str, Any]) -> Any:
         """Do nothing."""
