@@ -13,7 +13,15 @@ TOOLS = ("echo", "repeat", "mirror", "parrot", "reflect")
 METHOD_NOT_FOUND = -32601
 
 SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
-LISTED = [{"name": name, "description": "Answers with the text it is given.", "inputSchema": SCHEMA, "annotations": {"readOnlyHint": True}} for name in TOOLS]
+LISTED = [
+    {
+        "name": name,
+        "description": "Answers with the text it is given.",
+        "inputSchema": SCHEMA,
+        "annotations": {"readOnlyHint": True},
+    }
+    for name in TOOLS
+]
 
 
 def answer(name: str, request: dict[str, Any]) -> dict[str, Any]:

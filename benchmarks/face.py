@@ -110,7 +110,9 @@ def over_stdio(extent: Extent) -> Section:
     return Section("Milliseconds a call over stdio", ("ours", "bare SDK", "ratio"), lines)
 
 
-def beside(name: str, call: str, mine: Caller, bare: Caller, extent: Extent, bound: float | None = None) -> Sequence[Line]:
+def beside(
+    name: str, call: str, mine: Caller, bare: Caller, extent: Extent, bound: float | None = None
+) -> Sequence[Line]:
     """What a call of ours takes beside one of the bare server: by the clock, and of the server's CPU."""
     for host in (mine, bare):
         host.one_by_one(call, extent.warming)

@@ -197,7 +197,8 @@ class Application:
     ) -> Run:
         """Start one method as a run of one task, `call`; parameters are data, in which `${...}` means nothing.
 
-        `patient` as for `submit`. Raises `MethodNotFoundError` and, where the method's schema is known, `ValidationError`.
+        `patient` is that of `submit`. Raises `MethodNotFoundError` and, where the method's schema is known,
+        `ValidationError`.
         """
         given = dict(parameters or {})
         self._permission.require(method)

@@ -14,12 +14,16 @@ from gleitzeit.store.base import CacheEntry, Change, Committed, EventDraft, RunR
 
 
 class Receipt:
-    """Says whether something has been written; it is `settled` once it has been, or was refused."""
+    """Says whether something has been written; it is `settled` once it has been, or was refused.
 
-    __slots__ = ("_awaited", "_error", "settled")
+    Whoever waits for it may be `patient`: then it need not be written at once.
+    """
+
+    __slots__ = ("_awaited", "_error", "patient", "settled")
 
     def __init__(self) -> None:
         self.settled = False
+        self.patient = False
         self._awaited: anyio.Event | None = None
         self._error: GleitzeitError | None = None
 
@@ -42,7 +46,7 @@ class Receipt:
 class Draft:
     """Grows until it is written; then its works start and its receipts are given.
 
-    It is `urgent` once something in it must be written before anything follows from it.
+    It is `urgent` once it has the beginning or the end of what must not be done twice.
     """
 
     __slots__ = ("cache", "events", "new", "receipts", "release", "run", "starts", "tasks", "urgent")
@@ -67,7 +71,8 @@ class Draft:
     def can_wait(self) -> bool:
         """Whether nobody would miss it yet, if this process ended now and everything in it were done again."""
         going_on = self.run is None or self.run.state == "running"
-        return not (self.urgent or self.release or self.empty) and going_on
+        awaited = not all(receipt.patient for receipt in self.receipts)
+        return not (self.urgent or awaited or self.release or self.empty) and going_on
 
     def row(self, key: str) -> TaskRow | None:
         """The row of `key` in it, if there is one."""

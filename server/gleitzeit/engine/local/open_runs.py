@@ -76,8 +76,8 @@ class OpenRuns:
         row = row_of(submission, None if parent is None else parent.row, self._parts.clock, self._boot)
         runner = self._runner(RunRows(row), parent, submission.meta)
         # A key may be another run's already, and a parent's child is looked for after a crash.
-        patient = submission.patient and submission.idempotency_key is None and parent is None
-        return self._begin(runner, (), [submitted(row)], {}, patient=patient)
+        runner.receipt.patient = submission.patient and submission.idempotency_key is None and parent is None
+        return self._begin(runner, (), [submitted(row)], {})
 
     async def resume(
         self, row: RunRow, rows: Sequence[TaskRow], events: Sequence[EventDraft], parent: Runner | None = None
@@ -123,13 +123,11 @@ class OpenRuns:
         rows: Sequence[TaskRow],
         events: Sequence[EventDraft],
         items: Mapping[str, ItemResults],
-        *,
-        patient: bool = False,
     ) -> Runner:
         if runner.row.id in self._runners:
             raise ConflictError(f"the run {runner.row.id} exists already")
         self._enter(runner)
-        runner.begin(rows, events, items, patient=patient)
+        runner.begin(rows, events, items)
         self._limit(runner)
         return runner
 

@@ -10,7 +10,7 @@ from functools import partial
 from gleitzeit.core.errors import ConflictError, GleitzeitError, LeaseLostError, RunNotFoundError
 from gleitzeit.core.models import OVER, Failure, RunState
 from gleitzeit.engine.bell import Bell
-from gleitzeit.engine.local.alarms import Alarm
+from gleitzeit.engine.local.beside import Beside
 from gleitzeit.engine.local.closing import closing
 from gleitzeit.engine.local.conductor import Conductor
 from gleitzeit.engine.local.context import Ending, EngineParts
@@ -24,9 +24,10 @@ from gleitzeit.engine.local.live import Live, live
 from gleitzeit.engine.local.open_questions import OpenQuestions
 from gleitzeit.engine.local.outputs import Given, Outputs
 from gleitzeit.engine.local.pause import Pause
+from gleitzeit.engine.local.run_limit import RunLimit
 from gleitzeit.engine.local.run_rows import RunRows
 from gleitzeit.engine.local.secrets import RunSecrets
-from gleitzeit.engine.local.tracing import Span, begin_span, beneath, traced
+from gleitzeit.engine.local.tracing import begin_run_span, beneath
 from gleitzeit.engine.local.work import Work
 from gleitzeit.store.base import Change, Committed, EventDraft, RunRow, TaskRow
 
@@ -47,7 +48,7 @@ class Runner(Author, Stage):
         meta: Mapping[str, str] | None = None,
     ) -> None:
         self.rows = rows
-        self.span = _span_of(self.row, meta or {})
+        self.span = begin_run_span(self.row.workflow.name, self.row.id, meta or {})
         self.meta: Mapping[str, str] = beneath(self.span, meta or {})
         self.bell = Bell()
         self.depth: int = 1 if parent is None else parent.depth + 1
@@ -58,7 +59,6 @@ class Runner(Author, Stage):
         self.children: set[str] = set()
         self.receipt = Receipt()
         self.questions = OpenQuestions()
-        self.deadline: Deadline | None = None
         self.restored = False
         self.lost = False
         self._parts = parts
@@ -66,11 +66,11 @@ class Runner(Author, Stage):
         self._retire = retire
         self._draft = Draft()
         self._inbox: deque[Callable[[Live], None]] = deque()
-        self._beside: set[Pause | Outputs] = set()
+        self._beside = Beside(parts.crew)
         self._closing: tuple[RunState, Failure] | None = None
         self._parked = False
         self._released = False
-        self._alarm: Alarm | None = None
+        self._limit: RunLimit | None = None
         self._live: Live | None = live(rows, parts, self.secrets, self, self.record, self._due, self.meta)
 
     @property
@@ -98,29 +98,23 @@ class Runner(Author, Stage):
         """Whether it is a new run that has not been accepted, or refused, yet."""
         return not self.restored and not self.receipt.settled
 
+    @property
+    def deadline(self) -> Deadline | None:
+        """When it has to be over, if it is limited."""
+        return None if self._limit is None else self._limit.deadline
+
     def _due(self) -> None:
         self._conductor.due(self)
 
     # What it is told
 
-    def begin(
-        self,
-        rows: Sequence[TaskRow],
-        events: Sequence[EventDraft],
-        items: Mapping[str, ItemResults],
-        *,
-        patient: bool = False,
-    ) -> None:
-        """Begin a new run, with the rows of tasks that are over already; `receipt` says whether it is accepted.
-
-        Who is `patient` need not hear that before its first tasks are over.
-        """
+    def begin(self, rows: Sequence[TaskRow], events: Sequence[EventDraft], items: Mapping[str, ItemResults]) -> None:
+        """Begin a new run, with the rows of tasks that are over already; `receipt` says whether it is accepted."""
         draft = self._draft
         draft.new, draft.run = True, self.row
         draft.tasks += rows
         draft.events += events
         draft.receipts.append(self.receipt)
-        draft.urgent = not patient
         self._open({row.key: row for row in rows}, items)
 
     def restore(self, begun: Settled, items: Mapping[str, ItemResults]) -> None:
@@ -158,7 +152,6 @@ class Runner(Author, Stage):
                 self._draft.events += self._live.progress.of(row.key)
         self._draft.events += events
         self._draft.receipts.append(receipt)
-        self._draft.urgent = True
         self._due()
         await receipt.wait()
 
@@ -171,7 +164,6 @@ class Runner(Author, Stage):
         self._draft.tasks.append(work.attempt.asking(self.questions.of(task_id)))
         self._draft.events += events
         self._draft.receipts.append(receipt)
-        self._draft.urgent = True
         self._due()
         return receipt
 
@@ -208,14 +200,7 @@ class Runner(Author, Stage):
         limit = self.row.workflow.settings.timeout
         failure = Failure("timeout", f"the run took longer than {limit:g} s (settings.timeout)")
         end = partial(self.close, "failed", failure)
-        self.deadline = deadline = Deadline(seconds)
-        deadline.moved = partial(self._set_alarm, deadline, end)
-        self._set_alarm(deadline, end)
-
-    def _set_alarm(self, deadline: Deadline, end: Callable[[], None]) -> None:
-        if self._alarm is not None:
-            self._alarm.turn_off()
-        self._alarm = None if self.ending else self._parts.alarms.at(deadline.at, end)
+        self._limit = None if self.ending else RunLimit(self._parts.alarms, seconds, end)
 
     # What it writes
 
@@ -332,25 +317,21 @@ class Runner(Author, Stage):
 
     def pause_work(self, work: Work, seconds: float) -> None:
         """Have the attempt after `work` begin in `seconds`."""
-        self._begin_beside(Pause(self._parts.clock, seconds, partial(self._paused, work)))
+        self._beside.begin(Pause(self._parts.clock, seconds, partial(self._paused, work)))
 
     def compute_outputs(self) -> None:
         """Have the outputs computed."""
         assert self._live is not None
-        self._begin_beside(Outputs(self._live.context, self._computed))
-
-    def _begin_beside(self, job: Pause | Outputs) -> None:
-        self._beside.add(job)
-        self._parts.crew.give_alone(job)
+        self._beside.begin(Outputs(self._live.context, self._computed))
 
     def _paused(self, work: Work, pause: Pause) -> None:
-        self._beside.discard(pause)
+        self._beside.done(pause)
         if not self.ending:
             self.begin_work(work.following())
             self._due()
 
     def _computed(self, outputs: Outputs, given: Given) -> None:
-        self._beside.discard(outputs)
+        self._beside.done(outputs)
         self._inbox.append(partial(self._end, given))
         self._due()
 
@@ -379,12 +360,10 @@ class Runner(Author, Stage):
         self.close("failed", Failure("internal", message, "this is a defect; the log has its traceback"))
 
     def _stop(self) -> None:
-        if self._alarm is not None:
-            self._alarm.turn_off()
+        if self._limit is not None:
+            self._limit.turn_off()
         self.questions.withdraw()
-        for job in self._beside:
-            job.stop()
-        self._beside.clear()
+        self._beside.stop()
         for work in list(self.works.values()):
             work.stop()
         for work in self._draft.starts:
@@ -408,16 +387,8 @@ class Runner(Author, Stage):
     def _fall_silent(self) -> None:
         if self.over:
             return
-        if self._alarm is not None:
-            self._alarm.turn_off()
+        if self._limit is not None:
+            self._limit.turn_off()
         self._live = None
         self._retire(self)
         self.bell.fall_silent()
-
-
-def _span_of(row: RunRow, meta: Mapping[str, str]) -> Span | None:
-    if not traced():
-        return None
-    name = row.workflow.name
-    facts = {"gen_ai.operation.name": "invoke_workflow", "gen_ai.agent.name": name, "gleitzeit.run.id": row.id}
-    return begin_span(f"invoke_workflow {name}", meta, facts)

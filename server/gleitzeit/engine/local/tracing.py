@@ -29,6 +29,14 @@ def begin_span(name: str, meta: Mapping[str, str], attributes: Mapping[str, str 
     return _tracer.start_span(name, context=_carrier.extract(meta, context=_ROOT), attributes=dict(attributes))
 
 
+def begin_run_span(name: str, run_id: str, meta: Mapping[str, str]) -> Span | None:
+    """The span of a run; none where nobody looks."""
+    if not traced():
+        return None
+    facts = {"gen_ai.operation.name": "invoke_workflow", "gen_ai.agent.name": name, "gleitzeit.run.id": run_id}
+    return begin_span(f"invoke_workflow {name}", meta, facts)
+
+
 def beneath(span: Span | None, meta: Mapping[str, str]) -> Mapping[str, str]:
     """What `meta` is for whatever is done beneath a span."""
     if span is None:
