@@ -103,6 +103,17 @@ async def test_what_must_not_be_repeated_begins_once_all_before_it_is_durable(sc
     assert scene.written[""][-2:] == ["run.submitted", "task.started"]
 
 
+async def test_what_may_only_be_repeated_begins_once_its_run_is_durable(scene: Scene) -> None:
+    scene.provider.specs["look"] = MethodSpec(name="test/look", idempotent=True)
+    scene.registry.register_provider("test/v1", scene.provider)  # what was said of its methods may not hold any more
+    await scene.registry.describe("test/look")
+    later = {**LOOK, "id": "later", "dependencies": ["look"], "parameters": {"as": "later"}}
+    await scene.run([LOOK, later], patient=True)
+    assert scene.written[""] == ["run.submitted", "task.started"]
+    assert scene.written["later"] == ["run.submitted", "task.started"]
+    assert len(scene.watched.commits) == 2
+
+
 async def test_what_waits_is_written_soon_although_its_task_goes_on(scene: Scene) -> None:
     scene.gate = anyio.Event()
     with anyio.fail_after(5):

@@ -27,9 +27,9 @@ class Conductor:
     commit off. While the store can't write, what has happened is kept and written as soon as it can again; runs that
     are only about to begin are refused meanwhile.
 
-    What would only be done again if it were lost does not have to be written before the next step, nor by itself: it
-    waits a little for more. Nobody hears of it until it is durable, and what must not be done twice is begun only
-    then (the rule of output commit: Strom and Yemini, Optimistic Recovery in Distributed Systems, 1985).
+    What would only be done again if it were lost, as reading is, need not be written before the next step, nor by
+    itself: it waits a little for more. Nobody hears of it until it is durable, and what must not be done twice is
+    begun only then (the rule of output commit: Strom and Yemini, Optimistic Recovery in Distributed Systems, 1985).
     """
 
     def __init__(self, store: Store) -> None:

@@ -87,7 +87,7 @@ class Draft:
                 self.events.append(EventDraft("task.started", attempt.started_at, work.key))
             self.tasks.append(attempt.begun())
         self.starts.append(work)
-        self.urgent = self.urgent or not work.harmless
+        self.urgent = self.urgent or not work.harmless(recorded=not self.new)
 
     def refuse(self, error: GleitzeitError) -> None:
         """Tell whoever waits for it why it will not be written."""

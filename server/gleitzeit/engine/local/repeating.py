@@ -16,10 +16,14 @@ from gleitzeit.store.base import TaskRow
 _SECONDS = 5.0
 
 
-def declared_repeatable(methods: Methods, task: Task) -> bool:
-    """Whether its method is known to be declared so, without asking anybody."""
+def harmless(methods: Methods, task: Task, *, recorded: bool) -> bool:
+    """Whether it may begin before that is written, as far as is known without asking anybody.
+
+    What is repeatable may, for it is carried out again where that is lost. Where not even its run is `recorded`, nobody
+    would: then it must be known to do nothing but read.
+    """
     spec = methods.described(task.method)
-    return spec is not None and _covers(spec, by_itself=not task.calls)
+    return spec is not None and (spec.read_only or (recorded and _covers(spec, by_itself=not task.calls)))
 
 
 async def repeatable(methods: Methods, task: Task, calls: Sequence[TaskRow] = ()) -> bool:

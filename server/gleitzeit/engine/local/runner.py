@@ -297,7 +297,7 @@ class Runner(Author, Stage):
         draft.events += live.progress.of(work.key)
         draft.events += ending.events
         draft.tasks.append(ending.row)
-        draft.urgent = draft.urgent or not work.harmless
+        draft.urgent = draft.urgent or not work.harmless(recorded=True)
         if not self.ending:
             live.course.after(work, ending, draft)
 
