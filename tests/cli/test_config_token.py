@@ -57,6 +57,12 @@ def test_what_stands_in_the_file_stays_to_the_letter_and_so_does_its_mode(gleitz
     assert first["changed"]
 
 
+def test_that_an_older_token_of_that_name_still_works_is_said(gleitzeit: Command, config: Path) -> None:
+    assert "other" not in gleitzeit("config", "token", "laptop").stderr
+    assert "another token of laptop can still be used" in gleitzeit("config", "token", "laptop").stderr
+    assert "2 other tokens of laptop can still be used" in gleitzeit("config", "token", "laptop").stderr
+
+
 def test_it_may_be_only_printed(gleitzeit: Command, config: Path) -> None:
     outcome = gleitzeit("config", "token", "laptop", "--print")
     assert not config.exists()

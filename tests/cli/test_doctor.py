@@ -63,6 +63,14 @@ def test_each_server_is_really_started_and_listed(gleitzeit: Command, play: Path
     assert found(outcome, "server bad")["fix"]
 
 
+def test_a_pattern_that_publishes_no_tool_is_told(gleitzeit: Command, play: Path) -> None:
+    text = yaml.safe_dump({"mcp": {"servers": [GOOD]}, "server": {"expose_tools": ["good.*", "goood.*"]}})
+    (play / "config.yaml").write_text(text)
+    outcome = gleitzeit("doctor", "--json")
+    told = [entry["message"] for entry in outcome.json["findings"] if entry["subject"] == "server.expose_tools"]
+    assert (outcome.code, told) == (0, ["'goood.*' matches no tool of a server"])
+
+
 def test_a_faulty_configuration_is_a_finding_and_the_rest_is_still_looked_at(gleitzeit: Command, play: Path) -> None:
     (play / "config.yaml").write_text("server:\n  prot: 1\n")
     outcome = gleitzeit("doctor", "--json")

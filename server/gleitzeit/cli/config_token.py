@@ -33,13 +33,17 @@ PrintOption = Annotated[bool, typer.Option("--print", help="Only print it; the c
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A token with its entry, the file that the entry belongs in, and what of that is shown."""
+    """A token with its entry, the file that the entry belongs in, and what of that is shown.
+
+    `namesakes` are the tokens of the same name that were there before.
+    """
 
     token: str
     entry: dict[str, Any]
     path: Path
     backup: Path | None = None
     written: bool = False
+    namesakes: int = 0
 
 
 def token(
@@ -73,7 +77,8 @@ def _made(name: str, scopes: str, config: Path | None, only_print: bool) -> _Mad
     _check(entry)
     if only_print:
         return _Made(text, entry, path)
-    return _Made(text, entry, path, write_change(_change(path, entry)), written=True)
+    namesakes = sum(known.name == name for known in configuration.server.tokens)
+    return _Made(text, entry, path, write_change(_change(path, entry)), written=True, namesakes=namesakes)
 
 
 def _check(entry: dict[str, Any]) -> None:
@@ -114,5 +119,8 @@ def _tell(made: _Made) -> None:
             say(line)
         return
     say(("written", "bold green"), f": its hash, to {made.path}; a server that runs takes it once it is started again")
+    if made.namesakes:
+        says = "another token" if made.namesakes == 1 else f"{made.namesakes} other tokens"
+        say(f"{says} of {made.entry['name']} can still be used; take the entry out to end that")
     if made.backup is not None:
         say(f"what was there before is kept in {made.backup}")

@@ -23,6 +23,7 @@ from gleitzeit.config import Configuration
 from gleitzeit.config.loading import home_folder
 from gleitzeit.core.errors import ConfigurationError, GleitzeitError, UnsupportedError
 from gleitzeit.core.findings import Finding
+from gleitzeit.mcp_server.published.exposure import examine_exposure
 from gleitzeit.store.memory import MemoryStore
 from gleitzeit.store.owners import this_process
 
@@ -86,6 +87,7 @@ async def _examine(report: _Report, configuration: Configuration) -> None:
     try:
         async with open_application(configuration, store=MemoryStore(), recover=False, warm=False) as application:
             report.findings += await application.examine()
+            report.findings += await examine_exposure(application)
     except GleitzeitError as error:
         report.refuse("configuration", error)
 
