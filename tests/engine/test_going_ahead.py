@@ -13,7 +13,7 @@ from gleitzeit.core.errors import StoreError
 from gleitzeit.core.models import Run
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.engine.base import Submission
-from gleitzeit.engine.local import LocalEngine
+from gleitzeit.engine.local import LocalEngine, ahead
 from gleitzeit.store.base import Change, Committed
 from gleitzeit.store.memory import MemoryStore
 
@@ -74,7 +74,9 @@ class Scene(Bench):
 
 
 @pytest.fixture
-async def scene(anyio_backend: str) -> AsyncIterator[Scene]:
+async def scene(anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
+    """Nothing is written only because it has waited long enough, however slow the machine is."""
+    monkeypatch.setattr(ahead, "SECONDS", 60.0)
     made = Scene()
     await made.open()
     yield made
@@ -114,7 +116,10 @@ async def test_what_may_only_be_repeated_begins_once_its_run_is_durable(scene: S
     assert len(scene.watched.commits) == 2
 
 
-async def test_what_waits_is_written_soon_although_its_task_goes_on(scene: Scene) -> None:
+async def test_what_waits_is_written_soon_although_its_task_goes_on(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "SECONDS", 0.005)
     scene.gate = anyio.Event()
     with anyio.fail_after(5):
         run = await scene.submit([LOOK], patient=True)
@@ -150,6 +155,7 @@ async def test_a_task_that_began_is_stopped_where_its_run_can_not_be_written(
         raise StoreError("the disk is full")
 
     scene.gate = anyio.Event()
+    monkeypatch.setattr(ahead, "SECONDS", 0.005)
     monkeypatch.setattr(scene.watched, "commit", fail)
     with anyio.fail_after(5), pytest.raises(StoreError, match="full"):
         await scene.submit([LOOK], patient=True)

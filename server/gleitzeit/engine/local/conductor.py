@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio  # its timers, events and locks: what anyio has around them costs as much as a commit's own work
+import asyncio  # its events and locks: what anyio has around them costs as much as a commit's own work
 import logging
 
 import anyio
 
 from gleitzeit.core.errors import GleitzeitError, StoreError
+from gleitzeit.engine.local.ahead import Ahead
 from gleitzeit.engine.local.draft import Author, Draft, Drafts
 from gleitzeit.store.base import Change, Committed, Store
 
@@ -15,9 +16,6 @@ logger = logging.getLogger("gleitzeit.engine")
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
-
-AHEAD = 0.005
-"""Seconds that what can wait does wait for more to be written with it."""
 
 
 class Conductor:
@@ -38,9 +36,7 @@ class Conductor:
         self._called = asyncio.Event()
         self._writing = asyncio.Lock()
         self._trouble: StoreError | None = None
-        self._ahead: dict[Author, None] = {}
-        self._overdue: set[Author] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._ahead = Ahead(self.due)
 
     def due(self, author: Author) -> None:
         """Ask `author` for its draft at the next occasion."""
@@ -64,10 +60,8 @@ class Conductor:
         """Write until nothing is due any more, and nothing waits."""
         async with self._writing:
             while self._due or self._ahead:
-                self._wait_no_more()
+                self._ahead.end_all()
                 await self._write()
-        if self._timer is not None:
-            self._timer.cancel()
 
     async def _write(self) -> None:
         authors, self._due = self._due, {}
@@ -83,20 +77,11 @@ class Conductor:
 
     def _goes_ahead(self, author: Author) -> bool:
         """Whether what an author has to write can wait, and what follows from it has begun."""
-        if author in self._overdue or self._trouble is not None or not author.go_ahead():
-            self._ahead.pop(author, None)
-            self._overdue.discard(author)
-            return False
-        self._ahead[author] = None
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(AHEAD, self._wait_no_more)
-        return True
-
-    def _wait_no_more(self) -> None:
-        self._timer = None
-        self._overdue.update(self._ahead)
-        for author in self._ahead:
-            self.due(author)
+        if self._trouble is None and not self._ahead.is_over(author) and author.go_ahead():
+            self._ahead.let(author)
+            return True
+        self._ahead.end(author)
+        return False
 
     async def _commit(self, drafts: Drafts) -> None:
         pause = _FIRST_PAUSE
@@ -121,6 +106,7 @@ class Conductor:
         """Refuse the runs that have come in meanwhile."""
         for author in [author for author in self._due if author.refusable]:
             del self._due[author]
+            self._ahead.end(author)
             drafted = author.draft()
             if drafted is not None:
                 author.written(*drafted, error)
