@@ -105,15 +105,48 @@ async def test_what_must_not_be_repeated_begins_once_all_before_it_is_durable(sc
     assert scene.written[""][-2:] == ["run.submitted", "task.started"]
 
 
-async def test_what_may_only_be_repeated_begins_once_its_run_is_durable(scene: Scene) -> None:
-    scene.provider.specs["look"] = MethodSpec(name="test/look", idempotent=True)
+@pytest.mark.parametrize(
+    ("spec", "calls"),
+    [
+        (MethodSpec(name="test/look", idempotent=True), ()),  # its parameters may come from what is not written yet
+        (MethodSpec(name="test/look", read_only=True), ("test/mail",)),
+        (MethodSpec(name="test/look", read_only=True, calls=("test/*",)), ()),
+    ],
+)
+async def test_what_may_do_more_than_read_begins_once_that_is_durable(
+    scene: Scene, spec: MethodSpec, calls: Sequence[str]
+) -> None:
+    scene.provider.specs["look"] = spec
     scene.registry.register_provider("test/v1", scene.provider)  # what was said of its methods may not hold any more
     await scene.registry.describe("test/look")
-    later = {**LOOK, "id": "later", "dependencies": ["look"], "parameters": {"as": "later"}}
-    await scene.run([LOOK, later], patient=True)
-    assert scene.written[""] == ["run.submitted", "task.started"]
-    assert scene.written["later"] == ["run.submitted", "task.started"]
-    assert len(scene.watched.commits) == 2
+    await scene.run([{**LOOK, "calls": calls}], patient=True)
+    assert scene.written == {"": ["run.submitted", "task.started"]}
+
+
+async def test_a_task_like_one_before_finds_its_result_although_nothing_had_to_be_written(scene: Scene) -> None:
+    cached = {**LOOK, "cache": {"ttl": 60}}
+    done = await scene.run([cached, {**cached, "id": "same", "dependencies": ["look"]}], patient=True)
+    assert done.tasks["same"].metadata["cached"] is True
+
+
+async def test_a_run_that_is_closed_ends_once(scene: Scene) -> None:
+    scene.gate = anyio.Event()
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: scene.submit([LOOK], patient=True, run_id="r"))
+        await scene.begun.wait()
+        await scene.engine.cancel("r")
+    assert scene.watched.commits == [["run.submitted", "task.started", "task.cancelled", "run.cancelled"]]
+
+
+async def test_a_run_whose_submission_is_given_up_does_not_go_on(scene: Scene) -> None:
+    scene.gate = anyio.Event()
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: scene.submit([LOOK], patient=True, run_id="r"))
+        await scene.begun.wait()
+        group.cancel_scope.cancel()
+    with anyio.fail_after(5):
+        assert (await scene.engine.wait("r")).status == "cancelled"
+        await scene.ended.wait()
 
 
 async def test_what_waits_is_written_soon_although_its_task_goes_on(
@@ -163,7 +196,8 @@ async def test_a_task_that_began_is_stopped_where_its_run_can_not_be_written(
         await scene.ended.wait()
     monkeypatch.undo()
     scene.gate.set()
-    assert (await scene.run([LOOK], patient=True)).status == "completed"
+    done = await scene.run([LOOK], patient=True)
+    assert [(run.id, run.status) for run in (await scene.engine.list()).runs] == [(done.id, "completed")]
 
 
 async def test_what_waits_when_the_engine_ends_is_written(scene: Scene) -> None:

@@ -22,7 +22,7 @@ class Submission:
     reaches the tasks of the run and of its children while this process carries them out, and is not kept.
 
     Who is `patient` waits for the run anyway, and hears that it is accepted when its first results are written: what
-    may be repeated begins before anything is.
+    only reads begins before anything is.
     """
 
     workflow: Workflow

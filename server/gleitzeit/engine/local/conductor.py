@@ -25,9 +25,9 @@ class Conductor:
     commit off. While the store can't write, what has happened is kept and written as soon as it can again; runs that
     are only about to begin are refused meanwhile.
 
-    What would only be done again if it were lost, as reading is, need not be written before the next step, nor by
-    itself: it waits a little for more. Nobody hears of it until it is durable, and what must not be done twice is
-    begun only then (the rule of output commit: Strom and Yemini, Optimistic Recovery in Distributed Systems, 1985).
+    What only reads may begin before that is written, and what it found need not be written by itself: it waits a
+    little for more. Nobody hears of it until it is durable, and what does more than read begins only then (the rule of
+    output commit: Strom and Yemini, Optimistic Recovery in Distributed Systems, 1985).
     """
 
     def __init__(self, store: Store) -> None:
@@ -126,7 +126,10 @@ class Conductor:
 
 def _without_new(drafts: Drafts, error: StoreError) -> Drafts:
     """The drafts of runs that have begun; those of others are refused, for nobody has been told of them yet."""
+    left: list[tuple[Author, Draft, Change]] = []
     for author, draft, change in drafts:
         if author.refusable:
             author.written(draft, change, error)
-    return [entry for entry in drafts if not entry[0].refusable]
+        else:
+            left.append((author, draft, change))
+    return left

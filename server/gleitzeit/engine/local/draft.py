@@ -46,10 +46,11 @@ class Receipt:
 class Draft:
     """Grows until it is written; then its works start and its receipts are given.
 
-    It is `urgent` once it has the beginning or the end of what must not be done twice.
+    It is `urgent` once it has the beginning or the end of what does more than read, and `closed` once the run's end by
+    force stands in it.
     """
 
-    __slots__ = ("cache", "events", "new", "receipts", "release", "run", "starts", "tasks", "urgent")
+    __slots__ = ("cache", "closed", "events", "new", "receipts", "release", "run", "starts", "tasks", "urgent")
 
     def __init__(self) -> None:
         self.tasks: list[TaskRow] = []
@@ -61,6 +62,7 @@ class Draft:
         self.new = False
         self.release = False
         self.urgent = False
+        self.closed = False
 
     @property
     def empty(self) -> bool:
@@ -72,7 +74,8 @@ class Draft:
         """Whether nobody would miss it yet, if this process ended now and everything in it were done again."""
         going_on = self.run is None or self.run.state == "running"
         awaited = not all(receipt.patient for receipt in self.receipts)
-        return not (self.urgent or awaited or self.release or self.empty) and going_on
+        # A task like one that is kept looks for it in the store.
+        return not (self.urgent or awaited or self.cache or self.release or self.empty) and going_on
 
     def row(self, key: str) -> TaskRow | None:
         """The row of `key` in it, if there is one."""
@@ -87,7 +90,7 @@ class Draft:
                 self.events.append(EventDraft("task.started", attempt.started_at, work.key))
             self.tasks.append(attempt.begun())
         self.starts.append(work)
-        self.urgent = self.urgent or not work.harmless(recorded=not self.new)
+        self.urgent = self.urgent or not work.only_reads
 
     def refuse(self, error: GleitzeitError) -> None:
         """Tell whoever waits for it why it will not be written."""

@@ -163,6 +163,10 @@ class LocalEngine(Engine):
             await runner.receipt.wait()
         except ConflictError as error:
             return run_of(await self._earlier(error, submission))
+        except anyio.get_cancelled_exc_class():
+            if submission.idempotency_key is None:  # nobody has heard of it, or ever will
+                runner.close("cancelled", Failure("cancelled", "whoever submitted it did not wait for it"))
+            raise
         return run_of(runner.rows.snapshot())
 
     async def record(self, submission: Submission) -> Run:

@@ -8,7 +8,6 @@ import anyio
 
 from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.core.models import Task
-from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.engine.local.context import Methods
 from gleitzeit.engine.local.journal import in_doubt
 from gleitzeit.store.base import TaskRow
@@ -16,14 +15,13 @@ from gleitzeit.store.base import TaskRow
 _SECONDS = 5.0
 
 
-def harmless(methods: Methods, task: Task, *, recorded: bool) -> bool:
-    """Whether it may begin before that is written, as far as is known without asking anybody.
+def only_reads(methods: Methods, task: Task) -> bool:
+    """Whether it is known, without asking anybody, that nothing is changed by it, nor by what it calls.
 
-    What is repeatable may, for it is carried out again where that is lost. Where not even its run is `recorded`, nobody
-    would: then it must be known to do nothing but read.
+    To be idempotent is less: what is done again after a crash may have other parameters, from results that were lost.
     """
     spec = methods.described(task.method)
-    return spec is not None and (spec.read_only or (recorded and _covers(spec, by_itself=not task.calls)))
+    return spec is not None and spec.read_only and not (task.calls or spec.calls)
 
 
 async def repeatable(methods: Methods, task: Task, calls: Sequence[TaskRow] = ()) -> bool:
@@ -48,8 +46,4 @@ async def _declared(methods: Methods, method: str, *, by_itself: bool = True) ->
             spec = await methods.describe(method)
         except GleitzeitError:  # the method went away: nothing is declared of it any more
             spec = None
-    return spec is not None and _covers(spec, by_itself=by_itself)
-
-
-def _covers(spec: MethodSpec, *, by_itself: bool) -> bool:
-    return spec.read_only or (spec.idempotent and by_itself)
+    return spec is not None and (spec.read_only or (spec.idempotent and by_itself))

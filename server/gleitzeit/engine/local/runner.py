@@ -272,7 +272,7 @@ class Runner(Author, Stage):
         while self._inbox:
             self._inbox.popleft()(live)
         self._draft.events += live.progress.take()
-        if self._closing is not None:
+        if self._closing is not None and not self._draft.closed:
             self._write_closing(*self._closing)
         elif self._released:
             self._draft.release = True
@@ -282,7 +282,7 @@ class Runner(Author, Stage):
         end = closing(self.row, self.rows.begun(draft.tasks), state, failure, self._parts.clock.now())
         draft.tasks += end.tasks
         draft.events += end.events
-        draft.run = end.run
+        draft.run, draft.closed = end.run, True
 
     def _open(self, rows: Mapping[str, TaskRow], items: Mapping[str, ItemResults]) -> None:
         assert self._live is not None
@@ -297,7 +297,7 @@ class Runner(Author, Stage):
         draft.events += live.progress.of(work.key)
         draft.events += ending.events
         draft.tasks.append(ending.row)
-        draft.urgent = draft.urgent or not work.harmless(recorded=True)
+        draft.urgent = draft.urgent or not work.only_reads
         if not self.ending:
             live.course.after(work, ending, draft)
 

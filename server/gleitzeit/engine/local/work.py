@@ -26,7 +26,7 @@ from gleitzeit.engine.local.deed import Deed
 from gleitzeit.engine.local.dispatch import Dispatch
 from gleitzeit.engine.local.failures import translate
 from gleitzeit.engine.local.keeping import keeping
-from gleitzeit.engine.local.repeating import harmless
+from gleitzeit.engine.local.repeating import only_reads
 from gleitzeit.engine.local.results import copied, measured, taken
 from gleitzeit.engine.local.time_limit import time_limit
 from gleitzeit.engine.local.tracing import Span, begin_span, beneath, end_span
@@ -124,9 +124,10 @@ class Work:
         """Whether it begins without a look at any data first, or has begun before."""
         return self.index is not None or self._dispatch.certain or self.attempt.started_at is not None
 
-    def harmless(self, *, recorded: bool) -> bool:
-        """Whether it may begin before that is written; `recorded` is whether its run is."""
-        return harmless(self._context.parts.methods, self.attempt.task, recorded=recorded)
+    @property
+    def only_reads(self) -> bool:
+        """Whether it may begin before that is written."""
+        return only_reads(self._context.parts.methods, self.attempt.task)
 
     @property
     def slotless(self) -> bool:
