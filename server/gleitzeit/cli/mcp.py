@@ -82,5 +82,4 @@ def _application(config: Path | None) -> AbstractAsyncContextManager[Application
     from gleitzeit.application import open_application  # the first answer is out before this is needed
     from gleitzeit.cli.chosen_configuration import configured
 
-    look_seldom()  # the modules of the engine, too, stay to the end
     return open_application(configured(config))

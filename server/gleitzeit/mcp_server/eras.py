@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 from mcp.server import Server
 from mcp.server.connection import Connection, NotifyOnlyOutbound
 from mcp.server.runner import ServerRunner, aclose_shielded, modern_error_data, serve_one
@@ -20,7 +22,8 @@ from mcp_types import PROTOCOL_VERSION_META_KEY, RequestId
 from mcp_types.version import LATEST_MODERN_VERSION
 from pydantic import ValidationError
 
-from gleitzeit.mcp_server.open_requests import Answered, Asked, Incoming, OpenRequests, Outgoing
+from gleitzeit.mcp_server.connection_streams import Answered, Asked, Incoming, Outgoing
+from gleitzeit.mcp_server.open_requests import OpenRequests
 
 Context = DispatchContext[TransportContext]
 Params = Mapping[str, Any] | None
@@ -36,9 +39,7 @@ async def serve_both_eras(
     """
     requests = requests or OpenRequests()
     dispatcher: JSONRPCDispatcher[TransportContext] = JSONRPCDispatcher(
-        Asked(read, write, requests),
-        Answered(write, requests),
-        inline_methods=frozenset({"initialize"}),  # what a client sends after it without waiting finds it done
+        Asked(read, write, requests), Answered(write, requests)
     )
     eras = _Eras(server, dispatcher, lifespan_state)
     try:
@@ -47,7 +48,7 @@ async def serve_both_eras(
         await eras.aclose()
 
 
-def is_modern(method: str, params: Params) -> bool:
+def _is_modern(method: str, params: Params) -> bool:
     """Whether a message is of the era in which each says so in its envelope; the handshake exists in the other only."""
     meta = (params or {}).get("_meta")
     return method != "initialize" and isinstance(meta, Mapping) and PROTOCOL_VERSION_META_KEY in meta
@@ -62,11 +63,13 @@ class _Eras:
         self._outbound = NotifyOnlyOutbound(dispatcher)
         self._handshake = Connection.for_loop(dispatcher)
         self._runner = ServerRunner(server, self._handshake, state)
+        self._handshakes = _Handshakes()
 
     async def on_request(self, context: Context, method: str, params: Params) -> dict[str, Any]:
         """What a request is answered with. Raises `MCPError` and `ValidationError`."""
-        if not is_modern(method, params):
-            return await self._runner.on_request(context, method, params)
+        await anyio.lowlevel.checkpoint_if_cancelled()  # by what came with it in one piece
+        if not _is_modern(method, params):
+            return await self._of_handshake(context, method, params)
         route = classify_inbound_request({"method": method, "params": params})
         if isinstance(route, InboundLadderRejection):
             raise MCPError(code=route.code, message=route.message, data=route.data)
@@ -84,9 +87,17 @@ class _Eras:
             told = modern_error_data(error)
             raise MCPError(code=told.code, message=told.message, data=told.data) from error
 
+    async def _of_handshake(self, context: Context, method: str, params: Params) -> dict[str, Any]:
+        if method != "initialize":
+            await self._handshakes.over()
+            return await self._runner.on_request(context, method, params)
+        with self._handshakes.under_way():
+            return await self._runner.on_request(context, method, params)
+
     async def on_notify(self, context: Context, method: str, params: Params) -> None:
         """Take a notification."""
-        if not is_modern(method, params):
+        if not _is_modern(method, params):
+            await self._handshakes.over()
             await self._runner.on_notify(context, method, params)
             return
         connection = Connection.from_envelope(LATEST_MODERN_VERSION, None, None, outbound=self._outbound)
@@ -98,6 +109,32 @@ class _Eras:
     async def aclose(self) -> None:
         """End what was kept for the client that shook hands."""
         await aclose_shielded(self._handshake)
+
+
+class _Handshakes:
+    """What a client sends after `initialize` without waiting for its answer finds it done.
+
+    The SDK would read on only once that answer is written, which a client that reads nothing prevents for ever.
+    """
+
+    def __init__(self) -> None:
+        self._under_way = 0
+        self._over = anyio.Event()
+
+    @contextmanager
+    def under_way(self) -> Generator[None]:
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._over.set()
+                self._over = anyio.Event()
+
+    async def over(self) -> None:
+        while self._under_way:
+            await self._over.wait()
 
 
 class _NoRequests:

@@ -47,6 +47,7 @@ async def serve_wire(
         tasks.start_soon(_cancel_after, frames.gone.wait, ending, tasks.cancel_scope)
         tasks.start_soon(_cancel_after, parent_gone, ending, tasks.cancel_scope)
         tasks.start_soon(_call_after, frames.read.ended.wait, ending)
+        tasks.start_soon(_call_after, frames.read.hung_up, ending)  # an answer that nobody reads may hold the reader up
         await serve_both_eras(build_server(face), frames.read, frames.write, lifespan_state=face, requests=requests)
         tasks.cancel_scope.cancel()
 

@@ -186,6 +186,10 @@ class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
             self._writer.gone.set()
             raise anyio.EndOfStream
 
+    async def hung_up(self) -> None:
+        """Return once the host has hung up, whatever of it is still to be read; where that can't be seen, never."""
+        await _hung_up(self._descriptor)
+
     async def _lose_patience(self, patience: anyio.CancelScope) -> None:
         await _hung_up(self._descriptor)
         patience.deadline = anyio.current_time() + _LAST_WORDS

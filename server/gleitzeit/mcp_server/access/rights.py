@@ -66,7 +66,7 @@ def scope_of_tool(name: object) -> Scope:
     """What calling a tool needs; one that was forgotten here is left to whoever may do everything."""
     if isinstance(name, str) and name in FIXED_TOOLS:
         return FIXED_TOOLS[name]
-    return "admin" if name in TOOLS else "workflows:run"
+    return "admin" if isinstance(name, str) and name in TOOLS else "workflows:run"
 
 
 def scope_of(method: str, params: Mapping[str, Any] | None) -> Scope | None:
