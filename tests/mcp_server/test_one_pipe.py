@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from tests.pipe import ENVELOPE, Pipe, modern, pipe
+from tests.pipe import ENVELOPE, HELLO, SERVE, Pipe, modern, pipe
 
 from gleitzeit.mcp_server.manifest.tools import TOOLS
 
@@ -162,6 +165,59 @@ async def test_a_host_that_stops_reading_does_not_keep_it_alive(environment: dic
             await host.stdin.aclose()
             with anyio.fail_after(3):
                 await host.process.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it can't be seen that a host has hung up")
+@pytest.mark.parametrize("last", [{"id": 0, "method": "initialize", "params": HELLO}, "no message"])
+async def test_a_host_that_hangs_up_before_it_has_read_an_answer_does_not_keep_it_alive(
+    environment: dict[str, str], last: Any
+) -> None:
+    with anyio.fail_after(15):
+        async with pipe(environment) as host:
+            for request_id in range(1, 40):
+                await host.send({"id": request_id, "method": "tools/list", "params": modern()})
+            await (host.line(last.encode()) if isinstance(last, str) else host.send(last))
+            await host.stdin.aclose()
+            with anyio.fail_after(4):
+                await host.process.wait()
+
+
+def test_complaints_that_nobody_reads_are_no_crash(environment: dict[str, str]) -> None:
+    each = subprocess.PIPE
+    with subprocess.Popen(SERVE, env=environment, stdin=each, stdout=each, stderr=each) as host:
+        assert host.stdin is not None
+        assert host.stdout is not None
+        assert host.stderr is not None
+        host.stdin.write(json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": HELLO}).encode())
+        host.stdin.write(b"\n")
+        host.stdin.flush()
+        host.stdout.readline()
+        host.stdout.close()
+        host.stdin.write(b"x\ny\nz\n")
+        host.stdin.flush()
+        assert host.wait(5) == 0
+        assert b"Traceback" not in host.stderr.read()
+
+
+@pytest.mark.parametrize("envelope", [{}, {"_meta": ENVELOPE}], ids=["handshake", "modern"])
+async def test_a_call_that_is_cancelled_in_one_piece_with_it_is_not_carried_out(
+    environment: dict[str, str], tmp_path: Path, envelope: dict[str, Any]
+) -> None:
+    mark = tmp_path / "mark"
+    arguments = {"method": "probe/sleep", "parameters": {"mark": str(mark)}}
+    params = {"name": "call_method", "arguments": arguments, **envelope}
+    messages: list[dict[str, Any]] = [
+        {"id": 2, "method": "tools/call", "params": params},
+        {"method": "notifications/cancelled", "params": {"requestId": 2}},
+    ]
+    with anyio.fail_after(15):
+        async with pipe(environment) as host:
+            await host.initialize()
+            await host.call(1, "list_runs")
+            await host.line(b"\n".join(json.dumps({"jsonrpc": "2.0", **message}).encode() for message in messages))
+            runs = await host.call(3, "list_runs")
+    assert runs["structuredContent"]["runs"] == []
+    assert not mark.exists()
 
 
 @pytest.mark.parametrize("envelope", [{}, {"_meta": ENVELOPE}], ids=["handshake", "modern"])
