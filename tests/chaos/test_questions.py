@@ -70,7 +70,8 @@ class Host:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    return {**os.environ, "HOME": str(tmp_path), "GLEITZEIT_HOME": str(tmp_path / "home"), "NO_COLOR": "1"}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GLEITZEIT_")}
+    return {**inherited, "HOME": str(tmp_path), "GLEITZEIT_HOME": str(tmp_path / "home"), "NO_COLOR": "1"}
 
 
 @asynccontextmanager
