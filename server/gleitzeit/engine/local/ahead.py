@@ -42,11 +42,10 @@ class Ahead:
 
     def end_all(self) -> None:
         """Let none wait any more."""
-        self._until = dict.fromkeys(self._until, 0.0)
-        self._look()
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._until = dict.fromkeys(self._until, 0.0)
+        self._look()
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()

@@ -9,6 +9,7 @@ import anyio
 
 from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.engine.local.clock import Clock
+from gleitzeit.engine.local.context import Ending
 from gleitzeit.engine.local.work import Work
 from gleitzeit.store.base import CacheEntry, Change, Committed, EventDraft, RunRow, TaskRow
 
@@ -90,6 +91,12 @@ class Draft:
                 self.events.append(EventDraft("task.started", attempt.started_at, work.key))
             self.tasks.append(attempt.begun())
         self.starts.append(work)
+        self.urgent = self.urgent or not work.only_reads
+
+    def end(self, work: Work, ending: Ending) -> None:
+        """Enter what became of an attempt."""
+        self.events += ending.events
+        self.tasks.append(ending.row)
         self.urgent = self.urgent or not work.only_reads
 
     def refuse(self, error: GleitzeitError) -> None:

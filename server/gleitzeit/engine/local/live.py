@@ -12,7 +12,6 @@ from gleitzeit.engine.local.course import Course, Stage
 from gleitzeit.engine.local.progress import Progress
 from gleitzeit.engine.local.run_rows import RunRows
 from gleitzeit.engine.local.secrets import RunSecrets
-from gleitzeit.engine.local.tracing import traced
 from gleitzeit.store.base import EventDraft, TaskRow
 
 
@@ -37,6 +36,8 @@ def live(
     record: Callable[[Sequence[TaskRow], Sequence[EventDraft]], Awaitable[None]],
     due: Callable[[], None],
     meta: Mapping[str, str],
+    *,
+    traced: bool,
 ) -> Live:
     """What a run begins with; `due` is called when there is progress to write."""
     progress = Progress(parts.alarms, due)
@@ -51,7 +52,7 @@ def live(
         record=record,
         tell=progress.tell,
         meta=meta,
-        traced=traced(),
+        traced=traced,
     )
     return Live(context, Course(context, stage), progress)
 

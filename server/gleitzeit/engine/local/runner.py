@@ -71,7 +71,10 @@ class Runner(Author, Stage):
         self._parked = False
         self._released = False
         self._limit: RunLimit | None = None
-        self._live: Live | None = live(rows, parts, self.secrets, self, self.record, self._due, self.meta)
+        traced = self.span is not None
+        self._live: Live | None = live(
+            rows, parts, self.secrets, self, self.record, self._due, self.meta, traced=traced
+        )
 
     @property
     def row(self) -> RunRow:
@@ -295,9 +298,7 @@ class Runner(Author, Stage):
     def _take_in(self, work: Work, ending: Ending, live: Live) -> None:
         draft = self._draft
         draft.events += live.progress.of(work.key)
-        draft.events += ending.events
-        draft.tasks.append(ending.row)
-        draft.urgent = draft.urgent or not work.only_reads
+        draft.end(work, ending)
         if not self.ending:
             live.course.after(work, ending, draft)
 
