@@ -34,20 +34,31 @@ def version() -> int:
     return max(0, attempt("landlock_create_ruleset", 0, 0, _VERSION))
 
 
-def restrict(abi: int, readable: Iterable[str], writable: Iterable[str], given: Iterable[str] = ()) -> None:
-    """Leave nothing but these paths, and no connection; for good. Those `given` may be read if no link is in them."""
-    handled = _handled(abi)
-    rules = _ruleset(abi, handled)
-    may_read = _READ_FILE | _READ_FOLDER
-    may_write = handled & ~(_EXECUTE | _MAKE_DEVICE_OR_SOCKET | _DEVICE_CONTROL)
-    for paths, access in ((readable, may_read), (writable, may_write)):
-        for path in paths:
+class Rules:
+    """What may be read, made once for all workers of a fork server; it holds a descriptor of each path.
+
+    Those `given` may be read if no link is in them, or it raises `OSError`; of the others, those that are there.
+    """
+
+    def __init__(self, abi: int, readable: Iterable[str], given: Iterable[str] = ()) -> None:
+        self._abi = abi
+        self._handled = _handled(abi)
+        self._written = self._handled & ~(_EXECUTE | _MAKE_DEVICE_OR_SOCKET | _DEVICE_CONTROL)
+        self._standing: list[bytes] = []
+        if abi == 0:
+            return
+        for path in readable:
             with suppress(OSError):
-                _allow(rules, os.open(path, os.O_PATH | os.O_CLOEXEC), access)
-    for path in given:
-        _allow(rules, opened(path), may_read)
-    call("landlock_restrict_self", rules, 0)
-    os.close(rules)
+                self._standing.append(_rule(_place(path), _READ_FILE | _READ_FOLDER))
+        self._standing += [_rule(opened(path), _READ_FILE | _READ_FOLDER) for path in given]
+        self._standing.append(_rule(_place(os.devnull), self._written))
+
+    def restrict(self, writable: Iterable[str]) -> None:
+        """Leave this process nothing but these paths, and no connection; for good."""
+        rules = _ruleset(self._abi, self._handled)
+        for rule in (*self._standing, *(_rule(_place(path), self._written) for path in writable)):
+            call("landlock_add_rule", rules, _PATH_BENEATH, rule, 0)
+        call("landlock_restrict_self", rules, 0)
 
 
 def _handled(abi: int) -> int:
@@ -65,11 +76,10 @@ def _ruleset(abi: int, handled: int) -> int:
     return call("landlock_create_ruleset", attributes, size, 0)
 
 
-def _allow(rules: int, beneath: int, access: int) -> None:
-    try:
-        is_folder = stat.S_ISDIR(os.fstat(beneath).st_mode)
-        granted = access if is_folder else access & _OF_FILES
-        rule = struct.pack("=Qi", granted, beneath)
-        call("landlock_add_rule", rules, _PATH_BENEATH, rule, 0)
-    finally:
-        os.close(beneath)
+def _place(path: str) -> int:
+    return os.open(path, os.O_PATH | os.O_CLOEXEC)
+
+
+def _rule(beneath: int, access: int) -> bytes:
+    is_folder = stat.S_ISDIR(os.fstat(beneath).st_mode)
+    return struct.pack("=Qi", access if is_folder else access & _OF_FILES, beneath)

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Final, Self
 
 from gleitzeit_python.worker import kernel, landlock, limits, namespaces, seccomp
-from gleitzeit_python.worker.options import SCRATCH, WORK, Options
+from gleitzeit_python.worker.bpf import Filter
+from gleitzeit_python.worker.landlock import Rules
+from gleitzeit_python.worker.options import SCRATCH, STAGED, WORK, Options
 from gleitzeit_python.worker.place import Place
-from gleitzeit_python.worker.seccomp import Filter
 
 CHANNEL: Final = 3
 """The descriptor that the frames of a job go over; above it, a worker has none."""
 
-_FAR: Final = 100
 _DEVICES: Final = ("/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _ABI_WITH_TRUNCATE: Final = 3
 
@@ -29,29 +29,28 @@ class Lock:
     processes: int
     abi: int
     filter: Filter
-    readable: tuple[str, ...]
-    given: tuple[str, ...]
+    rules: Rules
 
     @classmethod
     def of(cls, options: Options, processes: int) -> Self:
-        """The lock of a tier on this kernel."""
+        """The lock of a tier on this kernel. The rules are for files that this process can see."""
         abi = landlock.version()
         instructions = seccomp.program(
             first=options.namespaces,
             sees_host_files=not options.namespaces,
             truncates=options.namespaces or abi >= _ABI_WITH_TRUNCATE,
         )
-        return cls(options, processes, abi, Filter(instructions), _readable(options), _given(options))
+        return cls(options, processes, abi, Filter(instructions), Rules(abi, _readable(options), _given(options)))
 
     def close(self, descriptors: Sequence[int], host_work: str | None) -> Place:
-        """Give up all that a job does not need, and say where it works."""
-        processes = _keep(descriptors, self.processes)
+        """Give up all that a job does not need, and say where it works. `descriptors` are output and frames."""
+        for number, descriptor in enumerate(descriptors, 1):
+            os.dup2(descriptor, number, inheritable=False)
         if self.options.namespaces:
-            namespaces.separate(processes, self.options)
+            namespaces.separate(self.processes, self.options)
             place = Place(WORK, SCRATCH)
         else:
             place = _prepare(self.options, host_work or "")
-        os.close(processes)
         os.chdir(place.work)
         self._restrict(place)
         return place
@@ -61,31 +60,29 @@ class Lock:
         kernel.forbid_new_privileges()
         limits.hold(own_user_namespace=self.options.namespaces)
         if self.abi:
-            landlock.restrict(self.abi, self.readable, [place.work, place.scratch, os.devnull], self.given)
+            self.rules.restrict([place.work, place.scratch])
+        kernel.call("close_range", CHANNEL + 1, 0xFFFFFFFF, 0)
         self.filter.install(os.getpid())
+
+
+def take_low_numbers() -> None:
+    """Have nothing to read on 0, and something on all numbers that workers use: what comes later gets higher ones."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    while nothing <= CHANNEL:
+        nothing = os.dup(nothing)
+    os.dup2(nothing, 0, inheritable=False)
+    os.close(nothing)
 
 
 def _readable(options: Options) -> tuple[str, ...]:
     if options.namespaces:
-        below = (bind.target for bind in options.read_only if not bind.target.startswith("/etc/"))
-        return ("/etc", *below, *_DEVICES)
+        inside = (f"{STAGED}/{bind.name}" if bind.of_the_job else bind.target for bind in options.read_only)
+        return ("/etc", *(path for path in inside if not path.startswith("/etc/")), *_DEVICES)
     return (*(bind.source for bind in options.read_only if not bind.given), *_DEVICES)
 
 
 def _given(options: Options) -> tuple[str, ...]:
     return () if options.namespaces else tuple(bind.source for bind in options.read_only if bind.given)
-
-
-def _keep(descriptors: Sequence[int], processes: int) -> int:
-    """Nothing on 0, output on 1 and 2, frames on 3, no other descriptor but, until it is closed, that of /proc."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    wanted = [nothing, *descriptors, processes]
-    for place, descriptor in enumerate(wanted):
-        os.dup2(descriptor, _FAR + place)
-    for place in range(len(wanted)):
-        os.dup2(_FAR + place, place, inheritable=False)
-    kernel.call("close_range", len(wanted), 0xFFFFFFFF, 0)
-    return len(descriptors) + 1
 
 
 def _prepare(options: Options, host_work: str) -> Place:

@@ -76,7 +76,8 @@ def _set_environment(wanted: Mapping[str, str], place: Place) -> None:
 
 
 def _reseed() -> None:
-    """What forks of one server share would give each the same numbers. `random` itself sees to it at the fork."""
-    numbers = sys.modules.get("numpy.random")
-    if numbers is not None:
-        numbers.seed()
+    """What forks of one server share would give each the same numbers."""
+    for name in ("random", "numpy.random"):
+        numbers = sys.modules.get(name)
+        if numbers is not None:
+            numbers.seed()

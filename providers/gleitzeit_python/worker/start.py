@@ -35,7 +35,10 @@ def main() -> None:
     _module("gleitzeit_sandbox", ROOM.parents[1] / "gleitzeit_sandbox" / "__init__.py")
     kind, descriptor = sys.argv[1], int(sys.argv[2])
     if kind == "zygote":
-        from gleitzeit_python.worker.zygote import serve
+        from gleitzeit_python.worker.forks import without_hooks
+
+        with without_hooks():
+            from gleitzeit_python.worker.zygote import serve
 
         serve(descriptor)
     else:

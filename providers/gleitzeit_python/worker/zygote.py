@@ -29,9 +29,9 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
-from gleitzeit_python.worker import kernel, landlock, limits, namespaces, scene, task
+from gleitzeit_python.worker import forks, kernel, landlock, limits, namespaces, scene, task
 from gleitzeit_python.worker.channel import Channel
-from gleitzeit_python.worker.lockdown import CHANNEL, Lock
+from gleitzeit_python.worker.lockdown import CHANNEL, Lock, take_low_numbers
 from gleitzeit_python.worker.options import SCRATCH, WORK, Options, options
 from gleitzeit_python.worker.removal import remove
 
@@ -171,6 +171,7 @@ def _settle(control: socket.socket, step: list[str]) -> Zygote:
     pid = os.getpid()
     if os.getpgrp() != pid:
         os.setsid()
+    take_low_numbers()
     processes = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     _be_killed_first(processes)
     kernel.use_one_arena()
@@ -223,11 +224,12 @@ def _be_killed_first(processes: int) -> None:
 def _preload(settings: Options) -> list[str]:
     sys.path.extend(settings.site_packages)
     missing: list[str] = []
-    for name in settings.preload:
-        try:
-            importlib.import_module(name)
-        except Exception:  # noqa: BLE001 a module may fail as it likes; a job that imports it will see how
-            missing.append(name)
+    with forks.without_hooks():
+        for name in settings.preload:
+            try:
+                importlib.import_module(name)
+            except Exception:  # noqa: BLE001 a module may fail as it likes; a job that imports it will see how
+                missing.append(name)
     task.prepare()
     _open_streams()
     gc.collect()

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from gleitzeit_python.worker.bpf import ITSELF
 from gleitzeit_python.worker.numbers import numbers
-from gleitzeit_python.worker.seccomp import ITSELF, MISSING, PLAIN, TOUCHING, UNSUPPORTED, program
+from gleitzeit_python.worker.seccomp import MISSING, PLAIN, TOUCHING, UNSUPPORTED, program
 
 MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 ALLOW, KILL = 0x7FFF0000, 0x80000000
@@ -48,6 +49,9 @@ class Kernel:
             place += 1
             if code == 0x06:
                 return value
+            if code == 0x05:
+                place += value
+                continue
             if code == 0x20:
                 (accumulator,) = struct.unpack_from("<I", data, value)
                 continue

@@ -1,0 +1,33 @@
+"""Forks that copy as little memory as they can: what the standard library does after each is mostly for locks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any, Final, cast
+
+_NEEDLESS: Final = frozenset({"asyncio.events", "concurrent.futures.thread", "logging", "random", "threading"})
+"""Modules whose hooks free locks that other threads held, stop loops that run, and sow random numbers anew.
+
+A fork server has no other thread and no loop, and a job gets its random numbers in `scene.py`. The hooks would write to
+two hundred pages of each worker, which the kernel has to copy.
+"""
+
+
+@contextmanager
+def without_hooks() -> Generator[None]:
+    """While modules are imported, leave out the hooks of those that need none in a process with one thread."""
+    register = cast("Callable[..., None]", os.register_at_fork)
+
+    def registered(**hooks: Any) -> None:
+        caller: str = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 a hook may be any callable
+        if caller not in _NEEDLESS:
+            register(**hooks)
+
+    os.register_at_fork = registered  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        os.register_at_fork = register
