@@ -42,6 +42,10 @@ class Channel:
         """Use the socket behind a descriptor."""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
 
+    def close(self) -> None:
+        """Be done with it."""
+        self._socket.close()
+
     def job(self) -> Any:
         """Wait for the first frame; nothing if the host goes instead."""
         while b"\n" not in self._received:

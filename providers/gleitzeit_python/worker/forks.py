@@ -11,8 +11,8 @@ from typing import Any, Final, cast
 _NEEDLESS: Final = frozenset({"asyncio.events", "concurrent.futures.thread", "logging", "random", "threading"})
 """Modules whose hooks free locks that other threads held, stop loops that run, and sow random numbers anew.
 
-A fork server has no other thread and no loop, and a job gets its random numbers in `scene.py`. The hooks would write to
-two hundred pages of each worker, which the kernel has to copy.
+A fork server has no other thread and no loop, and a job gets its random numbers by `scene.settle`. The hooks would
+write to two hundred pages of each worker, which the kernel has to copy.
 """
 
 
@@ -22,11 +22,11 @@ def without_hooks() -> Generator[None]:
     register = cast("Callable[..., None]", os.register_at_fork)
 
     def registered(**hooks: Any) -> None:
-        caller: str = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 a hook may be any callable
+        caller: str = getattr(sys, "_getframe")(1).f_globals["__name__"]  # noqa: B009 a hook may be any callable
         if caller not in _NEEDLESS:
             register(**hooks)
 
-    os.register_at_fork = registered  # type: ignore[assignment]
+    os.register_at_fork = registered
     try:
         yield
     finally:

@@ -36,10 +36,24 @@ def open_streams() -> None:
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]
 
 
+def settle(place: Place) -> None:
+    """What does not depend on the job: the variables that every job has, and random numbers of this process alone."""
+    always = {"HOME": place.work, "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin", "TMPDIR": place.scratch}
+    if os.environ != always:
+        os.environ.clear()
+        os.environ.update(always)
+    for name in ("random", "numpy.random"):
+        numbers = sys.modules.get(name)
+        if numbers is not None:
+            numbers.seed()
+
+
 def begin(job: Job, channel: Channel, place: Place) -> ModuleType:
     """Set all of it up; the module in which the code is to run."""
-    _set_environment(job.get("env") or {}, place)
-    _reseed()
+    wanted: Mapping[str, str] = job.get("env") or {}
+    os.environ.update(wanted)
+    if "TZ" in wanted:
+        time.tzset()
     sys.path[:0] = [place.work, *(place.real(path) for path in job.get("python_path") or ())]
     arguments = job.get("args")
     sys.argv = job.get("argv") or [job["filename"], *([] if arguments is None else [json.dumps(arguments)])]
@@ -65,19 +79,3 @@ def main_module(job: Job) -> ModuleType:
         names["__file__"] = job["filename"]
     sys.modules["__main__"] = main
     return main
-
-
-def _set_environment(wanted: Mapping[str, str], place: Place) -> None:
-    os.environ.clear()
-    os.environ.update({"HOME": place.work, "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin", "TMPDIR": place.scratch})
-    os.environ.update(wanted)
-    if "TZ" in wanted:
-        time.tzset()
-
-
-def _reseed() -> None:
-    """What forks of one server share would give each the same numbers."""
-    for name in ("random", "numpy.random"):
-        numbers = sys.modules.get(name)
-        if numbers is not None:
-            numbers.seed()

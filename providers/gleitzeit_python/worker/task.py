@@ -25,12 +25,20 @@ from gleitzeit_python.worker.scene import Job
 
 _IS_COROUTINE: Final = 0x80
 _UNUSABLE: Final = 70
+_REHEARSAL: Final[Job] = {"code": "print(end='')", "filename": "<task>", "mode": "inline"}
 
 
 def prepare() -> None:
     """What a fork server does once for all workers: take its own modules out of the way of those of a job."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "gleitzeit_python"]:
         del sys.modules[name]
+
+
+def rehearse() -> None:
+    """Do what a job does, so that what it needs is there while nobody waits: forks share a page until it is written."""
+    main = scene.main_module(_REHEARSAL)
+    _run(_compiled(_REHEARSAL), main)
+    json.loads(json.dumps(ending.result(_REHEARSAL, main)))
 
 
 def run(descriptor: int) -> NoReturn:
@@ -53,7 +61,8 @@ def work_alone(descriptor: int, place: Place, taken: int) -> NoReturn:
 
 def work(channel: Channel, place: Place, taken: int) -> NoReturn:
     """Wait for a job, carry it out, tell how it ended, and end with it. Channel and streams are open."""
-    _warm_up()
+    scene.settle(place)
+    rehearse()
     try:
         job = channel.job()
     except ValueError:
@@ -78,14 +87,6 @@ def _carried_out(job: Job, channel: Channel, place: Place, taken: int) -> End:
         limits.use_headroom()
         end = ending.failed(error, job["filename"])
     return ending.settled(end, job, channel, place)
-
-
-def _warm_up() -> None:
-    """Touch the memory that a job needs while nobody waits: a page that forks share is copied at its first use."""
-    rehearsal: Job = {"code": "print(end='')", "filename": "<task>", "mode": "inline"}
-    main = scene.main_module(rehearsal)
-    _run(_compiled(rehearsal), main)
-    json.loads(json.dumps(ending.result(rehearsal, main)))
 
 
 def _value(job: Job, main: ModuleType) -> End:

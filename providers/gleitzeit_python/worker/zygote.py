@@ -16,23 +16,21 @@ that was started.
 from __future__ import annotations
 
 import contextlib
-import gc
-import importlib
 import json
 import os
 import select
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
-from gleitzeit_python.worker import forks, kernel, landlock, limits, namespaces, scene, task
+from gleitzeit_python.worker import kernel, landlock, limits, namespaces, task
 from gleitzeit_python.worker.channel import Channel
 from gleitzeit_python.worker.lockdown import CHANNEL, Lock, take_low_numbers
 from gleitzeit_python.worker.options import SCRATCH, WORK, Options, options
+from gleitzeit_python.worker.preload import preload
 from gleitzeit_python.worker.removal import remove
 
 _LONGEST_OPTIONS: Final = 1 << 20
@@ -186,7 +184,7 @@ def _settle(control: socket.socket, step: list[str]) -> Zygote:
         _check_landlock()
         kernel.set_dumpable(False)
     step[0] = "preload"
-    missing = _preload(settings)
+    missing = preload(settings)
     _usual_signals()
     limits.hold_all()
     _check_single(processes)
@@ -219,35 +217,6 @@ def _be_killed_first(processes: int) -> None:
             os.write(descriptor, _FAVOURED_WHEN_MEMORY_ENDS)
         finally:
             os.close(descriptor)
-
-
-def _preload(settings: Options) -> list[str]:
-    sys.path.extend(settings.site_packages)
-    missing: list[str] = []
-    with forks.without_hooks():
-        for name in settings.preload:
-            try:
-                importlib.import_module(name)
-            except Exception:  # noqa: BLE001 a module may fail as it likes; a job that imports it will see how
-                missing.append(name)
-    task.prepare()
-    _open_streams()
-    gc.collect()
-    gc.freeze()
-    return missing
-
-
-def _open_streams() -> None:
-    """Open those of all workers on pipes, as theirs are: a stream remembers of what kind its descriptor was."""
-    own = {number: os.dup(number) for number in (1, 2)}
-    reading, writing = os.pipe()
-    for number in own:
-        os.dup2(writing, number)
-    scene.open_streams()
-    for number, descriptor in own.items():
-        os.dup2(descriptor, number)
-    for descriptor in (*own.values(), reading, writing):
-        os.close(descriptor)
 
 
 def _usual_signals() -> None:
