@@ -9,13 +9,14 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import anyio
-from anyio.abc import ByteReceiveStream, ByteSendStream, Process
+from anyio.abc import ByteReceiveStream, Process
 
 from gleitzeit.core.errors import ConnectionLostError, ProviderUnavailableError
 from gleitzeit_mcp.processes.command import Command
 from gleitzeit_mcp.processes.group import end_group
 from gleitzeit_mcp.processes.guard import Guard
 from gleitzeit_mcp.processes.jobs import hold_in_job
+from gleitzeit_mcp.processes.pipes import Pipes, pipes
 from gleitzeit_mcp.processes.starting import let_go, started
 from gleitzeit_mcp.transports.base import Message, Receiver, Transport
 from gleitzeit_mcp.transports.lines import Line, LineBuffer, Overlong
@@ -45,7 +46,7 @@ class Child(Transport):
         self._guard = guard
         self._stray = ""
         self._process: Process | None = None
-        self._stdin: ByteSendStream | None = None
+        self._pipes: Pipes | None = None
         self._receiver: Receiver | None = None
         self._stderr = bytearray()
         self._stderr_closed = anyio.Event()
@@ -92,35 +93,34 @@ class Child(Transport):
     async def connect(self, receiver: Receiver) -> AsyncGenerator[Child]:
         """Start the process and exchange messages with it; at the end it and its whole process group are gone."""
         self._receiver = receiver
-        process = self._process = await self._started()
+        process, ends = await self._started()
         # No await may stand between the start and the shielded stop below, or a cancelled start would leak it.
-        assert process.stdin is not None
-        assert process.stdout is not None
         assert process.stderr is not None
-        self._stdin = process.stdin
+        self._process, self._pipes = process, ends
         try:
             async with anyio.create_task_group() as tasks:
                 job = hold_in_job(process.pid)
                 try:
-                    tasks.start_soon(self._receive, process.stdout, receiver)
+                    tasks.start_soon(self._receive, ends, receiver)
                     tasks.start_soon(self._keep_stderr, process.stderr)
                     tasks.start_soon(self._notice_exit, process)
                     yield self
                 finally:
                     with anyio.CancelScope(shield=True):
                         self._leaving = True
-                        await self._stop(process, process.stdin)
+                        await self._stop(process, ends)
                     del job
                     tasks.cancel_scope.cancel()
         finally:
             self._guard.release(process.pid)
+            ends.close()
             let_go(process)
 
-    async def _started(self) -> Process:
+    async def _started(self) -> tuple[Process, Pipes]:
         command = self.command
         try:
             mark = await self._guard.expect()
-            process = await started(command.argv, environment={**command.environment, **mark}, folder=command.folder)
+            process, ends = await _piped(command, {**command.environment, **mark})
         except OSError as error:
             reason = os.strerror(error.errno).lower() if error.errno else str(error)
             raise ProviderUnavailableError(
@@ -128,28 +128,31 @@ class Child(Transport):
                 hint=_EXHAUSTED_HINT if error.errno in _EXHAUSTED else _PROGRAM_HINT,
             ) from error
         self._guard.hold(process.pid, mark)
-        return process
+        return process, ends
 
     async def send(self, message: Message, headers: Mapping[str, str] | None = None) -> None:
         """Write one message to its stdin."""
         data = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
-        if self._stdin is None or self._gone or self._leaving:
+        if self._pipes is None or self._gone or self._leaving:
             raise ConnectionLostError("the server is gone", ambiguous=False)
         try:
-            await self._stdin.send(data)
+            await self._pipes.send(data)
         except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             self._lose("it closed its stdin")
             # What has no end of its line was not carried out.
             raise ConnectionLostError("the server has closed its stdin", ambiguous=False) from error
 
-    async def _receive(self, stdout: ByteReceiveStream, receiver: Receiver) -> None:
+    async def _receive(self, ends: Pipes, receiver: Receiver) -> None:
         buffer = LineBuffer(LARGEST)
-        with suppress(anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
-            while self._fault is None:
-                for line in buffer.take(await stdout.receive(_PIECE)):
-                    self._deliver(line, receiver)
-                if len(buffer) > 2 * LARGEST:
-                    self._fault = f"it sent a message of more than {2 * LARGEST // 2**20} MiB"
+
+        def take(piece: bytes) -> bool:
+            for line in buffer.take(piece):
+                self._deliver(line, receiver)
+            if len(buffer) > 2 * LARGEST:
+                self._fault = f"it sent a message of more than {2 * LARGEST // 2**20} MiB"
+            return self._fault is None
+
+        await ends.receive(take)
         self._lose()
 
     async def _notice_exit(self, process: Process) -> None:
@@ -179,10 +182,9 @@ class Child(Transport):
                 del self._stderr[:-_KEPT_STDERR]
         self._stderr_closed.set()
 
-    async def _stop(self, process: Process, stdin: ByteSendStream) -> None:
+    async def _stop(self, process: Process, ends: Pipes) -> None:
         """Close its stdin, give it time to leave, then end the whole group, its descendants included."""
-        with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
-            await stdin.aclose()
+        await ends.hang_up()
         with anyio.move_on_after(_EXIT_GRACE):
             code = await process.wait()
             if self._gone:  # nobody asked it to leave
@@ -190,3 +192,16 @@ class Child(Transport):
         await end_group(process)
         with anyio.move_on_after(_DRAIN):
             await self._stderr_closed.wait()
+
+
+async def _piped(command: Command, environment: Mapping[str, str]) -> tuple[Process, Pipes]:
+    ends = pipes()
+    try:
+        process = await started(
+            command.argv, environment=environment, folder=command.folder, stdin=ends.stdin, stdout=ends.stdout
+        )
+    except BaseException:
+        ends.close()
+        raise
+    ends.attach(process)
+    return process, ends

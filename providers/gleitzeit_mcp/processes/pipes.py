@@ -1,0 +1,223 @@
+"""What leads to the stdin of a child and from its stdout: by the loop's own callbacks where it has them for pipes."""
+
+from __future__ import annotations
+
+import asyncio  # for its loop tells by callbacks what can be read, which costs a message no task and no turn
+import os
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import suppress
+
+import anyio
+from anyio.abc import ByteReceiveStream, ByteSendStream, Process
+
+Take = Callable[[bytes], bool]
+"""Is given what has come; says whether there may be more."""
+
+_PIECE = 256 * 1024
+
+
+class Pipes(ABC):
+    """Both ends of ours. `stdin` and `stdout` are what the child is to be started with."""
+
+    stdin: int
+    stdout: int
+
+    @abstractmethod
+    def attach(self, process: Process) -> None:
+        """The child has started, and has its own ends."""
+
+    @abstractmethod
+    async def send(self, data: bytes) -> None:
+        """Write all of it, in one piece, even if whoever waits for that is cancelled.
+
+        Raises `OSError` or one of anyio's errors where not all of it could be written.
+        """
+
+    @abstractmethod
+    async def receive(self, take: Take) -> None:
+        """Hand over what comes until that ends, or `take` has enough; what `take` raises is raised here."""
+
+    @abstractmethod
+    async def hang_up(self) -> None:
+        """Close the child's stdin, once it has read what was sent."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close what is still open."""
+
+
+def pipes() -> Pipes:
+    """Those of this platform. Raises `OSError` where there are no descriptors left."""
+    return StreamPipes() if sys.platform == "win32" else LoopPipes()
+
+
+class StreamPipes(Pipes):
+    """Streams of asyncio's own, which there are everywhere."""
+
+    stdin = subprocess.PIPE
+    stdout = subprocess.PIPE
+
+    _sending: ByteSendStream
+    _receiving: ByteReceiveStream
+
+    def attach(self, process: Process) -> None:
+        """Take its streams."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._sending, self._receiving = process.stdin, process.stdout
+
+    async def send(self, data: bytes) -> None:
+        """Leave it to the stream."""
+        await self._sending.send(data)
+
+    async def receive(self, take: Take) -> None:
+        """Read piece by piece."""
+        with suppress(anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
+            while take(await self._receiving.receive(_PIECE)):
+                pass
+
+    async def hang_up(self) -> None:
+        """Close the stream, which flushes it."""
+        with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await self._sending.aclose()
+
+    def close(self) -> None:
+        """The process closes them."""
+
+
+class LoopPipes(Pipes):
+    """Descriptors that the loop watches: reads are handed over where they are heard of, and most writes wait for nobody.
+
+    What the child does not read is kept, and flushed when it does.
+    """
+
+    def __init__(self) -> None:
+        self.stdin, self._to_child = os.pipe()
+        try:
+            self._from_child, self.stdout = os.pipe()
+        except OSError:
+            os.close(self.stdin)
+            os.close(self._to_child)
+            raise
+        for ours in (self._to_child, self._from_child):
+            os.set_blocking(ours, False)
+        self._childs: tuple[int, ...] = (self.stdin, self.stdout)
+        self._unsent = bytearray()
+        self._flushed = 0
+        self._moved = anyio.Event()
+        self._broken: OSError | None = None
+        self._leaving = False
+        self._take: Take | None = None
+        self._over = anyio.Event()
+        self._fault: Exception | None = None
+
+    def attach(self, process: Process) -> None:
+        """Close what is the child's."""
+        del process
+        self._close_childs()
+
+    async def send(self, data: bytes) -> None:
+        """Write it now, or as soon as the child reads."""
+        if self._broken is not None or self._to_child < 0 or self._leaving:
+            raise BrokenPipeError from self._broken
+        if not self._unsent:
+            written = self._written(data)
+            self._flushed += written
+            if written == len(data):
+                return
+            data = data[written:]
+            asyncio.get_running_loop().add_writer(self._to_child, self._flush)
+        self._unsent += data
+        end = self._flushed + len(self._unsent)
+        while self._flushed < end:
+            if self._broken is not None or self._to_child < 0:
+                raise BrokenPipeError from self._broken
+            await self._moved.wait()
+
+    def _written(self, data: bytes | bytearray) -> int:
+        try:
+            return os.write(self._to_child, data)
+        except BlockingIOError:
+            return 0
+
+    def _flush(self) -> None:
+        try:
+            written = self._written(self._unsent)
+        except OSError as error:
+            self._broken = error
+            self._close_stdin()
+            return
+        del self._unsent[:written]
+        self._flushed += written
+        if not self._unsent:
+            asyncio.get_running_loop().remove_writer(self._to_child)
+            if self._leaving:
+                self._close_stdin()
+        self._tell()
+
+    def _tell(self) -> None:
+        moved, self._moved = self._moved, anyio.Event()
+        moved.set()
+
+    async def receive(self, take: Take) -> None:
+        """Have the loop read until it is over."""
+        self._take = take
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._from_child, self._read)
+        try:
+            await self._over.wait()
+        finally:
+            loop.remove_reader(self._from_child)
+        if self._fault is not None:
+            raise self._fault
+
+    def _read(self) -> None:
+        assert self._take is not None
+        try:
+            more = self._taken(self._take)
+        except Exception as error:  # noqa: BLE001 raised where somebody waits, not in the loop
+            self._fault, more = error, False
+        if not more:
+            asyncio.get_running_loop().remove_reader(self._from_child)
+            self._over.set()
+
+    def _taken(self, take: Take) -> bool:
+        try:
+            data = os.read(self._from_child, _PIECE)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return bool(data) and take(data)
+
+    async def hang_up(self) -> None:
+        """Close it now, or once it is flushed."""
+        self._leaving = True
+        if not self._unsent:
+            self._close_stdin()
+
+    def close(self) -> None:
+        """Close what is left, whatever is unsent."""
+        self._close_childs()
+        self._close_stdin()
+        if self._from_child >= 0:
+            os.close(self._from_child)
+            self._from_child = -1
+
+    def _close_stdin(self) -> None:
+        if self._to_child < 0:
+            return
+        if self._unsent:
+            asyncio.get_running_loop().remove_writer(self._to_child)
+            self._unsent.clear()
+        os.close(self._to_child)
+        self._to_child = -1
+        self._tell()
+
+    def _close_childs(self) -> None:
+        for descriptor in self._childs:
+            os.close(descriptor)
+        self._childs = ()
