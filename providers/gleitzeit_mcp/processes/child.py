@@ -22,6 +22,8 @@ from gleitzeit_mcp.transports.base import Message, Receiver, Transport
 from gleitzeit_mcp.transports.lines import Line, LineBuffer, Overlong
 from gleitzeit_mcp.transports.messages import LARGEST, deliver, give_up
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 _KEPT_STDERR = 8 * 1024
 _SHOWN_LINES = 10
 _SHOWN_STRAY = 200
@@ -132,7 +134,7 @@ class Child(Transport):
 
     async def send(self, message: Message, headers: Mapping[str, str] | None = None) -> None:
         """Write one message to its stdin."""
-        data = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+        data = _encode(message).encode("utf-8", "replace") + b"\n"
         if self._pipes is None or self._gone or self._leaving:
             raise ConnectionLostError("the server is gone", ambiguous=False)
         try:

@@ -89,7 +89,7 @@ class StreamPipes(Pipes):
 
 
 class LoopPipes(Pipes):
-    """Descriptors that the loop watches: reads are handed over where they are heard of, and most writes wait for nobody.
+    """Descriptors that the loop watches: what can be read is handed over at once, and most writes wait for nobody.
 
     What the child does not read is kept, and flushed when it does.
     """

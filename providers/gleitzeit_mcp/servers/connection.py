@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import anyio
@@ -115,7 +115,10 @@ class Connection:
         line = self.line()
         self.calls += 1
         try:
-            async with self._in_turn(limit) if self._memory.asks and not line.agreement.modern else nullcontext():
+            if self._memory.asks and not line.agreement.modern:
+                async with self._in_turn(limit):
+                    yield line
+            else:
                 yield line
         finally:
             self.calls -= 1

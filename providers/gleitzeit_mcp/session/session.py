@@ -144,7 +144,10 @@ class Session:
         await self._send(message, self.headers(method, message["params"]) if self.headers else None)
         while True:
             await exchange.changed.wait()
-            await self._attend(exchange)
+            if exchange.reports or exchange.asked:
+                await self._attend(exchange)
+            elif not exchange.over:
+                exchange.changed = anyio.Event()
             if exchange.over:
                 result = exchange.result()
                 if not is_object(result):

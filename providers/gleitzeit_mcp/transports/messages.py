@@ -77,7 +77,7 @@ def _loaded(line: bytes) -> Any:
         text = line.decode("utf-8", "replace")
     if _HALF_PAIR.search(text):
         text = _ESCAPE.sub(_repaired, text)
-    return json.loads(text, parse_constant=_nothing)
+    return _decode(text)
 
 
 def _repaired(escape: re.Match[str]) -> str:
@@ -87,6 +87,9 @@ def _repaired(escape: re.Match[str]) -> str:
 
 def _nothing(_constant: str) -> None:
     """NaN and the infinities are no JSON, though Python writes them; JavaScript makes them null, and so does this."""
+
+
+_decode = json.JSONDecoder(parse_constant=_nothing).decode
 
 
 def _unreadable(line: bytes, error: Exception, receiver: Receiver) -> bool:

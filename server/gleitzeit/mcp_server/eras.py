@@ -67,7 +67,8 @@ class _Eras:
 
     async def on_request(self, context: Context, method: str, params: Params) -> dict[str, Any]:
         """What a request is answered with. Raises `MCPError` and `ValidationError`."""
-        await anyio.lowlevel.checkpoint_if_cancelled()  # by what came with it in one piece
+        if context.cancel_requested.is_set():  # by what came with it in one piece
+            await anyio.lowlevel.checkpoint_if_cancelled()
         if not _is_modern(method, params):
             return await self._of_handshake(context, method, params)
         route = classify_inbound_request({"method": method, "params": params})

@@ -25,6 +25,7 @@ from gleitzeit.mcp_server.subscriptions.serving import serve_subscriptions
 from gleitzeit.mcp_server.tasks.base import CallTask
 from gleitzeit.mcp_server.tasks.extension import serve_tasks
 from gleitzeit.mcp_server.tasks.wire import created
+from gleitzeit.mcp_server.tracing import Traced
 from gleitzeit.version import __version__
 
 if TYPE_CHECKING:  # at run time it is imported after the first answer
@@ -56,6 +57,7 @@ def build_server(face: Face) -> Server[Face]:
     serve_resources(server)
     serve_prompts(server)
     serve_completions(server)
+    server.middleware[:] = [Traced(middleware) for middleware in server.middleware]  # there is one, which makes spans
     server.middleware.append(Auditing())  # sees also what the rights refuse
     guard_rights(server)
     return server

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio  # for its loop tells by callbacks what can be read, which costs a message less than waiting anew
 import errno
 import fcntl
 import logging
 import os
 import select
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -147,6 +148,7 @@ class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
     `ended` is set once the host has hung up.
 
     It waits on the event loop, never in a thread: a thread in `read` could not be stopped before the host writes.
+    The loop reads as soon as there is something, and rests while enough of it waits here.
     """
 
     def __init__(self, descriptor: int, writer: FrameWriter | None = None) -> None:
@@ -156,6 +158,8 @@ class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
         self._searched = 0
         self._skipping = False
         self._ended = False
+        self._watched = False
+        self._expected: asyncio.Future[None] | None = None
         self.ended = anyio.Event()
 
     async def receive(self) -> SessionMessage | Exception:
@@ -219,7 +223,42 @@ class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
         return None
 
     async def _fill(self) -> None:
-        await _ready(self._descriptor, anyio.wait_readable)
+        if not self._watch():
+            await anyio.lowlevel.checkpoint()  # a file or /dev/null: always ready, and nothing that can be waited for
+            self._read()
+            return
+        self._expected = asyncio.get_running_loop().create_future()
+        try:
+            await self._expected
+        finally:
+            self._expected = None
+
+    def _watch(self) -> bool:
+        """Have the loop read; False where it can't."""
+        if not self._watched:
+            try:
+                asyncio.get_running_loop().add_reader(self._descriptor, self._read_on)
+            except PermissionError as error:
+                if error.errno != errno.EPERM:
+                    raise
+                return False
+            self._watched = True
+        return True
+
+    def _read_on(self) -> None:
+        if self._expected is None and len(self._buffer) >= _CHUNK:
+            self.rest()
+            return
+        self._read()
+        if self._ended:
+            self.rest()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._expected is not None and not self._expected.done():
+            self._expected.set_result(None)
+
+    def _read(self) -> None:
         try:
             data = os.read(self._descriptor, _CHUNK)
         except BlockingIOError:  # a host may have made its end non-blocking; another process was faster
@@ -229,10 +268,18 @@ class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
         self._ended = not data
         self._buffer += data
 
+    def rest(self) -> None:
+        """Have the loop read no more, until something is missing here."""
+        if self._watched:
+            self._watched = False
+            asyncio.get_running_loop().remove_reader(self._descriptor)
+
     async def aclose(self) -> None:
         """Read no more; the descriptor stays open as long as the process."""
+        self.rest()
         self._ended = True
         self._buffer.clear()
+        self._wake()
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,9 +301,11 @@ async def open_frames(wire: Wire) -> AsyncGenerator[Frames]:
     writer = FrameWriter(wire.sink)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(writer.carry)
+        reader = FrameReader(wire.source, writer)
         try:
-            yield Frames(FrameReader(wire.source, writer), writer)
+            yield Frames(reader, writer)
         finally:
+            reader.rest()
             await writer.aclose()
             tasks.cancel_scope.deadline = anyio.current_time() + _LAST_WORDS
 
@@ -264,7 +313,7 @@ async def open_frames(wire: Wire) -> AsyncGenerator[Frames]:
 async def _write(descriptor: int, rest: memoryview) -> None:
     while rest:
         if not _writable_now(descriptor):
-            await _ready(descriptor, anyio.wait_writable)
+            await _ready_to_be_written(descriptor)
         with suppress(BlockingIOError):
             rest = rest[_piece_written(descriptor, rest) :]
 
@@ -291,9 +340,9 @@ async def _hung_up(descriptor: int) -> None:
     await anyio.sleep_forever()
 
 
-async def _ready(descriptor: int, wait: Callable[[int], Awaitable[None]]) -> None:
+async def _ready_to_be_written(descriptor: int) -> None:
     try:
-        await wait(descriptor)
+        await anyio.wait_writable(descriptor)
     except PermissionError as error:
         if error.errno != errno.EPERM:
             raise

@@ -149,7 +149,8 @@ class Member:
         self.waiting += 1
         try:
             session = await self._opened(group_of)
-            await session.started.wait()
+            if not session.started.is_set():  # to wait for what is there already would give up a turn of the loop
+                await session.started.wait()
         finally:
             self.waiting -= 1
         if not session.succeeded:

@@ -121,7 +121,9 @@ class _Reader:
 
     def _text(self, value: str) -> str:
         if value.isascii():
-            self.add(len(value) + 3)
+            self.size += len(value) + 3
+            if self.size > self._limit:
+                raise too_large(self._limit, self._subject)
             return value
         try:
             self.add(len(value.encode()) + 3)
@@ -145,14 +147,14 @@ class _Reader:
         data: dict[str, Any] = {}
         for key, item in value.items():
             name = self._text(key) if type(key) is str else self._key(key)
-            data[name] = self.read(item, depth + 1)
+            data[name] = self._text(item) if type(item) is str else self.read(item, depth + 1)
         if len(data) < len(value):
             raise ProviderError(f"two keys of {self._subject} are the same as text", retryable=False)
         return data
 
     def _array(self, value: Any, depth: int) -> list[Any]:
         self.add(2 + 2 * len(value))
-        return [self.read(item, depth + 1) for item in value]
+        return [self._text(item) if type(item) is str else self.read(item, depth + 1) for item in value]
 
     def _key(self, key: Any) -> str:
         if isinstance(key, Enum):

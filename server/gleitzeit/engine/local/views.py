@@ -40,16 +40,19 @@ def results_of(snapshot: Snapshot) -> Mapping[str, TaskResult]:
 class Results(Mapping[str, TaskResult]):
     """What became of each of these, by key; made when it is looked at, for most of a run with many tasks never is."""
 
-    __slots__ = ("_ids", "_rows")
+    __slots__ = ("_ids", "_made", "_rows")
 
     def __init__(self, ids: Iterable[str], rows: Mapping[str, TaskRow]) -> None:
         self._ids = dict.fromkeys(ids)
         self._rows = rows
+        self._made: dict[str, TaskResult] = {}
 
     def __getitem__(self, task_id: str) -> TaskResult:
-        if task_id not in self._ids:
-            raise KeyError(task_id)
-        return result_of(task_id, self._rows.get(task_id))
+        if task_id not in self._made:
+            if task_id not in self._ids:
+                raise KeyError(task_id)
+            self._made[task_id] = result_of(task_id, self._rows.get(task_id))
+        return self._made[task_id]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._ids)

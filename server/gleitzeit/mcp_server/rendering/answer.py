@@ -11,6 +11,9 @@ import mcp_types as types
 
 BYTES_A_TOKEN = 4
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+_decode = json.JSONDecoder(parse_constant=str).decode
+
 SIZE = "gleitzeit/size"
 """The key in `_meta` under which the size of a content stands, or that of which only a part is shown, in bytes."""
 
@@ -43,13 +46,12 @@ class Answer:
 
 def compact(value: Any) -> str:
     """`value` as JSON without spaces; what JSON can't say is said as text."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-    return _encodable(text)
+    return _encodable(_encode(value))
 
 
 def plain(value: Any) -> Any:
     """`value` as data that every transport can carry."""
-    return json.loads(compact(value), parse_constant=str)
+    return _decode(compact(value))
 
 
 def size(text: str) -> int:

@@ -54,6 +54,20 @@ def _encode_in_pieces(value: Any) -> str:
     return _encode(value)
 
 
+def _is_small(value: Any) -> bool:
+    """Whether a value has no more than a piece."""
+    count, waiting = 0, [value] if type(value) in _CONTAINERS else []
+    while waiting:
+        current = waiting.pop()
+        count += len(current)
+        if count > PIECE:
+            return False
+        for item in current.values() if type(current) is dict else current:
+            if type(item) in _CONTAINERS:
+                waiting.append(item)  # noqa: PERF401 a comprehension is a call more
+    return True
+
+
 def _breadth(value: Any) -> int:
     return 1 + len(value) if type(value) in _CONTAINERS else 1
 
@@ -76,7 +90,7 @@ def pack(value: Any) -> str | bytes | None:
     """A value of any size as what a column holds."""
     if value is None:
         return None
-    text = to_text(value, _encode_in_pieces)
+    text = to_text(value, _encode if _is_small(value) else _encode_in_pieces)
     return text if len(text) < LARGE else zlib.compress(text.encode(), 1)
 
 

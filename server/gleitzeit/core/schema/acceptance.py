@@ -1,0 +1,252 @@
+"""Whether a value plainly fits a schema, by functions that are made once for it.
+
+They know the plain keywords only and accept only what certainly fits; what they do not accept is looked at in full,
+where it is also said what is wrong with it. So is what would be much work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from gleitzeit.core.data import is_list, is_mapping
+
+Accepts = Callable[[Any], bool]
+
+_MOST_REMEMBERED = 512
+_MOST_PARTS = 200
+_MOST_ALTERNATIVES = 8
+_MOST_ITEMS = 2_000
+_remembered: dict[int, tuple[Any, Accepts | None]] = {}
+
+
+def plainly_fits(schema: Mapping[str, Any], value: Any) -> bool:
+    """Whether `value` fits `schema`, as far as that can be seen at a glance. A schema must not change once it is used.
+
+    The functions are made when a schema is seen for the second time: many are made anew for every use.
+    """
+    known = _remembered.get(id(schema))
+    if known is None or known[0] is not schema:
+        _remember(schema, _seen_once)
+        return False
+    accepts = known[1]
+    if accepts is _seen_once:
+        accepts = _accepting(schema)
+        _remember(schema, accepts)
+    return accepts is not None and accepts(value)
+
+
+def _remember(schema: Mapping[str, Any], accepts: Accepts | None) -> None:
+    if len(_remembered) >= _MOST_REMEMBERED:
+        _remembered.clear()
+    _remembered[id(schema)] = (schema, accepts)  # which also keeps another from having its id
+
+
+def _seen_once(_value: Any) -> bool:
+    return False
+
+
+class _UnknownError(Exception):
+    """A schema that has to be looked at in full."""
+
+
+def _accepting(schema: Any) -> Accepts | None:
+    """The function of a schema; none for one that has to be looked at in full."""
+    compiler = _Compiler()
+    try:
+        inner = compiler.schema(schema, root=True)
+    except (_UnknownError, RecursionError):
+        return None
+
+    def accepts(value: Any) -> bool:
+        compiler.items = _MOST_ITEMS
+        return inner(value)
+
+    return accepts
+
+
+class _Compiler:
+    """Makes the functions of one schema, which must not be large. `items` is how many they may still look at."""
+
+    def __init__(self) -> None:
+        self.items = _MOST_ITEMS
+        self._parts = _MOST_PARTS
+        self._alternatives = 1
+
+    def schema(self, schema: Any, *, root: bool = False) -> Accepts:
+        """The function of a part. Raises `_UnknownError`."""
+        self._parts -= 1
+        if self._parts < 0 or not is_mapping(schema) or ("$id" in schema and not root):
+            raise _UnknownError
+        checks = [made for keyword in schema if (made := self._keyword(keyword, schema)) is not None]
+        return checks[0] if len(checks) == 1 else _all(checks)
+
+    def _keyword(self, keyword: str, schema: Mapping[str, Any]) -> Accepts | None:
+        expected = schema[keyword]
+        match keyword:
+            case "type":
+                return _of_type(expected)
+            case "required":
+                return _required(expected)
+            case "properties":
+                return self._properties(expected)
+            case "additionalProperties":
+                return self._additional(expected, schema)
+            case "items":
+                return self._items(expected)
+            case "anyOf":
+                return _any(self._each(expected))
+            case "allOf":
+                return _all(self._each(expected))
+            case "enum":
+                return _enum(expected)
+            case _ if keyword in _LIMITS:
+                return _limited(keyword, expected)
+            case _ if keyword in _IN_FULL:
+                raise _UnknownError
+            case _:  # it tells something, and asks for nothing
+                return None
+
+    def _each(self, expected: Any) -> Sequence[Accepts]:
+        """The functions of schemas for the same value: alternatives within alternatives multiply the work."""
+        schemas, before = _list(expected), self._alternatives
+        self._alternatives *= max(1, len(schemas))
+        if self._alternatives > _MOST_ALTERNATIVES:
+            raise _UnknownError
+        made = [self.schema(inner) for inner in schemas]
+        self._alternatives = before
+        return made
+
+    def _may_look_at(self, items: int) -> bool:
+        self.items -= items
+        return self.items >= 0
+
+    def _properties(self, expected: Any) -> Accepts:
+        if not is_mapping(expected):
+            raise _UnknownError
+        inner = {name: self.schema(schema) for name, schema in expected.items()}
+
+        def accepts(value: Any) -> bool:
+            if type(value) is not dict:
+                return _has_no_fields(value)
+            fields = cast("dict[str, Any]", value)
+            return all(check(fields[name]) for name, check in inner.items() if name in fields)
+
+        return accepts
+
+    def _additional(self, expected: Any, schema: Mapping[str, Any]) -> Accepts | None:
+        if expected is True:
+            return None
+        declared = schema.get("properties", {})
+        if "patternProperties" in schema or not is_mapping(declared):
+            raise _UnknownError
+        known = frozenset(declared)
+        inner = None if expected is False else self.schema(expected)
+
+        def accepts(value: Any) -> bool:
+            if type(value) is not dict:
+                return _has_no_fields(value)
+            fields = cast("dict[str, Any]", value)
+            others = fields.keys() - known
+            if not others:
+                return True
+            return inner is not None and self._may_look_at(len(others)) and all(inner(fields[name]) for name in others)
+
+        return accepts
+
+    def _items(self, expected: Any) -> Accepts:
+        inner = self.schema(expected)
+
+        def accepts(value: Any) -> bool:
+            if type(value) is not list:
+                return not is_list(value)
+            items = cast("list[Any]", value)
+            return self._may_look_at(len(items)) and all(inner(item) for item in items)
+
+        return accepts
+
+
+_TYPES: Mapping[str, tuple[type[Any], ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+    "null": (type(None),),
+}
+
+_LIMITS: Mapping[str, tuple[tuple[type[Any], ...], Callable[[Any, Any], bool]]] = {
+    "minimum": ((int, float), lambda value, limit: value >= limit),
+    "maximum": ((int, float), lambda value, limit: value <= limit),
+    "exclusiveMinimum": ((int, float), lambda value, limit: value > limit),
+    "exclusiveMaximum": ((int, float), lambda value, limit: value < limit),
+    "minLength": ((str,), lambda value, limit: len(value) >= limit),
+    "maxLength": ((str,), lambda value, limit: len(value) <= limit),
+    "minItems": ((list,), lambda value, limit: len(value) >= limit),
+    "maxItems": ((list,), lambda value, limit: len(value) <= limit),
+    "minProperties": ((dict,), lambda value, limit: len(value) >= limit),
+    "maxProperties": ((dict,), lambda value, limit: len(value) <= limit),
+}
+"""Values of which types a limit is for, and what keeps within it; of all other plain values it says nothing."""
+
+_PLAIN = frozenset(kind for kinds in _TYPES.values() for kind in kinds)
+
+_IN_FULL = frozenset(
+    "$ref $dynamicRef patternProperties propertyNames prefixItems contains oneOf not if dependentSchemas "
+    "unevaluatedItems unevaluatedProperties dependentRequired const pattern uniqueItems multipleOf".split()
+)
+
+
+def _all(checks: Sequence[Accepts]) -> Accepts:
+    def accepts(value: Any) -> bool:
+        for check in checks:  # noqa: SIM110 a generator would be a call more for each
+            if not check(value):
+                return False
+        return True
+
+    return accepts
+
+
+def _any(checks: Sequence[Accepts]) -> Accepts:
+    return lambda value: any(check(value) for check in checks)
+
+
+def _of_type(expected: Any) -> Accepts:
+    names = [expected] if isinstance(expected, str) else _list(expected)
+    if not names or not all(isinstance(name, str) and name in _TYPES for name in names):
+        raise _UnknownError
+    kinds = frozenset(kind for name in names for kind in _TYPES[name])
+    return lambda value: type(value) in kinds
+
+
+def _required(expected: Any) -> Accepts:
+    names = frozenset(name for name in _list(expected) if isinstance(name, str))
+
+    def accepts(value: Any) -> bool:
+        return names <= cast("dict[str, Any]", value).keys() if type(value) is dict else _has_no_fields(value)
+
+    return accepts
+
+
+def _enum(expected: Any) -> Accepts:
+    allowed = frozenset(text for text in _list(expected) if isinstance(text, str))
+    return lambda value: type(value) is str and value in allowed
+
+
+def _limited(keyword: str, limit: Any) -> Accepts:
+    if type(limit) not in (int, float):
+        raise _UnknownError
+    kinds, keeps = _LIMITS[keyword]
+    return lambda value: keeps(value, limit) if type(value) in kinds else type(value) in _PLAIN
+
+
+def _list(expected: Any) -> list[Any]:
+    if not is_list(expected):
+        raise _UnknownError
+    return expected
+
+
+def _has_no_fields(value: Any) -> bool:
+    """Whether what is asked of an object says nothing of a value."""
+    return not is_mapping(value)
