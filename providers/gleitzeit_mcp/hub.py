@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
@@ -76,10 +77,10 @@ class Hub:
 
         Raises as `find` does.
         """
-        deadline = anyio.current_time() + limit
+        deadline = time.monotonic() + limit
         connection, tool = await self.find(method, limit, retry=True, fresh=True)
         if not connection.is_up():
-            await connection.ready(max(0.0, deadline - anyio.current_time()))
+            await connection.ready(max(0.0, deadline - time.monotonic()))
         return connection, tool
 
     async def described(self, method: str) -> Tool:

@@ -12,9 +12,11 @@ from pydantic import BaseModel
 from gleitzeit.core.errors import ProviderUnavailableError
 from gleitzeit.core.findings import Finding
 from gleitzeit.core.protocol import MethodSpec
+from gleitzeit.core.schema import check_parameters
 from gleitzeit.core.sections import read_section
 from gleitzeit.providers.base import ProtocolProvider, Readiness, current_task
 from gleitzeit_mcp.catalog.routes import RouteMap
+from gleitzeit_mcp.catalog.tools import arguments_of
 from gleitzeit_mcp.config import HubConfig
 from gleitzeit_mcp.methods import FIXED, PROTOCOL, SAMPLING_METHOD, TOOL_METHOD, unknown_method
 
@@ -93,9 +95,12 @@ class MCPHubProvider(ProtocolProvider):
         return [*FIXED.values(), *(tool.spec() for tool in tools)]
 
     async def validate_request(self, method: str, parameters: dict[str, Any]) -> None:
-        """Check the parameters of the fixed methods; a tool's arguments are checked against the tool that is called."""
+        """Check a tool's arguments against its own schema, wherever in the parameters they stand."""
         if not method.startswith(TOOL_METHOD):
             await super().validate_request(method, parameters)
+            return
+        _, tool = await self._running().reach(method, current_task())
+        check_parameters(method, tool.input_schema, arguments_of(tool, parameters))
 
     async def examine(self) -> Sequence[Finding]:
         """What is wrong with each server, and how to mend it."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gleitzeit.core.protocol import MethodSpec, Protocol
+from gleitzeit.core.schema import LastingSchema
 from gleitzeit_python.config import LONGEST
 
 EXECUTE = "python/execute"
@@ -77,7 +78,7 @@ PROTOCOL = Protocol(
         MethodSpec(
             EXECUTE,
             description="Run Python in a sandbox; what it prints as JSON, or leaves in `result`, is the result",
-            parameters=_EXECUTE,
+            parameters=LastingSchema(_EXECUTE),
             idempotent=True,
             code=("code",),
             capabilities=("caching", "sandboxed"),

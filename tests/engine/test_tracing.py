@@ -20,7 +20,7 @@ from gleitzeit.core.models import Run
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.engine.local import LocalEngine, tracing
 from gleitzeit.providers.base import current_task
-from gleitzeit.providers.tracing import trace_of
+from gleitzeit.providers.tracing import trace_of, traced
 
 pytestmark = pytest.mark.anyio
 
@@ -197,7 +197,7 @@ async def test_without_an_sdk_the_trace_of_the_caller_is_passed_on(bench: Bench)
 
 def test_without_an_sdk_a_span_costs_next_to_nothing() -> None:
     def one() -> None:
-        assert not tracing.traced()
+        assert not traced()
         assert tracing.beneath(None, {}) == {}
         tracing.end_span(None)
 

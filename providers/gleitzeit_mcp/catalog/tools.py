@@ -8,6 +8,7 @@ from typing import Any
 
 from gleitzeit.core.data import is_object, kind_of
 from gleitzeit.core.protocol import MethodSpec
+from gleitzeit.core.schema import LastingSchema
 from gleitzeit_mcp.config import Server
 from gleitzeit_mcp.methods import TOOL_METHOD
 
@@ -145,7 +146,7 @@ def _tool(server: Server, entry: Mapping[str, Any]) -> Tool:
         name=entry["name"],
         method=method_of(server, entry["name"]),
         description=described if isinstance(described, str) else "",
-        input_schema=entry["inputSchema"],
+        input_schema=LastingSchema(entry["inputSchema"]),
         output_schema=returns if is_object(returns) else None,
         read_only=hints.get("readOnlyHint") is True,
         idempotent=hints.get("idempotentHint") is True or server.declares_idempotent(entry["name"]),

@@ -73,9 +73,11 @@ class Caller:
         tool: Tool | None = None,
     ) -> dict[str, Any]:
         """The result of any request for a task, its failures translated."""
-        timeout = _shorter(connection.server.timeout, task.remaining)
+        left = task.remaining
+        timeout = _shorter(connection.server.timeout, left)
         listener, addressed = self._listener(connection, task), self._addressed(connection, params, task)
-        async with connection.carrying(remaining(task)) as line:
+
+        async def carried(line: Line) -> dict[str, Any]:
             try:
                 return await _carried_out(line, method, addressed, listener, timeout, tool)
             except (RemoteError, GleitzeitError) as error:
@@ -83,6 +85,8 @@ class Caller:
                     line.pulse.doubt()
                 subject = f'server "{connection.server.name}"' + (f', tool "{tool.name}"' if tool else f": {method}")
                 raise call_failure(subject, error, connection.redacted) from error
+
+        return await connection.carry(CALL_LIMIT if left is None else left, carried)
 
     def _addressed(self, connection: Connection, params: Mapping[str, Any], task: TaskContext) -> dict[str, Any]:
         path = self._place.through(connection.server.name, task.meta.get(PATH_KEY))
@@ -192,5 +196,6 @@ def remaining(task: TaskContext) -> float:
 
 
 def _shorter(one: float | None, other: float | None) -> float | None:
-    given = [seconds for seconds in (one, other) if seconds is not None]
-    return min(given, default=None)
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)

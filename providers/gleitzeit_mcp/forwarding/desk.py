@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from gleitzeit.core.errors import ProviderUnavailableError
-from gleitzeit.core.schema import check_parameters
 from gleitzeit.providers.base import TaskContext
-from gleitzeit_mcp.catalog.tools import arguments_of
+from gleitzeit_mcp.catalog.tools import Tool, arguments_of
 from gleitzeit_mcp.forwarding.calls import Caller, remaining
 from gleitzeit_mcp.forwarding.content import Content
 from gleitzeit_mcp.forwarding.results import meta_of, result_of, warnings_of
 from gleitzeit_mcp.hub import Hub
 from gleitzeit_mcp.methods import TOOL_METHOD, unknown_method
+from gleitzeit_mcp.servers.connection import Connection
 from gleitzeit_mcp.servers.liveness import PING_LIMIT
 from gleitzeit_mcp.session.eras import is_alive
 
@@ -53,12 +53,14 @@ class Desk:
             case _:
                 raise unknown_method(method)
 
+    async def reach(self, method: str, task: TaskContext) -> tuple[Connection, Tool]:
+        """The tool that a method means, on a server that is up before the task's time is over."""
+        return await self.hub.reach(method, remaining(task))
+
     async def _call(self, method: str, parameters: Mapping[str, Any], task: TaskContext) -> dict[str, Any]:
-        connection, tool = await self.hub.reach(method, remaining(task))
-        arguments = arguments_of(tool, parameters)
-        check_parameters(method, tool.input_schema, arguments)
+        connection, tool = await self.reach(method, task)
         task.record(server=tool.server, protocol_version=connection.line().agreement.version)
-        answer = await self._caller.call(connection, tool, arguments, task)
+        answer = await self._caller.call(connection, tool, arguments_of(tool, parameters), task)
         warnings, meta = warnings_of(tool.output_schema, answer), meta_of(answer)
         if warnings:
             task.record(warnings=list(warnings))

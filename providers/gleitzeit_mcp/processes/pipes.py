@@ -1,8 +1,12 @@
-"""What leads to the stdin of a child and from its stdout: by the loop's own callbacks where it has them for pipes."""
+"""What leads to the stdin of a child and from its stdout: by the loop's own callbacks where it has them for pipes.
+
+What is read is handed over in the task that receives: in a callback of the loop there is none, without which anyio may
+not know where it is.
+"""
 
 from __future__ import annotations
 
-import asyncio  # for its loop tells by callbacks what can be read, which costs a message no task and no turn
+import asyncio  # for its loop tells by callbacks what can be read, which costs less than one of its streams
 import os
 import subprocess
 import sys
@@ -89,9 +93,10 @@ class StreamPipes(Pipes):
 
 
 class LoopPipes(Pipes):
-    """Descriptors that the loop watches: what can be read is handed over at once, and most writes wait for nobody.
+    """Descriptors that the loop watches: most writes wait for nobody, and reads are made where they are heard of.
 
-    What the child does not read is kept, and flushed when it does.
+    What the child does not read is kept, and flushed when it does. Of what it writes, no more is read than one piece
+    ahead.
     """
 
     def __init__(self) -> None:
@@ -107,12 +112,13 @@ class LoopPipes(Pipes):
         self._childs: tuple[int, ...] = (self.stdin, self.stdout)
         self._unsent = bytearray()
         self._flushed = 0
-        self._moved = anyio.Event()
+        self._moved = asyncio.Event()
         self._broken: OSError | None = None
         self._leaving = False
-        self._take: Take | None = None
-        self._over = anyio.Event()
-        self._fault: Exception | None = None
+        self._watched = False
+        self._piece = b""
+        self._ended = False
+        self._expected: asyncio.Future[None] | None = None
 
     def attach(self, process: Process) -> None:
         """Close what is the child's."""
@@ -121,27 +127,38 @@ class LoopPipes(Pipes):
 
     async def send(self, data: bytes) -> None:
         """Write it now, or as soon as the child reads."""
-        if self._broken is not None or self._to_child < 0 or self._leaving:
-            raise BrokenPipeError from self._broken
+        if self._leaving:
+            raise BrokenPipeError
+        self._check()
         if not self._unsent:
             written = self._written(data)
             self._flushed += written
             if written == len(data):
                 return
             data = data[written:]
-            asyncio.get_running_loop().add_writer(self._to_child, self._flush)
+            self._flush_later()
         self._unsent += data
         end = self._flushed + len(self._unsent)
         while self._flushed < end:
-            if self._broken is not None or self._to_child < 0:
-                raise BrokenPipeError from self._broken
+            self._check()
             await self._moved.wait()
+
+    def _check(self) -> None:
+        if self._broken is not None or self._to_child < 0:
+            raise BrokenPipeError from self._broken
 
     def _written(self, data: bytes | bytearray) -> int:
         try:
             return os.write(self._to_child, data)
         except BlockingIOError:
             return 0
+
+    def _flush_later(self) -> None:
+        try:
+            asyncio.get_running_loop().add_writer(self._to_child, self._flush)
+        except OSError as error:  # a part of a line has been written, after which nothing else may come
+            self._broken = error
+            raise
 
     def _flush(self) -> None:
         try:
@@ -159,39 +176,54 @@ class LoopPipes(Pipes):
         self._tell()
 
     def _tell(self) -> None:
-        moved, self._moved = self._moved, anyio.Event()
+        moved, self._moved = self._moved, asyncio.Event()
         moved.set()
 
     async def receive(self, take: Take) -> None:
-        """Have the loop read until it is over."""
-        self._take = take
-        loop = asyncio.get_running_loop()
-        loop.add_reader(self._from_child, self._read)
+        """Read until it is over."""
         try:
-            await self._over.wait()
+            while (piece := await self._next_piece()) and take(piece):
+                pass
+        except OSError:  # the system watches no more descriptors: it is lost as if the child had closed it
+            return
         finally:
-            loop.remove_reader(self._from_child)
-        if self._fault is not None:
-            raise self._fault
+            self._rest()
+
+    async def _next_piece(self) -> bytes:
+        """What has come, as soon as there is something; nothing at the end."""
+        if not self._piece and not self._ended:
+            self._watch()
+            self._expected = asyncio.get_running_loop().create_future()
+            try:
+                await self._expected
+            finally:
+                self._expected = None
+        piece, self._piece = self._piece, b""
+        return piece
+
+    def _watch(self) -> None:
+        if not self._watched:
+            asyncio.get_running_loop().add_reader(self._from_child, self._read)
+            self._watched = True
+
+    def _rest(self) -> None:
+        if self._watched:
+            self._watched = False
+            asyncio.get_running_loop().remove_reader(self._from_child)
 
     def _read(self) -> None:
-        assert self._take is not None
+        if self._piece or self._ended:  # nobody has taken what was read before
+            self._rest()
+            return
         try:
-            more = self._taken(self._take)
-        except Exception as error:  # noqa: BLE001 raised where somebody waits, not in the loop
-            self._fault, more = error, False
-        if not more:
-            asyncio.get_running_loop().remove_reader(self._from_child)
-            self._over.set()
-
-    def _taken(self, take: Take) -> bool:
-        try:
-            data = os.read(self._from_child, _PIECE)
+            self._piece = os.read(self._from_child, _PIECE)
         except BlockingIOError:
-            return True
+            return
         except OSError:
-            return False
-        return bool(data) and take(data)
+            self._piece = b""
+        self._ended = not self._piece
+        if self._expected is not None and not self._expected.done():
+            self._expected.set_result(None)
 
     async def hang_up(self) -> None:
         """Close it now, or once it is flushed."""
@@ -203,6 +235,7 @@ class LoopPipes(Pipes):
         """Close what is left, whatever is unsent."""
         self._close_childs()
         self._close_stdin()
+        self._rest()
         if self._from_child >= 0:
             os.close(self._from_child)
             self._from_child = -1

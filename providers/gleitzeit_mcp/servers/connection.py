@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -35,6 +35,7 @@ from gleitzeit_mcp.session.errors import RemoteError
 from gleitzeit_mcp.session.session import Session
 from gleitzeit_mcp.transports.base import Transport
 
+Answer = TypeVar("Answer")
 State = Literal["starting", "ready", "degraded", "restarting", "stopped", "failed"]
 
 START_LIMIT = 60.0
@@ -105,9 +106,8 @@ class Connection:
             raise self.unavailable()
         return self._line
 
-    @asynccontextmanager
-    async def carrying(self, limit: float) -> AsyncGenerator[Line]:
-        """The connection as it stands, for one request of a task that can wait `limit` seconds for its turn.
+    async def carry(self, limit: float, request: Callable[[Line], Awaitable[Answer]]) -> Answer:
+        """Make one request, of a task that can wait `limit` seconds for its turn, on the connection as it stands.
 
         A server of the older era that asks for things gets one request at a time, for nothing would say which of
         several it asks for. Raises `ProviderUnavailableError` where it is not connected.
@@ -117,9 +117,8 @@ class Connection:
         try:
             if self._memory.asks and not line.agreement.modern:
                 async with self._in_turn(limit):
-                    yield line
-            else:
-                yield line
+                    return await request(line)
+            return await request(line)
         finally:
             self.calls -= 1
             if line.session.asks:
@@ -356,10 +355,12 @@ class Connection:
 
     def wake(self, *, retry: bool) -> None:
         """Start the server where it waits for its use; `retry` also starts one that failed, but not at once again."""
-        rested = anyio.current_time() - self._failed_at >= RETRY_AFTER
-        if self.state == "stopped" or (retry and self.state == "failed" and rested):
+        if self.state == "stopped" or (retry and self.state == "failed" and self._has_rested()):
             self.state = "starting"
             self._wanted.set()
+
+    def _has_rested(self) -> bool:
+        return anyio.current_time() - self._failed_at >= RETRY_AFTER
 
     async def settled(self) -> None:
         """Return as soon as it is known whether the server works."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio  # its event: making one of anyio's takes ten calls
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
@@ -55,7 +56,7 @@ class Exchange:
 
     def __init__(self, listener: Listener | None) -> None:
         self.listener = listener
-        self.changed = anyio.Event()
+        self.changed = asyncio.Event()
         self.reports: deque[Report] = deque(maxlen=_KEPT_REPORTS)
         self.asked: deque[dict[str, Any]] = deque()
         self.limit: anyio.CancelScope | None = None

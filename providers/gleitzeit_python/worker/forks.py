@@ -8,11 +8,11 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
-_NEEDLESS: Final = frozenset({"asyncio.events", "concurrent.futures.thread", "logging", "random", "threading"})
-"""Modules whose hooks free locks that other threads held, stop loops that run, and sow random numbers anew.
+_NEEDLESS: Final = frozenset({"concurrent.futures.thread", "logging", "random", "threading"})
+"""Modules whose hooks free locks that other threads held, and sow random numbers anew.
 
-A fork server has no other thread and no loop, and a job gets its random numbers by `scene.settle`. The hooks would
-write to two hundred pages of each worker, which the kernel has to copy.
+A fork server has no other thread, and a job gets its random numbers by `scene.settle`. The hooks would write to two
+hundred pages of each worker, which the kernel has to copy.
 """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -35,30 +35,39 @@ def version() -> int:
 
 
 class Rules:
-    """What may be read, made once for all workers of a fork server; it holds a descriptor of each path.
+    """What may be read: of `readable`, the paths that are there, and all that are `given`, if no link is in them.
 
-    Those `given` may be read if no link is in them, or it raises `OSError`; of the others, those that are there.
+    Where the paths are `lasting`, as in a root of one's own, they are opened once for all workers of a fork server;
+    elsewhere a path may soon be another file.
     """
 
-    def __init__(self, abi: int, readable: Iterable[str], given: Iterable[str] = ()) -> None:
+    def __init__(self, abi: int, readable: Sequence[str], given: Sequence[str] = (), *, lasting: bool) -> None:
         self._abi = abi
         self._handled = _handled(abi)
         self._written = self._handled & ~(_EXECUTE | _MAKE_DEVICE_OR_SOCKET | _DEVICE_CONTROL)
-        self._standing: list[bytes] = []
-        if abi == 0:
-            return
-        for path in readable:
-            with suppress(OSError):
-                self._standing.append(_rule(_place(path), _READ_FILE | _READ_FOLDER))
-        self._standing += [_rule(opened(path), _READ_FILE | _READ_FOLDER) for path in given]
-        self._standing.append(_rule(_place(os.devnull), self._written))
+        self._readable = readable
+        self._given = given
+        self._lasting = self._standing() if lasting and abi else None
 
     def restrict(self, writable: Iterable[str]) -> None:
-        """Leave this process nothing but these paths, and no connection; for good."""
+        """Leave this process nothing but these paths, and no connection; for good.
+
+        Raises `OSError` where a given path has a link in it or is not there.
+        """
         rules = _ruleset(self._abi, self._handled)
-        for rule in (*self._standing, *(_rule(_place(path), self._written) for path in writable)):
+        standing = self._standing() if self._lasting is None else self._lasting
+        for rule in (*standing, *(_rule(_place(path), self._written) for path in writable)):
             call("landlock_add_rule", rules, _PATH_BENEATH, rule, 0)
         call("landlock_restrict_self", rules, 0)
+
+    def _standing(self) -> Sequence[bytes]:
+        standing: list[bytes] = []
+        for path in self._readable:
+            with suppress(OSError):
+                standing.append(_rule(_place(path), _READ_FILE | _READ_FOLDER))
+        standing += [_rule(opened(path), _READ_FILE | _READ_FOLDER) for path in self._given]
+        standing.append(_rule(_place(os.devnull), self._written))
+        return standing
 
 
 def _handled(abi: int) -> int:

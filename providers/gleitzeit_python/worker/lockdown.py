@@ -40,7 +40,8 @@ class Lock:
             sees_host_files=not options.namespaces,
             truncates=options.namespaces or abi >= _ABI_WITH_TRUNCATE,
         )
-        return cls(options, processes, abi, Filter(instructions), Rules(abi, _readable(options), _given(options)))
+        rules = Rules(abi, _readable(options), _given(options), lasting=options.namespaces)
+        return cls(options, processes, abi, Filter(instructions), rules)
 
     def close(self, descriptors: Sequence[int], host_work: str | None) -> Place:
         """Give up all that a job does not need, and say where it works. `descriptors` are output and frames."""
@@ -51,6 +52,8 @@ class Lock:
             place = Place(WORK, SCRATCH)
         else:
             place = _prepare(self.options, host_work or "")
+        # Opened anew: flags and locks belong to what was opened, which jobs would else share.
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0, inheritable=False)
         os.chdir(place.work)
         self._restrict(place)
         return place
@@ -58,19 +61,18 @@ class Lock:
     def _restrict(self, place: Place) -> None:
         kernel.drop_capabilities()
         kernel.forbid_new_privileges()
-        limits.hold(own_user_namespace=self.options.namespaces)
         if self.abi:
             self.rules.restrict([place.work, place.scratch])
         kernel.call("close_range", CHANNEL + 1, 0xFFFFFFFF, 0)
+        limits.hold(own_user_namespace=self.options.namespaces)  # the fork server may hold more descriptors than a job
         self.filter.install(os.getpid())
 
 
 def take_low_numbers() -> None:
-    """Have nothing to read on 0, and something on all numbers that workers use: what comes later gets higher ones."""
+    """Have something on all numbers that workers use, so that what is opened later gets higher ones."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     while nothing <= CHANNEL:
         nothing = os.dup(nothing)
-    os.dup2(nothing, 0, inheritable=False)
     os.close(nothing)
 
 

@@ -48,7 +48,7 @@ def _not_imported(names: Iterable[str]) -> list[str]:
 def _rehearse(settings: Options) -> None:
     """Do what jobs do until the interpreter has made it quick (PEP 659), which each worker would else do again."""
     if settings.namespaces:
-        scene.settle(Place(WORK, SCRATCH))
+        scene.set_variables(Place(WORK, SCRATCH))
     for _ in range(_REHEARSALS):
         task.rehearse()
         _exchange_frames()

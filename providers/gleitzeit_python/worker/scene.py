@@ -38,14 +38,19 @@ def open_streams() -> None:
 
 def settle(place: Place) -> None:
     """What does not depend on the job: the variables that every job has, and random numbers of this process alone."""
-    always = {"HOME": place.work, "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin", "TMPDIR": place.scratch}
-    if os.environ != always:
-        os.environ.clear()
-        os.environ.update(always)
+    set_variables(place)
     for name in ("random", "numpy.random"):
         numbers = sys.modules.get(name)
         if numbers is not None:
             numbers.seed()
+
+
+def set_variables(place: Place) -> None:
+    """Leave the variables that every job has, and no other."""
+    always = {"HOME": place.work, "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin", "TMPDIR": place.scratch}
+    if os.environ != always:
+        os.environ.clear()
+        os.environ.update(always)
 
 
 def begin(job: Job, channel: Channel, place: Place) -> ModuleType:

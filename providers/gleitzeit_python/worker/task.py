@@ -61,11 +61,11 @@ def work_alone(descriptor: int, place: Place, taken: int) -> NoReturn:
 
 def work(channel: Channel, place: Place, taken: int) -> NoReturn:
     """Wait for a job, carry it out, tell how it ended, and end with it. Channel and streams are open."""
-    scene.settle(place)
-    rehearse()
     try:
+        scene.settle(place)
+        rehearse()
         job = channel.job()
-    except ValueError:
+    except Exception:  # noqa: BLE001 no job, or none that can begin
         os._exit(_UNUSABLE)
     if job is None:
         os._exit(0)

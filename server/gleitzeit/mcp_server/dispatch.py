@@ -14,7 +14,7 @@ from mcp.shared.exceptions import MCPError
 from gleitzeit.application import Application
 from gleitzeit.core.diagnostics import did_you_mean
 from gleitzeit.core.errors import GleitzeitError, NotFoundError
-from gleitzeit.core.schema import misfits, refusal
+from gleitzeit.core.schema import LastingSchema, misfits, refusal
 from gleitzeit.core.schema.misfit import Misfit
 from gleitzeit.mcp_server.access.caller import Caller, caller_of
 from gleitzeit.mcp_server.face import Face
@@ -52,6 +52,7 @@ HANDLERS: Mapping[str, Handler] = {
     "delete_workflow": saved.delete_workflow,
 }
 
+_SCHEMAS: Mapping[str, LastingSchema] = {name: LastingSchema(tool.input_schema) for name, tool in TOOLS.items()}
 _CARRYING: Mapping[str, Handler] = {**HANDLERS, SERVER_TOOL: methods.call_server_tool}
 
 
@@ -65,7 +66,7 @@ async def carry_out(
     name, budget = params.name, _BUDGET
     try:
         if name in TOOLS:
-            _check_arguments(name, TOOLS[name].input_schema, params.arguments or {})
+            _check_arguments(name, _SCHEMAS[name], params.arguments or {})
         application, caller = await context.lifespan_context.application.opened(), caller_of(context)
         target = await _target(application, caller, params)
         defaults, declared = _defaults(target.tool), declares_tasks(context)

@@ -11,7 +11,7 @@ from gleitzeit.mcp_server.face import Face
 from gleitzeit.providers.tracing import traced
 
 _OF_THE_PROTOCOL = "io.modelcontextprotocol/"
-_PROGRESS = "progressToken"
+_PROGRESS = "progress_token"  # as the SDK spells it
 
 
 class Traced(ServerMiddleware[Face]):
@@ -28,4 +28,4 @@ class Traced(ServerMiddleware[Face]):
 
 
 def _may_name_a_trace(meta: Mapping[str, Any] | None) -> bool:
-    return bool(meta) and any(not (key == _PROGRESS or key.startswith(_OF_THE_PROTOCOL)) for key in meta)
+    return any(not (key == _PROGRESS or key.startswith(_OF_THE_PROTOCOL)) for key in meta or ())

@@ -227,6 +227,8 @@ class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
             await anyio.lowlevel.checkpoint()  # a file or /dev/null: always ready, and nothing that can be waited for
             self._read()
             return
+        if self._expected is not None:
+            raise anyio.BusyResourceError("receiving from")
         self._expected = asyncio.get_running_loop().create_future()
         try:
             await self._expected

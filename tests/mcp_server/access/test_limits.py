@@ -93,7 +93,7 @@ async def test_no_caller_takes_up_all_open_runs(guarded: Guarding) -> None:
 
 
 async def test_the_tasks_of_one_caller_do_not_hold_up_those_of_another(guarded: Guarding) -> None:
-    many = {"tasks": [{"id": "a", "method": "probe/echo", "foreach": list(range(500)), "parameters": {"text": "a"}}]}
+    many = {"tasks": [{"id": "a", "method": "probe/echo", "foreach": list(range(5_000)), "parameters": {"text": "a"}}]}
     one = {"method": "probe/echo", "parameters": {"text": "b"}}
     with anyio.fail_after(30):
         async with (

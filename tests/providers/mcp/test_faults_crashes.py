@@ -86,8 +86,9 @@ async def test_calls_side_by_side_are_all_cut_off_and_only_the_repeatable_ones_c
     open_hub: OpenHub, tmp_path: Path
 ) -> None:
     ends: dict[str, str] = {}
+    calls = tmp_path / "calls"
     with anyio.fail_after(20):
-        async with open_hub(mortal(tmp_path / "calls", 1)) as hub, anyio.create_task_group() as tasks:
+        async with open_hub(mortal(calls, 1)) as hub, anyio.create_task_group() as tasks:
             await process_of(hub, "mortal")
 
             async def call(tool: str) -> None:
@@ -99,7 +100,10 @@ async def test_calls_side_by_side_are_all_cut_off_and_only_the_repeatable_ones_c
 
             for tool in ("destroy", "risk", "read", "repeat"):
                 tasks.start_soon(call, tool)
-    assert ends == {"destroy": "lost", "risk": "lost", "read": "answered", "repeat": "answered"}
+    # One that could not be written any more, for the server was gone already, was certainly not carried out.
+    assert ends.pop("risk") in ("lost", "answered")
+    assert ends == {"destroy": "lost", "read": "answered", "repeat": "answered"}
+    assert calls.stat().st_size in (3, 4)
 
 
 async def test_a_call_made_while_its_server_restarts_waits_for_it(open_hub: OpenHub, tmp_path: Path) -> None:

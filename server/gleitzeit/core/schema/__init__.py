@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gleitzeit.core.schema.acceptance import LastingSchema
 from gleitzeit.core.schema.document_schema import workflow_schema
 from gleitzeit.core.schema.examples import example_of
 from gleitzeit.core.schema.fitting import (
@@ -16,6 +17,7 @@ from gleitzeit.core.schema.misfit import TYPES, Misfit
 
 __all__ = [
     "TYPES",
+    "LastingSchema",
     "Misfit",
     "check_parameters",
     "check_schema",

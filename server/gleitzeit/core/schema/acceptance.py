@@ -13,36 +13,30 @@ from gleitzeit.core.data import is_list, is_mapping
 
 Accepts = Callable[[Any], bool]
 
-_MOST_REMEMBERED = 512
 _MOST_PARTS = 200
 _MOST_ALTERNATIVES = 8
 _MOST_ITEMS = 2_000
-_remembered: dict[int, tuple[Any, Accepts | None]] = {}
 
 
-def plainly_fits(schema: Mapping[str, Any], value: Any) -> bool:
-    """Whether `value` fits `schema`, as far as that can be seen at a glance. A schema must not change once it is used.
+class LastingSchema(dict[str, Any]):
+    """A schema that nobody changes, and that many values are held against: the functions are kept with it."""
 
-    The functions are made when a schema is seen for the second time: many are made anew for every use.
-    """
-    known = _remembered.get(id(schema))
-    if known is None or known[0] is not schema:
-        _remember(schema, _seen_once)
-        return False
-    accepts = known[1]
-    if accepts is _seen_once:
-        accepts = _accepting(schema)
-        _remember(schema, accepts)
-    return accepts is not None and accepts(value)
+    __slots__ = ("_accepts",)
 
+    _accepts: Accepts
 
-def _remember(schema: Mapping[str, Any], accepts: Accepts | None) -> None:
-    if len(_remembered) >= _MOST_REMEMBERED:
-        _remembered.clear()
-    _remembered[id(schema)] = (schema, accepts)  # which also keeps another from having its id
+    def accepts(self, value: Any) -> bool:
+        """Whether `value` fits, as far as that can be seen at a glance."""
+        try:
+            return self._accepts(value)
+        except AttributeError:
+            self._accepts = _accepting(self)
+            return self._accepts(value)
+        except RecursionError:
+            return False
 
 
-def _seen_once(_value: Any) -> bool:
+def _nothing(_value: Any) -> bool:
     return False
 
 
@@ -50,13 +44,13 @@ class _UnknownError(Exception):
     """A schema that has to be looked at in full."""
 
 
-def _accepting(schema: Any) -> Accepts | None:
-    """The function of a schema; none for one that has to be looked at in full."""
+def _accepting(schema: Mapping[str, Any]) -> Accepts:
+    """The function of a schema; of one that has to be looked at in full, one that accepts nothing."""
     compiler = _Compiler()
     try:
         inner = compiler.schema(schema, root=True)
     except (_UnknownError, RecursionError):
-        return None
+        return _nothing
 
     def accepts(value: Any) -> bool:
         compiler.items = _MOST_ITEMS
@@ -147,10 +141,10 @@ class _Compiler:
             if type(value) is not dict:
                 return _has_no_fields(value)
             fields = cast("dict[str, Any]", value)
+            if not self._may_look_at(len(fields)):
+                return False
             others = fields.keys() - known
-            if not others:
-                return True
-            return inner is not None and self._may_look_at(len(others)) and all(inner(fields[name]) for name in others)
+            return not others or (inner is not None and all(inner(fields[name]) for name in others))
 
         return accepts
 
@@ -160,8 +154,7 @@ class _Compiler:
         def accepts(value: Any) -> bool:
             if type(value) is not list:
                 return not is_list(value)
-            items = cast("list[Any]", value)
-            return self._may_look_at(len(items)) and all(inner(item) for item in items)
+            return self._may_look_at(len(value)) and all(inner(item) for item in value)
 
         return accepts
 

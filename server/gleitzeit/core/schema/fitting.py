@@ -10,7 +10,7 @@ from typing import Any
 from gleitzeit.core.data import is_mapping, path_text
 from gleitzeit.core.diagnostics import nearest
 from gleitzeit.core.errors import ValidationError
-from gleitzeit.core.schema.acceptance import plainly_fits
+from gleitzeit.core.schema.acceptance import LastingSchema
 from gleitzeit.core.schema.budget import Budget, TooMuchToCheck
 from gleitzeit.core.schema.examples import example_hint
 from gleitzeit.core.schema.misfit import Misfit
@@ -34,7 +34,7 @@ def misfits(schema: Mapping[str, Any], value: Any, *, whole: bool = False) -> li
     left to whoever declared them. Where nobody else will check (`whole`), the work may grow with the value, and
     being too much is a misfit too.
     """
-    if (is_trivial(schema) and is_mapping(value)) or plainly_fits(schema, value):
+    if (is_trivial(schema) and is_mapping(value)) or (isinstance(schema, LastingSchema) and schema.accepts(value)):
         return []
     found: list[Misfit] = []
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import json.encoder
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
@@ -56,15 +56,16 @@ def _encode_in_pieces(value: Any) -> str:
 
 def _is_small(value: Any) -> bool:
     """Whether a value has no more than a piece."""
-    count, waiting = 0, [value] if type(value) in _CONTAINERS else []
+    count, waiting = 0, [value] if type(value) in _CONTAINERS else list[Any]()
     while waiting:
         current = waiting.pop()
         count += len(current)
         if count > PIECE:
             return False
-        for item in current.values() if type(current) is dict else current:
+        items: Iterable[Any] = current.values() if type(current) is dict else current
+        for item in items:
             if type(item) in _CONTAINERS:
-                waiting.append(item)  # noqa: PERF401 a comprehension is a call more
+                waiting.append(item)
     return True
 
 

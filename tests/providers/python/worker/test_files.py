@@ -135,3 +135,29 @@ def test_folders_of_jobs_are_gone_with_them(server: Server, tier: str) -> None:
     if tier == "ll":
         server.settle()
         assert not Path(folder).exists()
+
+
+def test_as_many_files_as_a_request_may_name(tier: str, user: str | None, python: str, given: Path) -> None:
+    names = [f"f{number}.txt" for number in range(100)]
+    for name in names:
+        (given / name).write_text(name, encoding="utf-8")
+    extra = [[str(given / name), f"/job/{name}"] for name in names]
+    with Server(tier, python=python, user=user, preload=[], extra=extra) as server:
+        ran = server.run(f"result = [open(name).read() for name in {names}]")
+        assert ran.value == names
+
+
+@pytest.mark.parametrize("standing", [("ll", "as it is")], indirect=True, ids="-".join)
+def test_a_folder_that_was_made_anew_is_read_and_the_one_that_was_moved_away_is_not(
+    tier: str, python: str, tmp_path: Path
+) -> None:
+    folder, old = tmp_path / "library", tmp_path / "old"
+    folder.mkdir()
+    (folder / "text").write_text("before", encoding="utf-8")
+    with Server(tier, python=python, preload=[], extra=[str(folder)]) as server:
+        assert server.run(f"result = open({str(folder / 'text')!r}).read()").value == "before"
+        folder.rename(old)
+        folder.mkdir()
+        (folder / "text").write_text("after", encoding="utf-8")
+        assert server.run(f"result = open({str(folder / 'text')!r}).read()").value == "after"
+        assert server.run(f"open({str(old / 'text')!r})").error["type"] == "PermissionError"

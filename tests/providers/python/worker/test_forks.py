@@ -37,7 +37,7 @@ def test_a_module_of_somebody_else_keeps_its_hooks(kept: Kept) -> None:
     assert kept == [{"after_in_child": module.hook}]
 
 
-@pytest.mark.parametrize("name", ["threading", "logging", "random", "concurrent.futures.thread", "asyncio.events"])
+@pytest.mark.parametrize("name", ["threading", "logging", "random", "concurrent.futures.thread"])
 def test_locks_that_nobody_holds_are_not_freed(kept: Kept, name: str) -> None:
     with without_hooks():
         imported(name)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
+from pathlib import Path
 
 import pytest
-from tests.security.raw import Server, a_job
+from tests.security.raw import ENOUGH, Server, a_job
 
 
 def test_too_much_memory_is_a_memory_error(server: Server) -> None:
@@ -85,3 +87,36 @@ def test_a_kill_takes_effect_at_once(server: Server) -> None:
 def test_modules_that_are_not_at_hand_yet_can_be_imported(server: Server, memory: int) -> None:
     ran = server.run("import sqlite3, xml.etree.ElementTree, zoneinfo, ctypes", limits={"memory": memory})
     assert ran.end == {"ok": True, "exit": 0}
+
+
+def test_many_workers_live_at_once(server: Server) -> None:
+    """The fork server holds a descriptor of each, more of them than a job may have."""
+    workers = [server.spawn() for _ in range(70)]
+    try:
+        for worker in workers:
+            worker.send(a_job("result = 1"))
+        assert [worker.finish(ENOUGH).value for worker in workers] == [1] * 70
+    finally:
+        for worker in workers:
+            worker.kill()
+            assert worker.gone()
+            server.exited(worker)
+            worker.close()
+
+
+SHARED = """
+import fcntl, os
+before = fcntl.fcntl(0, fcntl.F_GETFL)
+fcntl.fcntl(0, fcntl.F_SETFL, before | os.O_NONBLOCK | os.O_APPEND)
+result = before
+"""
+
+
+def test_no_flag_of_a_standard_stream_is_seen_by_another_job(server: Server) -> None:
+    assert server.run(SHARED).value == server.run(SHARED).value
+
+
+def test_no_lock_outlives_its_job(server: Server) -> None:
+    assert server.run("import fcntl\nresult = fcntl.flock(0, fcntl.LOCK_EX | fcntl.LOCK_NB)").value is None
+    with Path(os.devnull).open("rb") as nothing:
+        fcntl.flock(nothing, fcntl.LOCK_EX | fcntl.LOCK_NB)
