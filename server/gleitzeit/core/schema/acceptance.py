@@ -152,7 +152,8 @@ class _Compiler:
         inner = self.schema(expected)
 
         def accepts(value: Any) -> bool:
-            if type(value) is not list:
+            kind = cast("type[object]", type(value))
+            if kind is not list:
                 return not is_list(value)
             return self._may_look_at(len(value)) and all(inner(item) for item in value)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import json.encoder
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
@@ -59,11 +59,11 @@ def _is_small(value: Any) -> bool:
     count, waiting = 0, [value] if type(value) in _CONTAINERS else list[Any]()
     while waiting:
         current = waiting.pop()
+        kind = cast("type[object]", type(current))
         count += len(current)
         if count > PIECE:
             return False
-        items: Iterable[Any] = current.values() if type(current) is dict else current
-        for item in items:
+        for item in current.values() if kind is dict else current:
             if type(item) in _CONTAINERS:
                 waiting.append(item)
     return True
