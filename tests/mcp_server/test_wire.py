@@ -166,3 +166,43 @@ async def test_a_host_that_hangs_up_and_lets_answers_wait_is_given_up(
             assert frames.gone.is_set()
             tasks.cancel_scope.cancel()
     os.close(source)
+
+
+async def test_no_more_is_read_than_somebody_takes(pipe: tuple[int, int]) -> None:
+    os.set_blocking(pipe[1], False)
+    reader, flood = FrameReader(pipe[0]), PING * 50_000
+    with anyio.fail_after(10):
+        os.write(pipe[1], PING)
+        await reader.receive()
+        written = refused = 0
+        while refused < 10:
+            try:
+                written += os.write(pipe[1], flood[written : written + 20_000])
+                refused = 0
+            except BlockingIOError:
+                refused += 1
+                await anyio.lowlevel.checkpoint()
+        frames = [await reader.receive() for _ in range(written // len(PING))]
+    assert written < len(flood)
+    assert all(isinstance(frame, SessionMessage) for frame in frames)
+
+
+async def test_who_was_cancelled_while_it_waited_misses_nothing(pipe: tuple[int, int]) -> None:
+    reader = FrameReader(pipe[0])
+    with anyio.fail_after(10):
+        for _ in range(20):
+            with anyio.move_on_after(0.001):
+                await reader.receive()
+            os.write(pipe[1], PING)
+            assert isinstance(await reader.receive(), SessionMessage)
+
+
+async def test_two_cannot_wait_for_a_message_at_once(pipe: tuple[int, int]) -> None:
+    reader = FrameReader(pipe[0])
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(reader.receive)
+            await anyio.wait_all_tasks_blocked()
+            with pytest.raises(anyio.BusyResourceError):
+                await reader.receive()
+            os.write(pipe[1], PING)

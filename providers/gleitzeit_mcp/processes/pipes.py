@@ -123,7 +123,7 @@ class LoopPipes(Pipes):
     def attach(self, process: Process) -> None:
         """Close what is the child's."""
         del process
-        self._close_childs()
+        self.close_childs()
 
     async def send(self, data: bytes) -> None:
         """Write it now, or as soon as the child reads."""
@@ -233,7 +233,7 @@ class LoopPipes(Pipes):
 
     def close(self) -> None:
         """Close what is left, whatever is unsent."""
-        self._close_childs()
+        self.close_childs()
         self._close_stdin()
         self._rest()
         if self._from_child >= 0:
@@ -250,7 +250,8 @@ class LoopPipes(Pipes):
         self._to_child = -1
         self._tell()
 
-    def _close_childs(self) -> None:
+    def close_childs(self) -> None:
+        """Close the ends that are the child's."""
         for descriptor in self._childs:
             os.close(descriptor)
         self._childs = ()
