@@ -24,7 +24,7 @@ _PIECE = 256 * 1024
 
 
 class Pipes(ABC):
-    """Both ends of ours. `stdin` and `stdout` are what the child is to be started with."""
+    """Our end of each. `stdin` and `stdout` are what the child is to be started with."""
 
     stdin: int
     stdout: int
@@ -42,11 +42,14 @@ class Pipes(ABC):
 
     @abstractmethod
     async def receive(self, take: Take) -> None:
-        """Hand over what comes until that ends, or `take` has enough; what `take` raises is raised here."""
+        """Hand over what comes until that ends, or `take` has enough; what `take` raises is raised here.
+
+        Raises `OSError` where the system watches no more descriptors.
+        """
 
     @abstractmethod
     async def hang_up(self) -> None:
-        """Close the child's stdin, once it has read what was sent."""
+        """Close the child's stdin, once all that was sent is written to it."""
 
     @abstractmethod
     def close(self) -> None:
@@ -79,9 +82,13 @@ class StreamPipes(Pipes):
 
     async def receive(self, take: Take) -> None:
         """Read piece by piece."""
+        while (piece := await self._next_piece()) and take(piece):
+            pass
+
+    async def _next_piece(self) -> bytes:
         with suppress(anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
-            while take(await self._receiving.receive(_PIECE)):
-                pass
+            return await self._receiving.receive(_PIECE)
+        return b""
 
     async def hang_up(self) -> None:
         """Close the stream, which flushes it."""
@@ -89,7 +96,7 @@ class StreamPipes(Pipes):
             await self._sending.aclose()
 
     def close(self) -> None:
-        """The process closes them."""
+        """Nothing: its streams are closed with the process."""
 
 
 class LoopPipes(Pipes):
@@ -115,6 +122,7 @@ class LoopPipes(Pipes):
         self._moved = asyncio.Event()
         self._broken: OSError | None = None
         self._leaving = False
+        self._receiving = False
         self._watched = False
         self._piece = b""
         self._ended = False
@@ -156,7 +164,7 @@ class LoopPipes(Pipes):
     def _flush_later(self) -> None:
         try:
             asyncio.get_running_loop().add_writer(self._to_child, self._flush)
-        except OSError as error:  # a part of a line has been written, after which nothing else may come
+        except OSError as error:  # after a part of a line nothing else may come
             self._broken = error
             raise
 
@@ -181,13 +189,15 @@ class LoopPipes(Pipes):
 
     async def receive(self, take: Take) -> None:
         """Read until it is over."""
+        if self._receiving:
+            raise anyio.BusyResourceError("receiving from")
+        self._receiving = True
         try:
             while (piece := await self._next_piece()) and take(piece):
                 pass
-        except OSError:  # the system watches no more descriptors: it is lost as if the child had closed it
-            return
         finally:
-            self._rest()
+            self._receiving = False
+            self._pause()
 
     async def _next_piece(self) -> bytes:
         """What has come, as soon as there is something; nothing at the end."""
@@ -206,14 +216,14 @@ class LoopPipes(Pipes):
             asyncio.get_running_loop().add_reader(self._from_child, self._read)
             self._watched = True
 
-    def _rest(self) -> None:
+    def _pause(self) -> None:
         if self._watched:
             self._watched = False
             asyncio.get_running_loop().remove_reader(self._from_child)
 
     def _read(self) -> None:
         if self._piece or self._ended:  # nobody has taken what was read before
-            self._rest()
+            self._pause()
             return
         try:
             self._piece = os.read(self._from_child, _PIECE)
@@ -235,7 +245,7 @@ class LoopPipes(Pipes):
         """Close what is left, whatever is unsent."""
         self.close_childs()
         self._close_stdin()
-        self._rest()
+        self._pause()
         if self._from_child >= 0:
             os.close(self._from_child)
             self._from_child = -1

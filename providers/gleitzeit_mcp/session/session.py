@@ -145,10 +145,8 @@ class Session:
         await self._send(message, self.headers(method, message["params"]) if self.headers else None)
         while True:
             await exchange.changed.wait()
-            if exchange.reports or exchange.asked:
+            if not exchange.over or exchange.reports or exchange.asked:
                 await self._attend(exchange)
-            elif not exchange.over:
-                exchange.changed.clear()
             if exchange.over:
                 result = exchange.result()
                 if not is_object(result):
@@ -178,8 +176,6 @@ class Session:
             # How long a person thinks is not the server's fault; once it has answered, it needs to know no more.
             with exchange.suspended(), exchange.answering():
                 await self._answering.now(exchange.asked.popleft(), listener.answer)
-        if exchange.over:
-            exchange.changed.set()
 
     async def _send(self, message: Message, headers: Mapping[str, str] | None = None) -> None:
         if self._wire is None or self.lost.is_set():

@@ -78,8 +78,8 @@ def answer(action: int) -> Instruction:
 def by_number(bodies: Mapping[int, Body], others: Mapping[int, Body]) -> list[Instruction]:
     """What to do by the number that is loaded: `bodies` by theirs; `others` from theirs on, where there is none.
 
-    It halves the numbers until one row is left: the kernel tries a new filter with each number there is, every time
-    that it is installed. `others` has to have one for 0.
+    A binary search: whenever a filter is installed, the kernel runs it for each number there is, to remember which are
+    always allowed (`seccomp_cache_prepare`, since Linux 5.11). `others` has to have one for 0.
     """
     return _halved(_rows(bodies, others))
 

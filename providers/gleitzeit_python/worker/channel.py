@@ -43,7 +43,7 @@ class Channel:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
 
     def close(self) -> None:
-        """Be done with it."""
+        """Close the socket."""
         self._socket.close()
 
     def job(self) -> Any:

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import Any, Final, cast
 
 _NEEDLESS: Final = frozenset({"concurrent.futures.thread", "logging", "random", "threading"})
-"""Modules whose hooks free locks that other threads held, and sow random numbers anew.
+"""Modules whose hooks free locks that other threads held, forget these threads, and sow random numbers anew.
 
-A fork server has no other thread, and a job gets its random numbers by `scene.settle`. The hooks would write to two
-hundred pages of each worker, which the kernel has to copy.
+A fork server has no thread but its first, which goes on in the fork, and a job gets its random numbers by
+`scene.settle`. The hooks would write to two hundred pages of each worker, which the kernel has to copy.
 """
 
 
@@ -22,7 +22,7 @@ def without_hooks() -> Generator[None]:
     register = cast("Callable[..., None]", os.register_at_fork)
 
     def registered(**hooks: Any) -> None:
-        caller: str = getattr(sys, "_getframe")(1).f_globals["__name__"]  # noqa: B009 a hook may be any callable
+        caller: str = getattr(sys, "_getframe")(1).f_globals["__name__"]  # noqa: B009 hooks do not tell whose they are
         if caller not in _NEEDLESS:
             register(**hooks)
 

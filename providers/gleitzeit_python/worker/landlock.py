@@ -37,6 +37,8 @@ def version() -> int:
 class Rules:
     """What may be read: of `readable`, the paths that are there, and all that are `given`, if no link is in them.
 
+    Each rule names a descriptor, which has to stay open until the rules hold; whoever makes a worker closes them all.
+
     Where the paths are `lasting`, as in a root of one's own, they are opened once for all workers of a fork server;
     elsewhere a path may soon be another file.
     """
@@ -50,15 +52,15 @@ class Rules:
         self._lasting = self._standing() if lasting and abi else None
 
     def restrict(self, writable: Iterable[str]) -> None:
-        """Leave this process nothing but these paths, and no connection; for good.
+        """Leave this process nothing but these paths and what may be read, and no connection; for good.
 
         Raises `OSError` where a given path has a link in it or is not there.
         """
-        rules = _ruleset(self._abi, self._handled)
+        ruleset = _ruleset(self._abi, self._handled)
         standing = self._standing() if self._lasting is None else self._lasting
         for rule in (*standing, *(_rule(_place(path), self._written) for path in writable)):
-            call("landlock_add_rule", rules, _PATH_BENEATH, rule, 0)
-        call("landlock_restrict_self", rules, 0)
+            call("landlock_add_rule", ruleset, _PATH_BENEATH, rule, 0)
+        call("landlock_restrict_self", ruleset, 0)
 
     def _standing(self) -> Sequence[bytes]:
         standing: list[bytes] = []
@@ -66,7 +68,6 @@ class Rules:
             with suppress(OSError):
                 standing.append(_rule(_place(path), _READ_FILE | _READ_FOLDER))
         standing += [_rule(opened(path), _READ_FILE | _READ_FOLDER) for path in self._given]
-        standing.append(_rule(_place(os.devnull), self._written))
         return standing
 
 

@@ -62,7 +62,7 @@ class Lock:
         kernel.drop_capabilities()
         kernel.forbid_new_privileges()
         if self.abi:
-            self.rules.restrict([place.work, place.scratch])
+            self.rules.restrict([place.work, place.scratch, os.devnull])
         kernel.call("close_range", CHANNEL + 1, 0xFFFFFFFF, 0)
         limits.hold(own_user_namespace=self.options.namespaces)  # the fork server may hold more descriptors than a job
         self.filter.install(os.getpid())

@@ -20,6 +20,7 @@ from gleitzeit_python.worker.options import SCRATCH, WORK, Options
 from gleitzeit_python.worker.place import Place
 
 _REHEARSALS: Final = 12
+"""The interpreter specialises code that has run eight times, and each of its instructions when that runs next."""
 
 
 def preload(settings: Options) -> list[str]:
@@ -47,7 +48,7 @@ def _not_imported(names: Iterable[str]) -> list[str]:
 
 def _rehearse(settings: Options) -> None:
     """Do what jobs do until the interpreter has made it quick (PEP 659), which each worker would else do again."""
-    if settings.namespaces:
+    if settings.namespaces:  # elsewhere each worker has folders of its own
         scene.set_variables(Place(WORK, SCRATCH))
     for _ in range(_REHEARSALS):
         task.rehearse()

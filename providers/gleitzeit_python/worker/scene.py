@@ -37,7 +37,7 @@ def open_streams() -> None:
 
 
 def settle(place: Place) -> None:
-    """What does not depend on the job: the variables that every job has, and random numbers of this process alone."""
+    """Set up what does not depend on the job: the variables of all jobs, and random numbers of this process alone."""
     set_variables(place)
     for name in ("random", "numpy.random"):
         numbers = sys.modules.get(name)

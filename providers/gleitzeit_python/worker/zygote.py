@@ -125,7 +125,7 @@ class Zygote:
                 os._exit(0)
             place = self._lock.close(descriptors, work)
         except BaseException as error:  # noqa: BLE001 nothing of the fork server may run on in a worker
-            # Its place on 3 may not be there yet, but then what stands there is the same socket or nothing.
+            # Where its socket is not on 3 yet, nothing can be written there, and its end alone tells of it.
             broken = {"ok": False, "exit": _FAILED, "broken": f"{type(error).__name__}: {error}"}
             with contextlib.suppress(OSError):
                 os.write(CHANNEL, json.dumps({"end": broken}).encode() + b"\n")

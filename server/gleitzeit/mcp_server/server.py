@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
 from mcp.server import Server, ServerRequestContext
+from mcp.server._otel import OpenTelemetryMiddleware
 
 from gleitzeit.mcp_server.access.caller import caller_of
 from gleitzeit.mcp_server.access.rights import guard_rights
@@ -57,7 +58,10 @@ def build_server(face: Face) -> Server[Face]:
     serve_resources(server)
     serve_prompts(server)
     serve_completions(server)
-    server.middleware[:] = [Traced(middleware) for middleware in server.middleware]  # there is one, which makes spans
+    server.middleware[:] = [
+        Traced(middleware) if isinstance(middleware, OpenTelemetryMiddleware) else middleware
+        for middleware in server.middleware
+    ]
     server.middleware.append(Auditing())  # sees also what the rights refuse
     guard_rights(server)
     return server

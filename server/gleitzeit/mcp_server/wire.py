@@ -148,7 +148,7 @@ class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
     `ended` is set once the host has hung up.
 
     It waits on the event loop, never in a thread: a thread in `read` could not be stopped before the host writes.
-    The loop reads as soon as there is something, and rests while enough of it waits here.
+    The loop reads as soon as there is something, and pauses while enough of it waits here.
     """
 
     def __init__(self, descriptor: int, writer: FrameWriter | None = None) -> None:
@@ -158,6 +158,7 @@ class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
         self._searched = 0
         self._skipping = False
         self._ended = False
+        self._closed = False
         self._watched = False
         self._expected: asyncio.Future[None] | None = None
         self.ended = anyio.Event()
@@ -167,6 +168,8 @@ class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
         while True:
             line = self._line()
             if line is None:
+                if self._closed:
+                    raise anyio.ClosedResourceError
                 if self._ended:
                     self.ended.set()
                     raise anyio.EndOfStream
@@ -249,11 +252,11 @@ class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
 
     def _read_on(self) -> None:
         if self._expected is None and len(self._buffer) >= _CHUNK:
-            self.rest()
+            self._pause()
             return
         self._read()
         if self._ended:
-            self.rest()
+            self._pause()
         self._wake()
 
     def _wake(self) -> None:
@@ -270,7 +273,7 @@ class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
         self._ended = not data
         self._buffer += data
 
-    def rest(self) -> None:
+    def _pause(self) -> None:
         """Have the loop read no more, until something is missing here."""
         if self._watched:
             self._watched = False
@@ -278,8 +281,8 @@ class FrameReader(ObjectReceiveStream[SessionMessage | Exception]):
 
     async def aclose(self) -> None:
         """Read no more; the descriptor stays open as long as the process."""
-        self.rest()
-        self._ended = True
+        self._pause()
+        self._closed = True
         self._buffer.clear()
         self._wake()
 
@@ -307,7 +310,7 @@ async def open_frames(wire: Wire) -> AsyncGenerator[Frames]:
         try:
             yield Frames(reader, writer)
         finally:
-            reader.rest()
+            await reader.aclose()
             await writer.aclose()
             tasks.cancel_scope.deadline = anyio.current_time() + _LAST_WORDS
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
@@ -19,6 +19,10 @@ pytestmark = [
 
 LARGE = 300_000
 """Bytes that no pipe takes at once."""
+
+
+def enough(_piece: bytes) -> bool:
+    return False
 
 
 class Ends:
@@ -52,7 +56,7 @@ class Ends:
 
 
 @pytest.fixture
-async def ends() -> Iterator[Ends]:
+async def ends() -> AsyncIterator[Ends]:
     ends = Ends()
     yield ends
     ends.close()
@@ -136,13 +140,41 @@ async def test_who_has_enough_is_given_no_more(ends: Ends) -> None:
         await ends.pipes.receive(lambda piece: piece != b"two")
 
 
-async def test_what_taking_raises_is_raised_where_somebody_waits(ends: Ends) -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError, PermissionError])
+async def test_what_taking_raises_is_raised_where_somebody_waits(ends: Ends, error: type[Exception]) -> None:
     def take(_piece: bytes) -> bool:
-        raise ZeroDivisionError
+        raise error
 
     os.write(ends.stdout, b"one")
-    with anyio.fail_after(10), pytest.raises(ZeroDivisionError):
+    with anyio.fail_after(10), pytest.raises(error):
         await ends.pipes.receive(take)
+
+
+async def test_one_receives_at_a_time(ends: Ends) -> None:
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ends.pipes.receive, enough)
+            await anyio.wait_all_tasks_blocked()
+            with pytest.raises(anyio.BusyResourceError):
+                await ends.pipes.receive(lambda _: True)
+            os.write(ends.stdout, b"one")
+
+
+async def test_who_waits_for_a_child_that_never_reads_is_told_when_it_is_closed(ends: Ends) -> None:
+    lost: list[bool] = []
+
+    async def send() -> None:
+        with pytest.raises(BrokenPipeError):
+            await ends.pipes.send(b"a" * LARGE)
+        lost.append(True)
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(send)
+            await anyio.wait_all_tasks_blocked()
+            await ends.pipes.hang_up()
+            ends.pipes.close()
+    assert lost == [True]
 
 
 async def test_nothing_is_left_open(ends: Ends) -> None:

@@ -23,16 +23,17 @@ class LastingSchema(dict[str, Any]):
 
     __slots__ = ("_accepts",)
 
-    _accepts: Accepts
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        super().__init__(schema)
+        self._accepts: Accepts | None = None
 
     def accepts(self, value: Any) -> bool:
         """Whether `value` fits, as far as that can be seen at a glance."""
         try:
+            if self._accepts is None:
+                self._accepts = _accepting(self)
             return self._accepts(value)
-        except AttributeError:
-            self._accepts = _accepting(self)
-            return self._accepts(value)
-        except RecursionError:
+        except RecursionError:  # whoever asks is far down already
             return False
 
 
@@ -46,24 +47,37 @@ class _UnknownError(Exception):
 
 def _accepting(schema: Mapping[str, Any]) -> Accepts:
     """The function of a schema; of one that has to be looked at in full, one that accepts nothing."""
-    compiler = _Compiler()
+    work = _Work()
     try:
-        inner = compiler.schema(schema, root=True)
-    except (_UnknownError, RecursionError):
+        inner = _Compiler(work).schema(schema, root=True)
+    except _UnknownError:
         return _nothing
 
     def accepts(value: Any) -> bool:
-        compiler.items = _MOST_ITEMS
+        work.left = _MOST_ITEMS
         return inner(value)
 
     return accepts
 
 
-class _Compiler:
-    """Makes the functions of one schema, which must not be large. `items` is how many they may still look at."""
+class _Work:
+    """How many fields and items the functions of a schema may still look at."""
+
+    __slots__ = ("left",)
 
     def __init__(self) -> None:
-        self.items = _MOST_ITEMS
+        self.left = 0
+
+    def may_look_at(self, number: int) -> bool:
+        self.left -= number
+        return self.left >= 0
+
+
+class _Compiler:
+    """Makes the functions of one schema, which must not be large."""
+
+    def __init__(self, work: _Work) -> None:
+        self._work = work
         self._parts = _MOST_PARTS
         self._alternatives = 1
 
@@ -94,9 +108,9 @@ class _Compiler:
                 return _all(self._each(expected))
             case "enum":
                 return _enum(expected)
-            case _ if keyword in _LIMITS:
+            case _ if keyword in LIMITS:
                 return _limited(keyword, expected)
-            case _ if keyword in _IN_FULL:
+            case _ if keyword in IN_FULL:
                 raise _UnknownError
             case _:  # it tells something, and asks for nothing
                 return None
@@ -110,10 +124,6 @@ class _Compiler:
         made = [self.schema(inner) for inner in schemas]
         self._alternatives = before
         return made
-
-    def _may_look_at(self, items: int) -> bool:
-        self.items -= items
-        return self.items >= 0
 
     def _properties(self, expected: Any) -> Accepts:
         if not is_mapping(expected):
@@ -134,14 +144,14 @@ class _Compiler:
         declared = schema.get("properties", {})
         if "patternProperties" in schema or not is_mapping(declared):
             raise _UnknownError
-        known = frozenset(declared)
+        known, may_look_at = frozenset(declared), self._work.may_look_at
         inner = None if expected is False else self.schema(expected)
 
         def accepts(value: Any) -> bool:
             if type(value) is not dict:
                 return _has_no_fields(value)
             fields = cast("dict[str, Any]", value)
-            if not self._may_look_at(len(fields)):
+            if not may_look_at(len(fields)):
                 return False
             others = fields.keys() - known
             return not others or (inner is not None and all(inner(fields[name]) for name in others))
@@ -149,13 +159,13 @@ class _Compiler:
         return accepts
 
     def _items(self, expected: Any) -> Accepts:
-        inner = self.schema(expected)
+        inner, may_look_at = self.schema(expected), self._work.may_look_at
 
         def accepts(value: Any) -> bool:
             kind = cast("type[object]", type(value))
             if kind is not list:
                 return not is_list(value)
-            return self._may_look_at(len(value)) and all(inner(item) for item in value)
+            return may_look_at(len(value)) and all(inner(item) for item in value)
 
         return accepts
 
@@ -170,7 +180,7 @@ _TYPES: Mapping[str, tuple[type[Any], ...]] = {
     "null": (type(None),),
 }
 
-_LIMITS: Mapping[str, tuple[tuple[type[Any], ...], Callable[[Any, Any], bool]]] = {
+LIMITS: Mapping[str, tuple[tuple[type[Any], ...], Callable[[Any, Any], bool]]] = {
     "minimum": ((int, float), lambda value, limit: value >= limit),
     "maximum": ((int, float), lambda value, limit: value <= limit),
     "exclusiveMinimum": ((int, float), lambda value, limit: value > limit),
@@ -186,7 +196,7 @@ _LIMITS: Mapping[str, tuple[tuple[type[Any], ...], Callable[[Any, Any], bool]]] 
 
 _PLAIN = frozenset(kind for kinds in _TYPES.values() for kind in kinds)
 
-_IN_FULL = frozenset(
+IN_FULL = frozenset(
     "$ref $dynamicRef patternProperties propertyNames prefixItems contains oneOf not if dependentSchemas "
     "unevaluatedItems unevaluatedProperties dependentRequired const pattern uniqueItems multipleOf".split()
 )
@@ -231,7 +241,7 @@ def _enum(expected: Any) -> Accepts:
 def _limited(keyword: str, limit: Any) -> Accepts:
     if type(limit) not in (int, float):
         raise _UnknownError
-    kinds, keeps = _LIMITS[keyword]
+    kinds, keeps = LIMITS[keyword]
     return lambda value: keeps(value, limit) if type(value) in kinds else type(value) in _PLAIN
 
 

@@ -58,9 +58,9 @@ class Application:
                 for misfit in check(expected, value, self.budget):
                     self.budget.spend()
                     yield replace(misfit, path=(*path, *misfit.path), keyword=keyword)
-            elif keyword in _APPLIED:
+            elif keyword in APPLIED:
                 self.budget.spend()
-                yield from _APPLIED[keyword](self, schema, value, path)
+                yield from APPLIED[keyword](self, schema, value, path)
 
     def _within(self, schema: Mapping[str, Any]) -> Application:
         """A schema with an id of its own is what its references begin at."""
@@ -240,7 +240,7 @@ def _schemas(expected: Any) -> list[Any]:
     return expected if is_list(expected) else []
 
 
-_APPLIED: Mapping[str, Callable[[Application, Mapping[str, Any], Any, Path], Found]] = {
+APPLIED: Mapping[str, Callable[[Application, Mapping[str, Any], Any, Path], Found]] = {
     "$ref": _reference("$ref"),
     "$dynamicRef": _reference("$dynamicRef"),
     "properties": _properties,

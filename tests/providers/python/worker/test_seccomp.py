@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from gleitzeit_python.worker.bpf import ITSELF
+from gleitzeit_python.worker.bpf import AT_LEAST, ITSELF, JUMP, RETURN, Instruction, answer, by_number
 from gleitzeit_python.worker.numbers import numbers
 from gleitzeit_python.worker.seccomp import MISSING, PLAIN, TOUCHING, UNSUPPORTED, program
 
@@ -190,3 +190,29 @@ def test_a_filter_fits_the_kernel(kernel: Kernel) -> None:
 
 def test_this_machine_is_known() -> None:
     assert numbers(platform.machine())
+
+
+def ran(instructions: list[Instruction], number: int) -> int:
+    """What a program answers to a number that is loaded."""
+    place = 0
+    while True:
+        code, if_true, if_false, value = instructions[place]
+        place += 1
+        if code == RETURN:
+            return value
+        if code == JUMP:
+            place += value
+        else:
+            assert code == AT_LEAST
+            place += if_true if number >= value else if_false
+
+
+@pytest.mark.parametrize("filling", [1, 300])
+def test_each_number_finds_its_own_instructions(filling: int) -> None:
+    """Also beyond instructions that no conditional jump can pass over."""
+    long = (*[Instruction(AT_LEAST, 0, 0, 0)] * filling,)
+    bodies = {number: (*long, answer(number)) for number in (0, 3, 4, 9, 20)}
+    bodies |= {5: bodies[4]}
+    others = {0: (answer(1_000),), 9: (answer(2_000),), 15: (answer(3_000),)}
+    told = [ran(by_number(bodies, others), number) for number in range(25)]
+    assert told == [0, 1000, 1000, 3, 4, 4, 1000, 1000, 1000, 9, *[2000] * 5, *[3000] * 5, 20, *[3000] * 4]
