@@ -29,7 +29,6 @@ _SHOWN_LINES = 10
 _SHOWN_STRAY = 200
 _EXIT_GRACE = 0.5
 _DRAIN = 0.2
-_PIECE = 256 * 1024
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
 _EXHAUSTED_HINT = "the system has no room for it now: end other programs, or raise the limits (`ulimit -a` shows them)"
@@ -183,7 +182,7 @@ class Child(Transport):
     async def _keep_stderr(self, stderr: ByteReceiveStream) -> None:
         with suppress(anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
             while True:
-                self._stderr += (await stderr.receive(_PIECE))[-_KEPT_STDERR:]
+                self._stderr += (await stderr.receive())[-_KEPT_STDERR:]
                 del self._stderr[:-_KEPT_STDERR]
         self._stderr_closed.set()
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from gleitzeit_mcp.processes.pipes import LoopPipes
+from gleitzeit_mcp.processes.pipes import LoopPipes, Pipes, StreamPipes
+from gleitzeit_mcp.processes.starting import let_go, started
 
 pytestmark = [
     pytest.mark.anyio,
@@ -31,7 +32,7 @@ class Ends:
     def __init__(self) -> None:
         self.pipes = LoopPipes()
         self.stdin, self.stdout = os.dup(self.pipes.stdin), os.dup(self.pipes.stdout)
-        self.pipes.close_childs()
+        self.pipes.attach(None)
 
     def close_stdin(self) -> None:
         os.close(self.stdin)
@@ -191,3 +192,27 @@ async def test_nothing_is_left_open(ends: Ends) -> None:
         other.close()
         other.pipes.close()
     assert descriptors() == before
+
+
+@pytest.mark.parametrize("kind", [LoopPipes, StreamPipes])
+async def test_a_child_answers_until_it_is_hung_up_on(kind: type[Pipes]) -> None:
+    taken = bytearray()
+
+    def take(piece: bytes) -> bool:
+        taken.extend(piece)
+        return True
+
+    pipes = kind()
+    program = "import shutil, sys; shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer)"
+    with anyio.fail_after(10):
+        process = await started([sys.executable, "-I", "-S", "-c", program], stdin=pipes.stdin, stdout=pipes.stdout)
+        pipes.attach(process)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(pipes.receive, take)
+            await pipes.send(b"a" * LARGE)
+            await pipes.send(b"b")
+            await pipes.hang_up()
+        assert await process.wait() == 0
+    pipes.close()
+    let_go(process)
+    assert bytes(taken) == b"a" * LARGE + b"b"
