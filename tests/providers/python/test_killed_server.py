@@ -58,7 +58,7 @@ def test_nothing_is_left_of_a_server_that_was_killed(tier: str) -> None:
         assert server.stdout is not None
         assert server.stdout.readline() == "running\n"
         processes = descendants(server.pid)
-        assert len(processes) >= 3
+        assert len(processes) >= 2  # the fork server and its worker; others may stand by already
         pidfds = [os.pidfd_open(pid) for pid in processes]
         server.kill()
     try:
