@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final, cast
 
 from gleitzeit_python.worker import scene, task
 from gleitzeit_python.worker.channel import Channel
@@ -27,6 +27,7 @@ def preload(settings: Options) -> list[str]:
     """Bring all of it in; the names of the modules that could not be imported."""
     sys.path.extend(settings.site_packages)
     with without_hooks():
+        _import_asyncio()
         missing = _not_imported(settings.preload)
     task.prepare()
     _open_streams()
@@ -34,6 +35,18 @@ def preload(settings: Options) -> list[str]:
     gc.collect()
     gc.freeze()
     return missing
+
+
+def _import_asyncio() -> None:
+    """Without TLS, which is large, and of no use to a job that can connect to nothing."""
+    if "ssl" in sys.modules:
+        return
+    modules = cast("dict[str, Any]", sys.modules)
+    modules["ssl"] = None
+    try:
+        importlib.import_module("asyncio")
+    finally:
+        del modules["ssl"]
 
 
 def _not_imported(names: Iterable[str]) -> list[str]:
