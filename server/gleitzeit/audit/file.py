@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from pathlib import Path
 
 from gleitzeit.core.errors import ConfigurationError
@@ -21,6 +22,8 @@ _FLAGS = (
     | getattr(os, "O_NONBLOCK", 0)
     | getattr(os, "O_NOCTTY", 0)
 )
+_LOOKS = 5
+_BETWEEN_LOOKS = 0.01
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 _WORDS = {
@@ -75,8 +78,7 @@ class AuditFile:
         try:
             found = os.fstat(descriptor)
             self._check(found)
-            size = found.st_size
-            self._torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            self._torn = _is_torn(descriptor)
         except BaseException:
             os.close(descriptor)
             raise
@@ -101,3 +103,16 @@ class AuditFile:
 
     def _refusal(self, why: str) -> ConfigurationError:
         return ConfigurationError(f"{self._where}: {self._path} can't be an audit log: {why}", hint=_HINT)
+
+
+def _is_torn(descriptor: int) -> bool:
+    """Whether the last line has no end, and gets none: another process may be in the middle of writing it."""
+    size = 0
+    for _ in range(_LOOKS):
+        before, size = size, os.fstat(descriptor).st_size
+        if size == 0 or os.pread(descriptor, 1, size - 1) == b"\n":
+            return False
+        if size == before:
+            return True
+        time.sleep(_BETWEEN_LOOKS)
+    return False
