@@ -86,7 +86,7 @@ class Caller:
                 subject = f'server "{connection.server.name}"' + (f', tool "{tool.name}"' if tool else f": {method}")
                 raise call_failure(subject, error, connection.redacted) from error
 
-        return await connection.carry(CALL_LIMIT if left is None else left, carried)
+        return await connection.carry(_or_limit(left), carried)
 
     def _addressed(self, connection: Connection, params: Mapping[str, Any], task: TaskContext) -> dict[str, Any]:
         path = self._place.through(connection.server.name, task.meta.get(PATH_KEY))
@@ -191,7 +191,10 @@ def _untimed(listener: Listener, limit: anyio.CancelScope) -> Listener:
 
 def remaining(task: TaskContext) -> float:
     """Seconds that a task can wait for its server to be up."""
-    left = task.remaining
+    return _or_limit(task.remaining)
+
+
+def _or_limit(left: float | None) -> float:
     return CALL_LIMIT if left is None else left
 
 

@@ -153,11 +153,12 @@ class Child(Transport):
                 self._fault = f"it sent a message of more than {2 * LARGEST // 2**20} MiB"
             return self._fault is None
 
+        fault = None
         try:
             await ends.receive(take)
         except OSError as error:
-            self._lose(f"it cannot be listened to: {os.strerror(error.errno).lower() if error.errno else error}")
-        self._lose()
+            fault = f"it cannot be listened to: {os.strerror(error.errno).lower() if error.errno else error}"
+        self._lose(fault)
 
     async def _notice_exit(self, process: Process) -> None:
         """It may be gone although its stdout is open: what it has started holds on to that."""

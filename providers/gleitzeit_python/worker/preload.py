@@ -27,11 +27,13 @@ def preload(settings: Options) -> list[str]:
     """Bring all of it in; the names of the modules that could not be imported."""
     sys.path.extend(settings.site_packages)
     with without_hooks():
-        _import_asyncio()
+        if "asyncio" in settings.preload:
+            _import_asyncio()
         missing = _not_imported(settings.preload)
     task.prepare()
     _open_streams()
-    _rehearse(settings)
+    if settings.preload:  # one that has nothing at hand is used once, and its worker rehearses by itself
+        _rehearse(settings)
     gc.collect()
     gc.freeze()
     return missing
