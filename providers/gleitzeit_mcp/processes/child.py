@@ -9,15 +9,13 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import anyio
-from anyio.abc import ByteReceiveStream, Process
 
 from gleitzeit.core.errors import ConnectionLostError, ProviderUnavailableError
 from gleitzeit_mcp.processes.command import Command
 from gleitzeit_mcp.processes.group import end_group
 from gleitzeit_mcp.processes.guard import Guard
 from gleitzeit_mcp.processes.jobs import hold_in_job
-from gleitzeit_mcp.processes.pipes import Pipes, pipes
-from gleitzeit_mcp.processes.starting import let_go, started
+from gleitzeit_mcp.processes.process import Order, Process, started
 from gleitzeit_mcp.transports.base import Message, Receiver, Transport
 from gleitzeit_mcp.transports.lines import Line, LineBuffer, Overlong
 from gleitzeit_mcp.transports.messages import LARGEST, deliver, give_up
@@ -47,7 +45,6 @@ class Child(Transport):
         self._guard = guard
         self._stray = ""
         self._process: Process | None = None
-        self._pipes: Pipes | None = None
         self._receiver: Receiver | None = None
         self._stderr = bytearray()
         self._stderr_closed = anyio.Event()
@@ -94,34 +91,32 @@ class Child(Transport):
     async def connect(self, receiver: Receiver) -> AsyncGenerator[Child]:
         """Start the process and exchange messages with it; at the end it and its whole process group are gone."""
         self._receiver = receiver
-        process, ends = await self._started()
+        process = await self._started()
         # No await may stand between the start and the shielded stop below, or a cancelled start would leak it.
-        assert process.stderr is not None
-        self._process, self._pipes = process, ends
+        self._process = process
         try:
             async with anyio.create_task_group() as tasks:
                 job = hold_in_job(process.pid)
                 try:
-                    tasks.start_soon(self._receive, ends, receiver)
-                    tasks.start_soon(self._keep_stderr, process.stderr)
+                    tasks.start_soon(self._receive, process, receiver)
+                    tasks.start_soon(self._keep_stderr, process)
                     tasks.start_soon(self._notice_exit, process)
                     yield self
                 finally:
                     with anyio.CancelScope(shield=True):
                         self._leaving = True
-                        await self._stop(process, ends)
+                        await self._stop(process)
                     del job
                     tasks.cancel_scope.cancel()
         finally:
             self._guard.release(process.pid)
-            ends.close()
-            let_go(process)
+            process.let_go()
 
-    async def _started(self) -> tuple[Process, Pipes]:
+    async def _started(self) -> Process:
         command = self.command
         try:
             mark = await self._guard.expect()
-            process, ends = await _piped(command, {**command.environment, **mark})
+            process = await started(Order(command.argv, {**command.environment, **mark}, command.folder))
         except OSError as error:
             reason = os.strerror(error.errno).lower() if error.errno else str(error)
             raise ProviderUnavailableError(
@@ -129,21 +124,21 @@ class Child(Transport):
                 hint=_EXHAUSTED_HINT if error.errno in _EXHAUSTED else _PROGRAM_HINT,
             ) from error
         self._guard.hold(process.pid, mark)
-        return process, ends
+        return process
 
     async def send(self, message: Message, headers: Mapping[str, str] | None = None) -> None:
         """Write one message to its stdin."""
         data = _encode(message).encode("utf-8", "replace") + b"\n"
-        if self._pipes is None or self._gone or self._leaving:
+        if self._process is None or self._gone or self._leaving:
             raise ConnectionLostError("the server is gone", ambiguous=False)
         try:
-            await self._pipes.send(data)
+            await self._process.send(data)
         except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             self._lose("it closed its stdin")
             # What has no end of its line was not carried out.
             raise ConnectionLostError("the server has closed its stdin", ambiguous=False) from error
 
-    async def _receive(self, ends: Pipes, receiver: Receiver) -> None:
+    async def _receive(self, process: Process, receiver: Receiver) -> None:
         buffer = LineBuffer(LARGEST)
 
         def take(piece: bytes) -> bool:
@@ -155,7 +150,7 @@ class Child(Transport):
 
         fault = None
         try:
-            await ends.receive(take)
+            await process.receive(take)
         except OSError as error:
             fault = f"it cannot be listened to: {os.strerror(error.errno).lower() if error.errno else error}"
         self._lose(fault)
@@ -180,16 +175,19 @@ class Child(Transport):
             self.junk += 1
             self._stray = line[:_SHOWN_STRAY].decode("utf-8", "replace").strip()
 
-    async def _keep_stderr(self, stderr: ByteReceiveStream) -> None:
-        with suppress(anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
-            while True:
-                self._stderr += (await stderr.receive())[-_KEPT_STDERR:]
-                del self._stderr[:-_KEPT_STDERR]
+    async def _keep_stderr(self, process: Process) -> None:
+        def keep(piece: bytes) -> bool:
+            self._stderr += piece[-_KEPT_STDERR:]
+            del self._stderr[:-_KEPT_STDERR]
+            return True
+
+        with suppress(OSError):  # it is of use to people alone
+            await process.complaints(keep)
         self._stderr_closed.set()
 
-    async def _stop(self, process: Process, ends: Pipes) -> None:
+    async def _stop(self, process: Process) -> None:
         """Close its stdin, give it time to leave, then end the whole group, its descendants included."""
-        await ends.hang_up()
+        await process.hang_up()
         with anyio.move_on_after(_EXIT_GRACE):
             code = await process.wait()
             if self._gone:  # nobody asked it to leave
@@ -197,16 +195,3 @@ class Child(Transport):
         await end_group(process)
         with anyio.move_on_after(_DRAIN):
             await self._stderr_closed.wait()
-
-
-async def _piped(command: Command, environment: Mapping[str, str]) -> tuple[Process, Pipes]:
-    ends = pipes()
-    try:
-        process = await started(
-            command.argv, environment=environment, folder=command.folder, stdin=ends.stdin, stdout=ends.stdout
-        )
-    except BaseException:
-        ends.close()
-        raise
-    ends.attach(process)
-    return process, ends

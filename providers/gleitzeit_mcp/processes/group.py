@@ -8,7 +8,8 @@ import sys
 from contextlib import suppress
 
 import anyio
-from anyio.abc import Process
+
+from gleitzeit_mcp.processes.process import Process
 
 _TERM_GRACE = 0.5
 _KILL_GRACE = 0.5

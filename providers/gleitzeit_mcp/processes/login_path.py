@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
-from anyio.abc import Process
 from anyio.lowlevel import RunVar
 
-from gleitzeit_mcp.processes.starting import let_go, started
+from gleitzeit_mcp.processes.process import Order, Process, started
 
 ANSWER_LIMIT = 3.0
 """Seconds that the login shell has to say its PATH, its startup files included."""
@@ -97,12 +96,14 @@ async def _answer(shell: str, way: tuple[str, ...], environment: Mapping[str, st
     mark = f"gleitzeit-{secrets.token_hex(8)}"
     # A mark in one piece would also be found where the shell prints the commands that it carries out.
     question = f"""printf '\\n%s%s%s%s%s\\n' '{mark}' ':' "$PATH" ':' '{mark}'"""
+    # In a session of its own it has no terminal either: it can't be stopped by ours, and asks nothing there.
     process = await started(
-        [shell, *way, "-c", question],
-        environment={**environment, "TERM": "dumb", "DISABLE_AUTO_UPDATE": "true"},
-        # In a session of its own it has no terminal either: it can't be stopped by ours, and asks nothing there.
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        Order(
+            [shell, *way, "-c", question],
+            {**environment, "TERM": "dumb", "DISABLE_AUTO_UPDATE": "true"},
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
     )
     try:
         answer = await _between(process, f"{mark}:".encode(), f":{mark}".encode())
@@ -113,21 +114,21 @@ async def _answer(shell: str, way: tuple[str, ...], environment: Mapping[str, st
         _end(process)
         with anyio.move_on_after(_EXIT_GRACE, shield=True):
             await process.wait()
-        let_go(process)
+        process.let_go()
 
 
 async def _between(process: Process, begin: bytes, end: bytes) -> str | None:
     """The text between two marks; what is started in the background may hold the stream open after them."""
-    assert process.stdout is not None
-    read = b""
-    with suppress(anyio.EndOfStream):
-        while len(read) <= _LARGEST_ANSWER:
-            read += await process.stdout.receive()
-            _, found, rest = read.partition(begin)
-            answer, closed, _ = rest.partition(end)
-            if found and closed:
-                return os.fsdecode(answer).strip()
-    return None
+    read = bytearray()
+
+    def take(piece: bytes) -> bool:
+        read.extend(piece)
+        return len(read) <= _LARGEST_ANSWER and end not in read.partition(begin)[2]
+
+    await process.receive(take)
+    _, _, rest = bytes(read).partition(begin)
+    answer, closed, _ = rest.partition(end)
+    return os.fsdecode(answer).strip() if closed else None
 
 
 def _end(process: Process) -> None:

@@ -26,6 +26,7 @@ from gleitzeit.mcp_server.access.tokens import Tokens
 from gleitzeit.mcp_server.address import LARGEST_HEAD, Address, address_of, listen, unguarded
 from gleitzeit.mcp_server.bodies import Bodies
 from gleitzeit.mcp_server.eras import serve_both_eras
+from gleitzeit.mcp_server.event_loop import run
 from gleitzeit.mcp_server.face import Face, open_face
 from gleitzeit.mcp_server.guard import Guard
 from gleitzeit.mcp_server.health import PATHS, health_routes
@@ -58,7 +59,7 @@ def run_http(
     taken, and whatever kept the application from opening.
     """
     listening = listen(host, port, guarded=guarded)
-    anyio.run(serve_http, factory, listening, announce, told_to_stop, ending)
+    run(serve_http, factory, listening, announce, told_to_stop, ending)
     return 0
 
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 from gleitzeit.mcp_server.eras import serve_both_eras
+from gleitzeit.mcp_server.event_loop import run
 from gleitzeit.mcp_server.face import open_face
 from gleitzeit.mcp_server.lazy_application import ApplicationFactory
 from gleitzeit.mcp_server.open_requests import OpenRequests
@@ -26,7 +27,7 @@ def run_stdio(factory: ApplicationFactory, ending: Ending = no_ending, bare: Cal
     tool or the list of tools has been asked for. `ending` is called in the event loop as soon as the end begins, which
     a task that never gives up could prolong. `bare` is that of `Face`.
     """
-    anyio.run(serve_wire, factory, claim_standard_streams(), ending, bare)
+    run(serve_wire, factory, claim_standard_streams(), ending, bare)
     return 0
 
 

@@ -11,18 +11,18 @@ import os
 
 import anyio
 
-from gleitzeit_mcp.processes.pipes.base import PIECE, Take
+from gleitzeit_mcp.processes.process.base import PIECE, Take
 
 
 class FromChild:
-    """Our end of a child's stdout."""
+    """Our end of a pipe; without a descriptor it is at its end."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._receiving = False
         self._watched = False
         self._piece = b""
-        self._ended = False
+        self._ended = descriptor < 0
         self._expected: asyncio.Future[None] | None = None
 
     async def receive(self, take: Take) -> None:

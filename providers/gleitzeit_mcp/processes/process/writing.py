@@ -7,7 +7,10 @@ import os
 
 
 class ToChild:
-    """Our end of a child's stdin. What the child does not read is kept, and flushed when it does."""
+    """Our end of a pipe; without a descriptor it is closed.
+
+    What the child does not read is kept, and flushed when it does.
+    """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
