@@ -2,67 +2,79 @@
 
 from __future__ import annotations
 
+import asyncio  # its futures: an event and a cancel scope of anyio's take forty calls
 from weakref import WeakValueDictionary
-
-import anyio
 
 
 class Bell:
     """Rings after each commit of one run; costs nothing where nobody listens.
 
-    A listener notes `rings` before it reads, so that no ring between reading and waiting is missed.
+    A listener notes `rings` before it reads, so that no ring between reading and waiting is missed. Listeners are told
+    whether it came to that `within` so many seconds.
     """
 
-    __slots__ = ("__weakref__", "_end", "_event", "_pause", "calling", "rings", "silent")
+    __slots__ = ("__weakref__", "_end", "_next", "_pause", "calling", "rings", "silent")
 
     def __init__(self) -> None:
         self.rings = 0
         self.silent = False
         self.calling = False
-        self._event: anyio.Event | None = None
-        self._end: anyio.Event | None = None
-        self._pause: anyio.Event | None = None
+        self._next: set[asyncio.Future[bool]] = set()
+        self._end: set[asyncio.Future[bool]] = set()
+        self._pause: set[asyncio.Future[bool]] = set()
 
     def ring(self) -> None:
         """Wake all who wait."""
         self.rings += 1
-        if self._event is not None:
-            self._event.set()
-            self._event = None
+        _wake(self._next)
 
     def fall_silent(self) -> None:
         """Ring for the last time: the run does nothing more by itself."""
         self.silent = True
         self.ring()
-        if self._end is not None:
-            self._end.set()
-        if self._pause is not None:
-            self._pause.set()
+        _wake(self._end)
+        _wake(self._pause)
 
     def call(self, calling: bool) -> None:
         """Say whether the run waits for somebody's answer."""
         self.calling = calling
-        if calling and self._pause is not None:
-            self._pause.set()
-            self._pause = None
+        if calling:
+            _wake(self._pause)
 
-    async def rung(self, since: int) -> None:
+    async def rung(self, since: int, within: float | None = None) -> bool:
         """Return once it has rung more than `since` times."""
-        while self.rings == since:
-            self._event = self._event or anyio.Event()
-            await self._event.wait()
+        return self.rings != since or await _woken(self._next, within)
 
-    async def silence(self) -> None:
+    async def silence(self, within: float | None = None) -> bool:
         """Return once it has fallen silent."""
-        if not self.silent:
-            self._end = self._end or anyio.Event()
-            await self._end.wait()
+        return self.silent or await _woken(self._end, within)
 
-    async def pause(self) -> None:
+    async def pause(self, within: float | None = None) -> bool:
         """Return once it has fallen silent, or the run waits for somebody's answer."""
-        if not (self.silent or self.calling):
-            self._pause = self._pause or anyio.Event()
-            await self._pause.wait()
+        return self.silent or self.calling or await _woken(self._pause, within)
+
+
+async def _woken(waiting: set[asyncio.Future[bool]], within: float | None) -> bool:
+    loop = asyncio.get_running_loop()
+    own = loop.create_future()
+    waiting.add(own)
+    timer = None if within is None else loop.call_later(within, _settle, own, False)
+    try:
+        return await own
+    finally:
+        waiting.discard(own)
+        if timer is not None:
+            timer.cancel()
+
+
+def _wake(waiting: set[asyncio.Future[bool]]) -> None:
+    for future in waiting:
+        _settle(future, True)
+
+
+def _settle(future: asyncio.Future[bool], woken: bool) -> None:
+    if not future.done():
+        future.set_result(woken)
 
 
 class Bells:

@@ -191,9 +191,7 @@ class LocalEngine(Engine):
     async def wait(self, run_id: str, timeout: float | None = None, *, caller: str | None = None) -> Run:
         """The run once it is over or waits for somebody, or as it stands after `timeout` seconds."""
         await self._sight.load(run_id, caller)
-        with anyio.move_on_after(timeout):
-            return run_of(await self._sight.rest_of(run_id))
-        return await self.get(run_id)
+        return run_of(await self._sight.rest_of(run_id, timeout))
 
     async def list(
         self,
@@ -341,9 +339,7 @@ class LocalEngine(Engine):
     async def _request_cancel(self, run_id: str, failure: Failure) -> Run:
         """Have the process that carries a run out cancel it, and wait for that as long as it may take."""
         await self._store.request(Request(run_id, "cancel", {"reason": failure.message}))
-        with anyio.move_on_after(_CANCELLING):
-            await self._sight.rest_of(run_id, heeding=False)
-        return await self.get(run_id)
+        return run_of(await self._sight.rest_of(run_id, _CANCELLING, heeding=False))
 
     def _check_open(self) -> None:
         if not self._open:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import anyio
@@ -68,24 +69,29 @@ class Sight:
             if not resting:  # else what it has written last may have come since
                 await bell.rung(rings)
 
-    async def rest_of(self, run_id: str, *, heeding: bool = True) -> Snapshot:
-        """The run once it does nothing more by itself or, `heeding` its questions, waits for an answer."""
+    async def rest_of(self, run_id: str, within: float | None = None, *, heeding: bool = True) -> Snapshot:
+        """The run once it does nothing more by itself or, `heeding` its questions, waits for an answer.
+
+        It is given as it stands if that does not come `within` so many seconds.
+        """
+        until = None if within is None else time.monotonic() + within
         while True:
             runner = self._open_runs.find(run_id)
             bell = self._changed.of(run_id) if runner is None else runner.bell
             rings = bell.rings
+            left = None if until is None else max(0.0, until - time.monotonic())
             if runner is not None:
-                await (runner.bell.pause() if heeding else runner.bell.silence())
+                in_time = await (bell.pause(left) if heeding else bell.silence(left))
                 snapshot = runner.rows.snapshot()
             else:
-                snapshot = await self.load(run_id, None)
-            if snapshot.run.state != "running" or not self._is_open():
+                in_time, snapshot = True, await self.load(run_id, None)
+            if snapshot.run.state != "running" or not in_time or not self._is_open():
                 return snapshot
             if heeding and questions_in(snapshot.tasks.values()):
                 await anyio.lowlevel.checkpoint()  # who asks again and again must not keep the answer from coming
                 return snapshot
-            if runner is None:
-                await bell.rung(rings)
+            if runner is None and not await bell.rung(rings, left):
+                return await self.load(run_id, None)
 
     async def _rests(self, run_id: str, patient: bool) -> bool:
         snapshot = await self._store.load(run_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -22,25 +23,25 @@ async def watch(call: Call, run: Run, seconds: float) -> Run:
     """
     if not seconds or run.over:
         return run
-    engine, due = call.application.engine, anyio.current_time() + seconds
-    meter = Meter(run.tasks)
+    engine, due = call.application.engine, time.monotonic() + seconds
+    meter = Meter(run.tasks) if call.report else None
     while True:
-        run = await _watched(call, run, max(0.0, due - anyio.current_time()), meter)
+        run = await _watched(call, run, max(0.0, due - time.monotonic()), meter)
         if call.host is None or not run.questions:
             return run
-        began = anyio.current_time()
+        began = time.monotonic()
         if not await call.host.ask(engine, run, call.caller.sees):
             return run
-        due += anyio.current_time() - began
+        due += time.monotonic() - began
         run = await engine.get(run.id, caller=call.caller.sees)
 
 
-async def _watched(call: Call, run: Run, seconds: float, meter: Meter) -> Run:
+async def _watched(call: Call, run: Run, seconds: float, meter: Meter | None) -> Run:
     """The run once it is over or waits for somebody, or as it stands after `seconds`."""
     engine = call.application.engine
     if run.over or run.questions:
         return run
-    if call.report is None:
+    if call.report is None or meter is None:
         return await engine.wait(run.id, seconds, caller=call.caller.sees)
     with anyio.move_on_after(seconds):
         async for event in engine.events(run.id, run.seq, caller=call.caller.sees):
