@@ -72,6 +72,15 @@ class Hub:
         )
         return [tool for connection in chosen for tool in connection.tools.values()]
 
+    def at_hand(self, method: str) -> tuple[Connection, Tool] | None:
+        """The tool that a method means, where that is known, and its server is up; most calls need not wait for it."""
+        routes = self._map.routes(method)
+        if len(routes) != 1:
+            return None
+        connection = self.connections[routes[0].server]
+        tool = connection.tools.get(routes[0].tool) if connection.listed and connection.is_up() else None
+        return None if tool is None else (connection, tool)
+
     async def reach(self, method: str, limit: float) -> tuple[Connection, Tool]:
         """The tool that a method means, on a server that is up within `limit` seconds.
 
@@ -85,7 +94,7 @@ class Hub:
 
     async def described(self, method: str) -> Tool:
         """The tool that a method means, as far as that is known within a few seconds. Raises as `find` does."""
-        _, tool = await self.find(method, SETTLE_LIMIT)
+        _, tool = self.at_hand(method) or await self.find(method, SETTLE_LIMIT)
         return tool
 
     async def find(

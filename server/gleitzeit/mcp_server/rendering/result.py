@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import mcp_types as types
 
 from gleitzeit.mcp_server.rendering.answer import SIZE, Answer, Whole
@@ -10,20 +12,19 @@ _LINKS_SINCE = "2025-06-18"
 _AUDIO_SINCE = "2025-03-26"
 
 
-def call_result(answer: Answer, version: str) -> types.CallToolResult:
-    """What a tool has answered, for a client that speaks this version; a part has a link to the whole."""
+def call_result(answer: Answer, version: str) -> types.CallToolResult | dict[str, Any]:
+    """What a tool has answered, for a client that speaks this version; a part has a link to the whole.
+
+    An answer of our own is given in its wire form, which the SDK holds against the schema of that version anyway.
+    """
     if answer.result is not None:
         blocks = [_understood(block, version) for block in answer.result.content]
         return answer.result.model_copy(update={"content": blocks})
-    content: list[types.ContentBlock] = [types.TextContent(type="text", text=answer.text)]
+    content: list[dict[str, Any]] = [{"type": "text", "text": answer.text}]
     if answer.whole is not None and version >= _LINKS_SINCE:
         content.append(_link(answer.whole))
-    return types.CallToolResult(
-        content=content,
-        structured_content=answer.data,
-        is_error=answer.failed,
-        _meta=None if answer.whole is None else {SIZE: answer.whole.size},
-    )
+    result = {"content": content, "structuredContent": answer.data, "isError": answer.failed}
+    return result if answer.whole is None else {**result, "_meta": {SIZE: answer.whole.size}}
 
 
 def _understood(block: types.ContentBlock, version: str) -> types.ContentBlock:
@@ -35,5 +36,11 @@ def _understood(block: types.ContentBlock, version: str) -> types.ContentBlock:
     return block
 
 
-def _link(whole: Whole) -> types.ResourceLink:
-    return types.ResourceLink(uri=whole.uri, name=whole.name, mime_type="application/json", size=whole.size)
+def _link(whole: Whole) -> dict[str, Any]:
+    return {
+        "type": "resource_link",
+        "uri": whole.uri,
+        "name": whole.name,
+        "mimeType": "application/json",
+        "size": whole.size,
+    }

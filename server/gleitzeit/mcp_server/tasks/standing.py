@@ -65,7 +65,7 @@ async def told(application: Application, run: Run, telling: Telling) -> types.Ca
         answer = run_answer(run, budget, await application.undecided(run))
     else:
         answer = method_answer(run, budget) if telling == "method" else server_answer(run, budget)
-    return call_result(answer, LATEST_MODERN_VERSION)
+    return types.CallToolResult.model_validate(call_result(answer, LATEST_MODERN_VERSION))
 
 
 def poll_interval(age: float) -> float:

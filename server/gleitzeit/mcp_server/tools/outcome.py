@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,23 +24,26 @@ _LONGEST_REASON = 2_000
 
 def run_answer(run: Run, budget: int, undecided: Undecided | None = None) -> Answer:
     """The answer about a workflow's run; `undecided` names what somebody has to decide on, by default its tasks."""
-    outputs = _Outputs(dict(run.outputs), {"run_id": run.id}, run_uri(run.id), "outputs")
+    outputs = _Outputs(dict(run.outputs), {"run_id": run.id}, "outputs")
     return _answer(run, outputs, budget, workflow_next(run, undecided))
 
 
 def method_answer(run: Run, budget: int) -> Answer:
     """The answer about a run of one method, whose result stands for the run's outputs."""
-    task = next(iter(run.tasks.values()))
+    task = run.tasks[next(iter(run.tasks))]
     result: Any = task.result
     values = cast("Mapping[str, Any]", result) if isinstance(result, Mapping) else {"result": result}
     where = {"run_id": run.id, "task_id": task.task_id}
-    outputs = _Outputs(values, where, task_uri(run.id, task.task_id), "result")
+    outputs = _Outputs(values, where, "result")
     return _answer(run, outputs, budget, method_next(run))
 
 
 def summary(run: Run) -> str:
     """One line: which run, how it stands, and how many of its tasks are in which state."""
-    counts = Counter(task.status for task in run.tasks.values())
+    counts: dict[str, int] = {}
+    for task_id in run.tasks:
+        state = run.tasks[task_id].status
+        counts[state] = counts.get(state, 0) + 1
     states = ", ".join(f"{count} {state}" for state, count in counts.items())
     end = f" after {run.finished_at - run.created_at:.1f} s" if run.finished_at is not None else ""
     origin = f", resumed from {run.resumed_from}" if run.resumed_from else ""
@@ -56,12 +58,17 @@ def failures(run: Run) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class _Outputs:
-    """What a run returns, the arguments with which `read_result` reads it, and the resource that it stands in."""
+    """What a run returns, and the arguments with which `read_result` reads it."""
 
     values: Mapping[str, Any]
     where: Mapping[str, str]
-    uri: str
     name: str
+
+    @property
+    def uri(self) -> str:
+        """The resource that it stands in."""
+        run_id, task_id = self.where["run_id"], self.where.get("task_id")
+        return run_uri(run_id) if task_id is None else task_uri(run_id, task_id)
 
 
 def _answer(run: Run, outputs: _Outputs, budget: int, following: str | None) -> Answer:
