@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -18,9 +17,7 @@ from gleitzeit_mcp.processes.jobs import hold_in_job
 from gleitzeit_mcp.processes.process import Order, Process, started
 from gleitzeit_mcp.transports.base import Message, Receiver, Transport
 from gleitzeit_mcp.transports.lines import Line, LineBuffer, Overlong
-from gleitzeit_mcp.transports.messages import LARGEST, deliver, give_up
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+from gleitzeit_mcp.transports.messages import LARGEST, deliver, encoded, give_up
 
 _KEPT_STDERR = 8 * 1024
 _SHOWN_LINES = 10
@@ -128,7 +125,7 @@ class Child(Transport):
 
     async def send(self, message: Message, headers: Mapping[str, str] | None = None) -> None:
         """Write one message to its stdin."""
-        data = _encode(message).encode("utf-8", "replace") + b"\n"
+        data = encoded(message) + b"\n"
         if self._process is None or self._gone or self._leaving:
             raise ConnectionLostError("the server is gone", ambiguous=False)
         try:

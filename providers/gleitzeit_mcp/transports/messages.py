@@ -7,10 +7,14 @@ import re
 from contextlib import suppress
 from typing import Any
 
+from pydantic_core import to_json
+
 from gleitzeit.core.data import is_list, is_object
 from gleitzeit.core.errors import LimitError, ProviderError
 from gleitzeit_mcp.transports.base import Message, Receiver, RequestId
 from gleitzeit_mcp.transports.lines import Overlong
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 LARGEST = 64 * 1024 * 1024
 """The bytes that a message may have."""
@@ -26,6 +30,14 @@ _ID_AT_END = re.compile(rb'[,{]\s*"id"\s*:\s*(-?\d+|' + _TEXT + rb")\s*(?:,\s*\"
 _HIGH, _LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _HALF_PAIR = re.compile(rf"{_HIGH}(?!{_LOW})|(?<!{_HIGH}){_LOW}")
 _ESCAPE = re.compile(rf"{_HIGH}{_LOW}|(?P<half>{_HIGH}|{_LOW})|\\.", re.DOTALL)
+
+
+def encoded(message: Message) -> bytes:
+    """A message as it is written; halves of characters, which no wire carries, become question marks."""
+    try:
+        return to_json(message)
+    except ValueError:  # it has such halves, or is nested deeper than that library goes
+        return _encode(message).encode("utf-8", "replace")
 
 
 def deliver(line: bytes, receiver: Receiver) -> bool:

@@ -26,7 +26,7 @@ def is_object(value: object) -> TypeGuard[dict[str, Any]]:
 
 def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
     """Whether `value` is a mapping; the keys of JSON data are text."""
-    return isinstance(value, Mapping)
+    return isinstance(value, dict) or isinstance(value, Mapping)  # noqa: SIM101 - asking an ABC takes ten times as long
 
 
 def kind_of(value: object) -> str:

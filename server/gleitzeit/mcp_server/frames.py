@@ -16,6 +16,7 @@ from mcp_types import (
     JSONRPCError,
     JSONRPCMessage,
     JSONRPCNotification,
+    JSONRPCRequest,
     JSONRPCResponse,
     RequestId,
     jsonrpc_message_adapter,
@@ -51,13 +52,23 @@ def decode(line: bytes) -> SessionMessage | MalformedFrameError:
     if is_bomb(line):
         return MalformedFrameError(INVALID_REQUEST, f"a message has at most {MOST_VALUES:,} values")
     try:
-        message = jsonrpc_message_adapter.validate_json(line, by_name=False)
+        message = _request(line) or jsonrpc_message_adapter.validate_json(line, by_name=False)
     except ValidationError:
         unmarked = line.removeprefix(_MARK)
         return decode(unmarked) if unmarked != line and not unmarked.startswith(_MARK) else _malformed(line)
     if isinstance(message, JSONRPCNotification) and b'"id"' in line and "id" in json.loads(line):
         return MalformedFrameError(INVALID_REQUEST, _NO_MESSAGE)  # a request whose id is of another type
     return SessionMessage(message)
+
+
+def _request(line: bytes) -> JSONRPCRequest | None:
+    """A line that can be nothing but a request; the adapter tries all kinds of messages before it says so."""
+    if b'"result"' in line or b'"error"' in line or b'"id"' not in line:
+        return None
+    try:
+        return JSONRPCRequest.model_validate_json(line, by_name=False)
+    except ValidationError:
+        return None
 
 
 def is_bomb(text: bytes) -> bool:

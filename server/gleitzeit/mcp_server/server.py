@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
@@ -14,6 +14,7 @@ from mcp.server._otel import OpenTelemetryMiddleware
 from gleitzeit.mcp_server.access.caller import caller_of
 from gleitzeit.mcp_server.access.rights import guard_rights
 from gleitzeit.mcp_server.auditing import Auditing
+from gleitzeit.mcp_server.calling import Calling
 from gleitzeit.mcp_server.completions.serving import serve_completions
 from gleitzeit.mcp_server.dual_era import DualEraServer
 from gleitzeit.mcp_server.face import Face
@@ -23,9 +24,7 @@ from gleitzeit.mcp_server.prompts.serving import serve_prompts
 from gleitzeit.mcp_server.resources.serving import serve_resources
 from gleitzeit.mcp_server.resources.watching import watch_address
 from gleitzeit.mcp_server.subscriptions.serving import serve_subscriptions
-from gleitzeit.mcp_server.tasks.base import CallTask
 from gleitzeit.mcp_server.tasks.extension import serve_tasks
-from gleitzeit.mcp_server.tasks.wire import created
 from gleitzeit.mcp_server.tracing import Traced
 from gleitzeit.version import __version__
 
@@ -53,7 +52,8 @@ def build_server(face: Face) -> Server[Face]:
         get_tool_input_schema=_no_headers,
         on_list_tools=_list_tools,
     )
-    server.add_request_handler("tools/call", types.CallToolRequestParams, partial(_call_tool, tasks))
+    calling = Calling(tasks)
+    server.add_request_handler("tools/call", types.CallToolRequestParams, calling.handle)
     serve_subscriptions(server, face.changes, watch_address, feeds=[serve_tasks(server, tasks)])
     serve_resources(server)
     serve_prompts(server)
@@ -64,6 +64,7 @@ def build_server(face: Face) -> Server[Face]:
     ]
     server.middleware.append(Auditing())  # sees also what the rights refuse
     guard_rights(server)
+    server.middleware.append(calling)
     return server
 
 
@@ -83,19 +84,6 @@ async def _published(face: Face, caller: str) -> list[types.Tool]:
     from gleitzeit.mcp_server.published.serving import published_tools  # it imports the application
 
     return await published_tools(face.application, face.news, caller)
-
-
-async def _call_tool(
-    tasks: Callable[[], RunTasks], context: Context, params: types.CallToolRequestParams
-) -> types.CallToolResult | types.InputRequiredResult | dict[str, Any]:
-    # The first answer is out before these are needed.
-    from gleitzeit.mcp_server.dispatch import carry_out
-    from gleitzeit.mcp_server.rendering.result import call_result
-
-    answer = await carry_out(context, params, tasks())
-    if isinstance(answer, types.InputRequiredResult):
-        return answer
-    return created(answer) if isinstance(answer, CallTask) else call_result(answer, context.protocol_version)
 
 
 def _run_tasks(face: Face) -> Callable[[], RunTasks]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import mcp_types as types
+from pydantic_core import to_json
 
 BYTES_A_TOKEN = 4
 
@@ -46,12 +47,20 @@ class Answer:
 
 def compact(value: Any) -> str:
     """`value` as JSON without spaces; what JSON can't say is said as text."""
-    return _encodable(_encode(value))
+    try:
+        return to_json(value, fallback=str).decode()
+    except ValueError:  # it has halves of characters, or is nested deeper than that library goes
+        return _encodable(_encode(value))
 
 
 def plain(value: Any) -> Any:
     """`value` as data that every transport can carry."""
-    return _decode(compact(value))
+    return decoded(compact(value))
+
+
+def decoded(text: str) -> Any:
+    """What stands in a text of `compact`, as data that every transport can carry."""
+    return _decode(text)
 
 
 def size(text: str) -> int:

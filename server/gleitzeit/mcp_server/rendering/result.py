@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import mcp_types as types
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from gleitzeit.mcp_server.rendering.answer import SIZE, Answer, Whole
 
@@ -24,7 +25,9 @@ def call_result(answer: Answer, version: str) -> types.CallToolResult | dict[str
     if answer.whole is not None and version >= _LINKS_SINCE:
         content.append(_link(answer.whole))
     result = {"content": content, "structuredContent": answer.data, "isError": answer.failed}
-    return result if answer.whole is None else {**result, "_meta": {SIZE: answer.whole.size}}
+    if answer.whole is not None:
+        result["_meta"] = {SIZE: answer.whole.size}
+    return {"resultType": "complete", **result} if version in MODERN_PROTOCOL_VERSIONS else result
 
 
 def _understood(block: types.ContentBlock, version: str) -> types.ContentBlock:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gleitzeit.core.diagnostics import listed
 from gleitzeit.core.models import Failure, Run, TaskResult
-from gleitzeit.mcp_server.rendering.answer import Answer, Whole, compact, cut, ended, fitting, plain, size
+from gleitzeit.mcp_server.rendering.answer import Answer, Whole, compact, cut, decoded, ended, fitting, plain, size
 from gleitzeit.mcp_server.rendering.excerpt import Cut, excerpt
 from gleitzeit.mcp_server.resources.addresses import run_uri, task_uri
 from gleitzeit.mcp_server.tools.next_step import method_next, workflow_next
@@ -87,14 +87,15 @@ def _answer(run: Run, outputs: _Outputs, budget: int, following: str | None) -> 
     if following:
         data["next"] = following
         lines.append(f"Next: {following}")
-    return Answer("\n".join(lines), plain(data), run.status == "failed", whole)
+    data = data if "outputs" in data else plain(data)
+    return Answer("\n".join(lines), data, run.status == "failed", whole)
 
 
 def _tell_outputs(outputs: _Outputs, budget: int, data: dict[str, Any], lines: list[str]) -> Whole | None:
     text = compact(outputs.values)
     total = size(text)
     if total <= budget:
-        data["outputs"] = outputs.values
+        data["outputs"] = decoded(text)
         lines.append(f"Outputs: {text}")
         return None
     shown = excerpt(outputs.values, budget // 2)
