@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import anyio
@@ -18,6 +18,8 @@ from gleitzeit_mcp.processes.process import Order, Process, started
 from gleitzeit_mcp.transports.base import Message, Receiver, Transport
 from gleitzeit_mcp.transports.lines import Line, LineBuffer, Overlong
 from gleitzeit_mcp.transports.messages import LARGEST, deliver, encoded, give_up
+
+_BROKEN = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError)
 
 _KEPT_STDERR = 8 * 1024
 _SHOWN_LINES = 10
@@ -123,17 +125,27 @@ class Child(Transport):
         self._guard.hold(process.pid, mark)
         return process
 
-    async def send(self, message: Message, headers: Mapping[str, str] | None = None) -> None:
+    def send(self, message: Message, headers: Mapping[str, str] | None = None) -> Awaitable[None] | None:
         """Write one message to its stdin."""
         data = encoded(message) + b"\n"
         if self._process is None or self._gone or self._leaving:
             raise ConnectionLostError("the server is gone", ambiguous=False)
         try:
-            await self._process.send(data)
-        except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
-            self._lose("it closed its stdin")
-            # What has no end of its line was not carried out.
-            raise ConnectionLostError("the server has closed its stdin", ambiguous=False) from error
+            waiting = self._process.send(data)
+        except _BROKEN as error:
+            raise self._hung_up_on() from error
+        return None if waiting is None else self._sent(waiting)
+
+    async def _sent(self, waiting: Awaitable[None]) -> None:
+        try:
+            await waiting
+        except _BROKEN as error:
+            raise self._hung_up_on() from error
+
+    def _hung_up_on(self) -> ConnectionLostError:
+        self._lose("it closed its stdin")
+        # What has no end of its line was not carried out.
+        return ConnectionLostError("the server has closed its stdin", ambiguous=False)
 
     async def _receive(self, process: Process, receiver: Receiver) -> None:
         buffer = LineBuffer(LARGEST)

@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 
+from gleitzeit.core import errors
 from gleitzeit.core.errors import GleitzeitError
 from gleitzeit_mcp.session.errors import RemoteError
 
@@ -39,42 +40,70 @@ class Listener:
 class Exchange:
     """Collects what comes for one request; its sender takes it out, in order, in its own task.
 
-    Of progress that comes faster than it is taken, the oldest is dropped.
+    Of progress that comes faster than it is taken, the oldest is dropped. After `timeout` seconds it is over by a
+    `TimeoutError`; a timer sees to that, for a cancel scope around all of it takes thirty calls.
     """
 
     __slots__ = (
         "_asking",
+        "_doing",
+        "_loop",
         "_outcome",
         "_over",
+        "_timeout",
+        "_timer",
+        "answered",
         "asked",
         "changed",
-        "limit",
         "listener",
         "reports",
         "written",
     )
 
-    def __init__(self, listener: Listener | None) -> None:
+    def __init__(self, listener: Listener | None, timeout: float | None = None) -> None:
         self.listener = listener
+        self.answered = False
         self.changed = asyncio.Event()
         self.reports: deque[Report] = deque(maxlen=_KEPT_REPORTS)
         self.asked: deque[dict[str, Any]] = deque()
-        self.limit: anyio.CancelScope | None = None
         self.written = False
         self._over = False
         self._outcome: Any = None
         self._asking: anyio.CancelScope | None = None
+        self._doing: anyio.CancelScope | None = None
+        self._loop = asyncio.get_running_loop()
+        self._timeout = timeout
+        self._timer = None if timeout is None else self._loop.call_later(timeout, self._expire)
 
     @property
     def over(self) -> bool:
         """Whether nothing more will come."""
         return self._over
 
+    def stop(self) -> None:
+        """Nobody waits for it any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
     @contextmanager
     def suspended(self) -> Generator[None]:
         """The time within does not count."""
-        with suspended(self.limit):
+        if self._timer is None or self._over:
             yield
+            return
+        left = self._timer.when() - self._loop.time()
+        self._timer.cancel()
+        try:
+            yield
+        finally:
+            self._timer = self._loop.call_later(max(0.0, left), self._expire)
+
+    @contextmanager
+    def limited(self) -> Generator[None]:
+        """What is done within ends where the time is over."""
+        with anyio.CancelScope() as self._doing:
+            yield
+        self._doing = None
 
     def report(self, report: Report) -> None:
         """Take in how far the server is."""
@@ -103,10 +132,20 @@ class Exchange:
     def settle(self, outcome: Any) -> None:
         """Take in the result, or the error to be raised in its place; only the first counts."""
         if not self._over:
-            self._over, self._outcome = True, outcome
-            self.changed.set()
-            if self._asking is not None:
-                self._asking.cancel()
+            self.answered = True
+            self._end(outcome)
+
+    def _expire(self) -> None:
+        if not self._over:
+            self._end(errors.TimeoutError(f"no answer within {self._timeout:g} s"))
+            if self._doing is not None:
+                self._doing.cancel()
+
+    def _end(self, outcome: Any) -> None:
+        self._over, self._outcome = True, outcome
+        self.changed.set()
+        if self._asking is not None:
+            self._asking.cancel()
 
     def result(self) -> Any:
         """The result, or its error, once it is over."""

@@ -7,13 +7,12 @@ server sends can break more than the request it belongs to.
 from __future__ import annotations
 
 import asyncio  # its clock, which is anyio's: asking for it takes five calls
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
 
-from gleitzeit.core import errors
 from gleitzeit.core.data import is_mapping, is_object
 from gleitzeit.core.errors import ConnectionLostError, GleitzeitError, ProviderError
 from gleitzeit_mcp.session.answering import Answering, Handler
@@ -84,16 +83,15 @@ class Session:
         A request that is given up is cancelled in the server. Raises `RemoteError` with what the server answered,
         `ConnectionLostError` where it may have been carried out, `TimeoutError` after `timeout` seconds.
         """
-        exchange = Exchange(listener)
+        exchange = Exchange(listener, timeout)
         identity = self._identity(request_id)
         self._open[identity] = exchange
         try:
-            with anyio.move_on_after(timeout) as exchange.limit:
-                return await self._exchanged(method, params, identity, exchange)
-            raise errors.TimeoutError(f"no answer within {timeout:g} s")
+            return await self._exchanged(method, params, identity, exchange)
         finally:
             del self._open[identity]
-            if not exchange.over and exchange.written and cancellable:
+            exchange.stop()
+            if not exchange.answered and exchange.written and cancellable:
                 await self._cancel(identity)
             self._attribution.reconsider()
 
@@ -142,7 +140,10 @@ class Session:
         message = self._framed(method, params, identity, exchange)
         exchange.written = True  # from the first byte on it may be carried out
         self._first = identity if self._first is None else self._first
-        await self._send(message, self.headers(method, message["params"]) if self.headers else None)
+        sending = self._sending(message, self.headers(method, message["params"]) if self.headers else None)
+        if sending is not None:
+            with exchange.limited():
+                await sending
         while True:
             await exchange.changed.wait()
             if not exchange.over or exchange.reports or exchange.asked:
@@ -170,17 +171,23 @@ class Session:
         """Do what has come before the answer, in the task of whoever waits for it."""
         listener = exchange.listener
         exchange.changed.clear()
-        while exchange.reports and listener is not None and listener.report is not None:
-            await listener.report(*exchange.reports.popleft())
+        with exchange.limited():
+            while exchange.reports and listener is not None and listener.report is not None:
+                await listener.report(*exchange.reports.popleft())
         while exchange.asked and not exchange.over and listener is not None and listener.answer is not None:
             # How long a person thinks is not the server's fault; once it has answered, it needs to know no more.
             with exchange.suspended(), exchange.answering():
                 await self._answering.now(exchange.asked.popleft(), listener.answer)
 
-    async def _send(self, message: Message, headers: Mapping[str, str] | None = None) -> None:
+    async def _send(self, message: Message) -> None:
+        sending = self._sending(message)
+        if sending is not None:
+            await sending
+
+    def _sending(self, message: Message, headers: Mapping[str, str] | None = None) -> Awaitable[None] | None:
         if self._wire is None or self.lost.is_set():
             raise ConnectionLostError("the connection is closed", ambiguous=False)
-        await self._wire.send(message, headers)
+        return self._wire.send(message, headers)
 
     async def _cancel(self, identity: RequestId) -> None:
         params = {"requestId": identity, "reason": "the caller does not wait any more"}

@@ -7,7 +7,7 @@ in between: its methods return at once, so a transport may call them from wherev
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, Protocol
 
@@ -38,8 +38,8 @@ class Receiver(Protocol):
 class Wire(Protocol):
     """One open connection."""
 
-    async def send(self, message: Message, headers: Mapping[str, str] | None = None) -> None:
-        """Send one message; `headers` go with it where the transport is HTTP.
+    def send(self, message: Message, headers: Mapping[str, str] | None = None) -> Awaitable[None] | None:
+        """Send one message, and give what there is to wait for; `headers` go with it where the transport is HTTP.
 
         Raises `ConnectionLostError` where the other end is gone, or the connection is closed.
         """

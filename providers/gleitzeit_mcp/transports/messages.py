@@ -33,7 +33,7 @@ _ESCAPE = re.compile(rf"{_HIGH}{_LOW}|(?P<half>{_HIGH}|{_LOW})|\\.", re.DOTALL)
 
 
 def encoded(message: Message) -> bytes:
-    """A message as it is written; halves of characters, which no wire carries, become question marks."""
+    """A message as it is sent; halves of characters, which no wire carries, become question marks."""
     try:
         return to_json(message)
     except ValueError:  # it has such halves, or is nested deeper than that library goes
@@ -75,11 +75,6 @@ def too_large(longest: int = LARGEST, *, size: int | None = None, server: str | 
         hint="ask for a smaller part of it, if the tool has a parameter for that",
         details=None if server is None else {"server": server},
     )
-
-
-def encoded(message: Message) -> bytes:
-    """A message as it is sent. Escapes make it ASCII, so that nothing in it can fail to be encoded."""
-    return json.dumps(message, separators=(",", ":")).encode()
 
 
 def _loaded(line: bytes) -> Any:

@@ -56,7 +56,7 @@ class Bell:
 
 async def _woken(waiting: set[asyncio.Future[bool]], within: float | None) -> bool:
     loop = asyncio.get_running_loop()
-    own = loop.create_future()
+    own: asyncio.Future[bool] = loop.create_future()
     waiting.add(own)
     timer = None if within is None else loop.call_later(within, _settle, own, False)
     try:

@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from tests.providers.mcp.sending import sent
 
 from gleitzeit.core.errors import (
     ConfigurationError,
@@ -178,7 +179,7 @@ async def connected(url: str, **settings: Any) -> AsyncGenerator[tuple[Wire, Rec
 async def failure_of(handler: Handler, message: dict[str, Any] = CALL, **settings: Any) -> GleitzeitError:
     """The error that one request ends with."""
     async with serving(handler) as far, connected(far.url, **settings) as (wire, recorder):
-        await wire.send(message)
+        await sent(wire.send(message))
         with pytest.raises(GleitzeitError) as failure:
             await recorder.answer(message["id"])
     return failure.value
@@ -248,10 +249,10 @@ async def test_a_refusal_that_is_nested_deeply_fails_its_request_alone(depth: in
             await request.reply("502 Oh", body, {"Content-Type": "application/json"})
 
     async with serving(handler) as far, connected(far.url) as (wire, recorder):
-        await wire.send(CALL)
+        await sent(wire.send(CALL))
         with pytest.raises(ProviderError) as failure:
             await recorder.answer()
-        await wire.send({**CALL, "id": 8})
+        await sent(wire.send({**CALL, "id": 8}))
         assert (await recorder.answer(8))["id"] == 8
         assert not recorder.over.is_set()
     assert ("deep" in failure.value.message) == (depth == 3)
@@ -272,10 +273,10 @@ async def test_an_answer_that_cannot_be_taken_in_fails_its_request_alone() -> No
         transport = far_transport(Server.model_validate({"name": "far", "url": far.url}))
         with anyio.fail_after(20):
             async with transport.connect(recorder) as wire:
-                await wire.send(CALL)
+                await sent(wire.send(CALL))
                 with pytest.raises(ProviderError, match="too deep") as failure:
                     await recorder.answer()
-                await wire.send({**CALL, "id": 8})
+                await sent(wire.send({**CALL, "id": 8}))
                 await recorder.answer(8)
     assert failure.value.ambiguous
 
@@ -287,7 +288,7 @@ async def test_a_connection_that_was_closed_says_so_and_takes_no_more(message: d
             assert not recorder.over.is_set()
         assert recorder.over.is_set()
         with pytest.raises(ConnectionLostError) as failure:
-            await wire.send(message)
+            await sent(wire.send(message))
     assert not failure.value.ambiguous
     assert far.seen == []
 
@@ -298,7 +299,7 @@ async def test_an_error_of_the_protocol_is_an_answer_whatever_its_status() -> No
         await request.reply_json({"jsonrpc": "2.0", "id": None, "error": error}, "400 Bad Request")
 
     async with serving(handler) as far, connected(far.url) as (wire, recorder):
-        await wire.send(CALL)
+        await sent(wire.send(CALL))
         answer = await recorder.answer()
     assert answer["error"]["message"] == "no such tool"
 
@@ -329,7 +330,7 @@ async def test_a_redirect_within_the_server_is_followed_with_the_whole_message()
             await request.reply_json({**ANSWER, "result": request.message["params"]})
 
     async with serving(handler) as far, connected(far.url, auth_token="t0ken") as (wire, recorder):
-        await wire.send(CALL)
+        await sent(wire.send(CALL))
         answer = await recorder.answer()
     assert answer["result"] == {"name": "add"}
     assert far.seen[-1].headers["authorization"] == "Bearer t0ken"
@@ -346,7 +347,7 @@ async def test_a_server_that_is_not_there_got_nothing() -> None:
     async with serving(lambda request: request.reply("200 OK")) as far:
         pass
     async with connected(far.url + "?key=geheim") as (wire, recorder):
-        await wire.send(CALL)
+        await sent(wire.send(CALL))
         with pytest.raises(ProviderUnavailableError) as failure:
             await recorder.answer()
         assert not recorder.over.is_set()
@@ -421,10 +422,10 @@ async def test_an_event_over_the_limit_fails_its_request_alone() -> None:
             await request.stream.send(b"x" * 1_000_000)
 
     async with serving(handler) as far, connected(far.url) as (wire, recorder):
-        await wire.send(CALL)
+        await sent(wire.send(CALL))
         with pytest.raises(LimitError):
             await recorder.answer()
-        await wire.send({**CALL, "id": 8})
+        await sent(wire.send({**CALL, "id": 8}))
         assert (await recorder.answer(8))["id"] == 8
 
 
@@ -440,7 +441,7 @@ async def test_junk_among_events_is_skipped_and_counted() -> None:
         transport = far_transport(Server.model_validate({"name": "far", "url": far.url}))
         with anyio.fail_after(20):
             async with transport.connect(recorder) as wire:
-                await wire.send(CALL)
+                await sent(wire.send(CALL))
                 assert await recorder.answer() == ANSWER
     assert transport.junk == 2
 
@@ -456,7 +457,7 @@ async def test_connections_are_used_again(streamed: bool) -> None:
 
     async with serving(handler) as far, connected(far.url) as (wire, recorder):
         for number in range(10, 20):
-            await wire.send({**CALL, "id": number})
+            await sent(wire.send({**CALL, "id": number}))
             await recorder.answer(number)
         assert far.connections == 1
 
@@ -470,9 +471,9 @@ async def test_long_calls_do_not_hold_up_others() -> None:
         await request.reply_json({**ANSWER, "id": request.message["id"]})
 
     async with serving(handler) as far, connected(far.url) as (wire, recorder):
-        await wire.send(CALL)
+        await sent(wire.send(CALL))
         for number in range(100, 250):
-            await wire.send({**CALL, "id": number})
+            await sent(wire.send({**CALL, "id": number}))
         for number in range(100, 250):
             await recorder.answer(number)
         release.set()
@@ -490,10 +491,10 @@ async def test_cancelling_closes_the_stream_in_the_modern_era_and_sends_nothing(
         gone.set()
 
     async with serving(handler) as far, connected(far.url) as (wire, recorder):
-        await wire.send(CALL, MODERN)
+        await sent(wire.send(CALL, MODERN))
         while not recorder.messages:
             await anyio.lowlevel.checkpoint()
-        await wire.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}})
+        await sent(wire.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}}))
         await gone.wait()
         assert len(far.seen) == 1
         assert recorder.failures == {}
@@ -505,7 +506,7 @@ async def test_a_request_that_names_its_version_in_its_body_gets_the_headers_tha
 
     meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
     async with serving(handler) as far, connected(far.url) as (wire, recorder):
-        await wire.send({"jsonrpc": "2.0", "id": 7, "method": "server/discover", "params": {"_meta": meta}})
+        await sent(wire.send({"jsonrpc": "2.0", "id": 7, "method": "server/discover", "params": {"_meta": meta}}))
         await recorder.answer()
     headers = far.seen[0].headers
     assert (headers["mcp-protocol-version"], headers["mcp-method"]) == ("2026-07-28", "server/discover")
@@ -557,9 +558,9 @@ class Older:
 async def older_session() -> AsyncGenerator[tuple[Older, Far, Wire, Recorder]]:
     older = Older()
     async with serving(older) as far, connected(far.url) as (wire, recorder):
-        await wire.send(INITIALIZE)
+        await sent(wire.send(INITIALIZE))
         await recorder.answer(1)
-        await wire.send(INITIALIZED)
+        await sent(wire.send(INITIALIZED))
         await older.listening.wait()
         yield older, far, wire, recorder
 
@@ -576,7 +577,7 @@ async def test_a_session_is_kept_listened_to_and_ended() -> None:
 
 async def test_a_stream_that_broke_is_taken_up_after_its_last_event() -> None:
     async with older_session() as (older, _, wire, recorder):
-        await wire.send(CALL)
+        await sent(wire.send(CALL))
         assert await recorder.answer() == ANSWER
     assert older.resumed == ["3"]
 
@@ -584,10 +585,10 @@ async def test_a_stream_that_broke_is_taken_up_after_its_last_event() -> None:
 async def test_a_session_that_the_server_forgot_ends_the_connection_and_the_call_was_not_carried_out() -> None:
     async with older_session() as (older, _, wire, recorder):
         older.forgotten = True
-        await wire.send(CALL)
+        await sent(wire.send(CALL))
         await recorder.over.wait()
         with pytest.raises(ConnectionLostError):
-            await wire.send(LIST)
+            await sent(wire.send(LIST))
     error = recorder.failures[7]
     assert isinstance(error, ProviderUnavailableError)
     assert not error.ambiguous
@@ -598,7 +599,7 @@ async def test_a_notification_that_does_not_get_through_is_a_lost_connection() -
         pass
     async with connected(far.url) as (wire, _):
         with pytest.raises(ConnectionLostError):
-            await wire.send(INITIALIZED)
+            await sent(wire.send(INITIALIZED))
 
 
 def certificate(folder: Path, *, host: str = "127.0.0.1", days: int = 1) -> ssl.SSLContext:
@@ -633,7 +634,7 @@ async def tls_failure(context: ssl.SSLContext) -> GleitzeitError:
         serving(lambda request: request.reply_json(ANSWER), context) as far,
         connected(far.url) as (wire, recorder),
     ):
-        await wire.send(CALL)
+        await sent(wire.send(CALL))
         with pytest.raises(ProviderUnavailableError) as failure:
             await recorder.answer()
     assert (failure.value.retryable, failure.value.ambiguous) == (False, False)
@@ -665,7 +666,7 @@ async def test_an_authority_of_ones_own_is_trusted_where_it_is_named(
         serving(lambda request: request.reply_json(ANSWER), context) as far,
         connected(far.url) as (wire, recorder),
     ):
-        await wire.send(CALL)
+        await sent(wire.send(CALL))
         assert await recorder.answer() == ANSWER
 
 
@@ -680,7 +681,7 @@ async def test_a_server_without_tls_is_named_as_such() -> None:
         tasks.start_soon(listener.serve, plain)
         port = listener.extra(SocketAttribute.local_port)
         async with connected(f"https://127.0.0.1:{port}/mcp") as (wire, recorder):
-            await wire.send(CALL)
+            await sent(wire.send(CALL))
             with pytest.raises(ProviderUnavailableError) as failure:
                 await recorder.answer()
             assert failure.value.hint is not None

@@ -23,6 +23,7 @@ import pytest
 from mcp.client.auth import OAuthFlowError
 from mcp.client.auth.oauth2 import OAuthContext
 from mcp.shared.auth import OAuthClientMetadata
+from tests.providers.mcp.sending import sent
 
 from gleitzeit.core.errors import ConfigurationError, GleitzeitError, ProviderError, ProviderUnavailableError
 from gleitzeit.core.errors import TimeoutError as GleitzeitTimeoutError
@@ -180,7 +181,7 @@ async def call(configured: Server) -> dict[str, Any]:
     """The answer to one call on a connection of its own."""
     recorder = Recorder()
     async with far_transport(fill_server(configured, {})).connect(recorder) as wire:
-        await wire.send(CALL)
+        await sent(wire.send(CALL))
         await recorder.settled()
     answer: dict[str, Any] = await recorder.answer()
     return answer
@@ -248,7 +249,7 @@ async def test_many_calls_with_an_expired_token_refresh_it_once() -> None:
         recorder = Recorder()
         async with far_transport(settings(server)).connect(recorder) as wire:
             for number in range(10, 30):
-                await wire.send({**CALL, "id": number})
+                await sent(wire.send({**CALL, "id": number}))
             for number in range(10, 30):
                 await recorder.answer(number)
     assert server.asked.count("/give") == 1
@@ -271,8 +272,8 @@ async def test_a_long_call_with_a_token_does_not_hold_up_others() -> None:
         server.held = anyio.Event()
         recorder = Recorder()
         async with far_transport(settings(server)).connect(recorder) as wire:
-            await wire.send(CALL)
-            await wire.send({**CALL, "id": 8})
+            await sent(wire.send(CALL))
+            await sent(wire.send({**CALL, "id": 8}))
             await recorder.answer(8)
             server.held.set()
             await recorder.answer(7)

@@ -16,6 +16,7 @@ from subprocess import DEVNULL
 
 import anyio
 import pytest
+from tests.providers.mcp.sending import sent
 
 from gleitzeit_mcp.processes.process import Order, Process, StreamedProcess, Take, WatchedProcess
 from gleitzeit_mcp.processes.process import exit as exits
@@ -86,7 +87,7 @@ async def test_what_the_child_does_not_read_yet_arrives_in_order(ends: Ends) -> 
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
             for message in messages:
-                tasks.start_soon(ends.to_child.send, message)
+                tasks.start_soon(sent, ends.to_child.send(message))
             assert await ends.read(sum(map(len, messages))) == b"".join(messages)
 
 
@@ -94,9 +95,9 @@ async def test_a_sender_that_is_cancelled_half_way_cuts_nothing_off(ends: Ends) 
     first, second = b"a" * LARGE + b"\n", b"b\n"
     with anyio.fail_after(10):
         with anyio.move_on_after(0.05):
-            await ends.to_child.send(first)
+            await sent(ends.to_child.send(first))
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(ends.to_child.send, second)
+            tasks.start_soon(sent, ends.to_child.send(second))
             assert await ends.read(len(first + second)) == first + second
 
 
@@ -105,7 +106,7 @@ async def test_a_child_that_reads_no_more_is_told_to_all_who_send(ends: Ends) ->
 
     async def send(name: str) -> None:
         try:
-            await ends.to_child.send(name.encode() * LARGE)
+            await sent(ends.to_child.send(name.encode() * LARGE))
         except OSError:
             lost.append(name)
 
@@ -123,10 +124,10 @@ async def test_hanging_up_waits_for_what_is_unsent(ends: Ends) -> None:
     data = b"a" * LARGE
     with anyio.fail_after(10):
         with anyio.move_on_after(0.05):
-            await ends.to_child.send(data)
+            await sent(ends.to_child.send(data))
         ends.to_child.hang_up()
         with pytest.raises(BrokenPipeError):
-            await ends.to_child.send(b"late")
+            await sent(ends.to_child.send(b"late"))
         assert await ends.read(2 * LARGE) == data
 
 
@@ -184,7 +185,7 @@ async def test_who_waits_for_a_child_that_never_reads_is_told_when_it_is_closed(
 
     async def send() -> None:
         with pytest.raises(BrokenPipeError):
-            await ends.to_child.send(b"a" * LARGE)
+            await sent(ends.to_child.send(b"a" * LARGE))
         lost.append(True)
 
     with anyio.fail_after(10):
@@ -201,7 +202,7 @@ async def test_nothing_is_left_open(ends: Ends) -> None:
     for _ in range(20):
         other = Ends()
         with anyio.move_on_after(0.001):
-            await other.to_child.send(b"a" * LARGE)
+            await sent(other.to_child.send(b"a" * LARGE))
         with anyio.move_on_after(0.001):
             await other.from_child.receive(lambda _: True)
         other.close()
@@ -240,8 +241,8 @@ async def test_a_child_answers_until_it_is_hung_up_on(start: Start) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(process.receive, into(taken))
             tasks.start_soon(process.complaints, into(complaints))
-            await process.send(b"a" * LARGE)
-            await process.send(b"b")
+            await sent(process.send(b"a" * LARGE))
+            await sent(process.send(b"b"))
             await process.hang_up()
         assert await process.wait() == 0
     process.let_go()
@@ -256,7 +257,7 @@ async def test_a_child_without_pipes_has_nothing_to_say(start: Start) -> None:
         await process.receive(enough)
         await process.complaints(enough)
         with pytest.raises(BrokenPipeError):
-            await process.send(b"a")
+            await sent(process.send(b"a"))
         await process.hang_up()
         assert await process.wait() == 0
     process.let_go()

@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 import pytest
+from tests.providers.mcp.sending import sent
 
 from gleitzeit.core.errors import ConnectionLostError, GleitzeitError, ProviderError, ProviderUnavailableError
 from gleitzeit_mcp.config import Server
@@ -74,8 +75,8 @@ async def refusal(url: str) -> GleitzeitError:
 async def test_messages_are_posted_to_the_endpoint_and_answered_on_the_stream() -> None:
     older = Older()
     async with serving(older) as far, connected(far.url, headers={"X-Team": "blue"}) as (wire, recorder, transport):
-        await wire.send(NOTICE)
-        await wire.send(CALL)
+        await sent(wire.send(NOTICE))
+        await sent(wire.send(CALL))
         assert await recorder.answer() == ANSWER
         assert not recorder.over.is_set()
     assert transport.junk == 1
@@ -89,7 +90,7 @@ async def test_the_end_of_the_stream_is_the_end_of_the_connection() -> None:
         older.leave.set()
         await recorder.over.wait()
         with pytest.raises(ConnectionLostError):
-            await wire.send(CALL)
+            await sent(wire.send(CALL))
     assert "ended the event stream" in transport.diagnosis()
 
 
@@ -98,14 +99,14 @@ async def test_a_request_that_is_not_taken_fails_alone(status: str, ambiguous: b
     older = Older()
     async with serving(older) as far, connected(far.url) as (wire, recorder, _):
         older.status = status
-        await wire.send(CALL)
+        await sent(wire.send(CALL))
         with pytest.raises(GleitzeitError) as failure:
             await recorder.answer()
         assert (failure.value.ambiguous, "out of ink" in failure.value.message) == (ambiguous, True)
         with pytest.raises(ConnectionLostError):
-            await wire.send(NOTICE)
+            await sent(wire.send(NOTICE))
         older.status = "202 Accepted"
-        await wire.send({**CALL, "id": 8})
+        await sent(wire.send({**CALL, "id": 8}))
         await recorder.answer(8)
 
 
@@ -120,10 +121,10 @@ async def test_a_refusal_that_is_nested_deeply_fails_its_request_alone() -> None
             await older(request)
 
     async with serving(handler) as far, connected(far.url) as (wire, recorder, _):
-        await wire.send(CALL)
+        await sent(wire.send(CALL))
         with pytest.raises(ProviderError):
             await recorder.answer()
-        await wire.send({**CALL, "id": 8})
+        await sent(wire.send({**CALL, "id": 8}))
         await recorder.answer(8)
 
 
@@ -134,7 +135,7 @@ async def test_a_connection_that_was_closed_says_so_and_takes_no_more(message: d
             assert not recorder.over.is_set()
         assert recorder.over.is_set()
         with pytest.raises(ConnectionLostError) as failure:
-            await wire.send(message)
+            await sent(wire.send(message))
     assert not failure.value.ambiguous
 
 

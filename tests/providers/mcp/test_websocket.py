@@ -17,6 +17,7 @@ from anyio.abc import ByteStream, SocketAttribute
 from mcp.server import MCPServer
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
+from tests.providers.mcp.sending import sent
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
@@ -143,7 +144,7 @@ async def test_messages_go_both_ways_under_the_name_of_the_protocol() -> None:
         await answer(socket)
 
     async with listening(talk) as url, connected(url) as (wire, recorder, _):
-        await wire.send(CALL)
+        await sent(wire.send(CALL))
         await recorder.came.wait()
         assert not recorder.over.is_set()
     assert recorder.messages == [ANSWER]
@@ -156,7 +157,7 @@ async def test_a_connection_that_was_closed_says_so_and_takes_no_more() -> None:
             assert not recorder.over.is_set()
         assert recorder.over.is_set()
         with pytest.raises(ConnectionLostError) as failure:
-            await wire.send(CALL)
+            await sent(wire.send(CALL))
     assert not failure.value.ambiguous
 
 
@@ -170,7 +171,7 @@ async def test_a_message_that_cannot_be_taken_in_ends_the_connection_in_order() 
         transport = WebSocketTransport(Remote("far", url))
         with anyio.fail_after(20):
             async with transport.connect(recorder) as wire:
-                await wire.send(CALL)
+                await sent(wire.send(CALL))
                 await recorder.over.wait()
     assert "too deep" in transport.diagnosis()
 
@@ -194,7 +195,7 @@ async def test_frames_that_are_no_messages_are_counted_and_skipped() -> None:
         await answer(socket)
 
     async with listening(talk) as url, connected(url) as (wire, recorder, transport):
-        await wire.send(CALL)
+        await sent(wire.send(CALL))
         await recorder.came.wait()
     assert recorder.messages == [ANSWER]
     assert transport.junk == 5
@@ -228,7 +229,7 @@ async def test_a_server_that_closes_ends_the_connection_with_its_reason() -> Non
     async with listening(talk) as url, connected(url) as (wire, recorder, transport):
         await recorder.over.wait()
         with pytest.raises(ConnectionLostError):
-            await wire.send(CALL)
+            await sent(wire.send(CALL))
         assert "restarting (code 1012): back soon" in transport.diagnosis()
 
 
@@ -342,7 +343,7 @@ async def test_an_authority_of_ones_own_is_trusted_where_it_is_named(
     context = certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
     async with listening(answer, ssl=context) as url, connected(url.replace("ws:", "wss:")) as (wire, recorder, _):
-        await wire.send(CALL)
+        await sent(wire.send(CALL))
         await recorder.came.wait()
 
 

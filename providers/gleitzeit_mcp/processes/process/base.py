@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from subprocess import PIPE
 
@@ -48,9 +48,10 @@ class Process(ABC):
         """End it, and none of its descendants."""
 
     @abstractmethod
-    async def send(self, data: bytes) -> None:
-        """Write all of it to its stdin, in one piece, even if whoever waits for that is cancelled.
+    def send(self, data: bytes) -> Awaitable[None] | None:
+        """Write all of it to its stdin, in one piece, and give what there is to wait for.
 
+        It is written even if whoever waits for that is cancelled.
         Raises `OSError` or one of anyio's errors where not all of it could be written.
         """
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Awaitable
 from contextlib import ExitStack
 
 from gleitzeit_mcp.processes.process.base import Order, Process, Take
@@ -57,9 +58,9 @@ class WatchedProcess(Process):
         """Send it SIGKILL."""
         self._exit.process.kill()
 
-    async def send(self, data: bytes) -> None:
+    def send(self, data: bytes) -> Awaitable[None] | None:
         """Write it now, or as soon as the child reads."""
-        await self._stdin.send(data)
+        return self._stdin.send(data)
 
     async def receive(self, take: Take) -> None:
         """Read until it is over."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio  # for its loop tells by a callback when there is room again
 import os
+from collections.abc import Awaitable
 
 
 class ToChild:
@@ -20,8 +21,8 @@ class ToChild:
         self._broken: OSError | None = None
         self._leaving = False
 
-    async def send(self, data: bytes) -> None:
-        """Write all of it, in one piece, even if whoever waits for that is cancelled. Raises `OSError`."""
+    def send(self, data: bytes) -> Awaitable[None] | None:
+        """Write all of it, in one piece, and give what there is to wait for, which need not be. Raises `OSError`."""
         if self._leaving:
             raise BrokenPipeError
         self._check()
@@ -29,14 +30,11 @@ class ToChild:
             written = self._write(data)
             self._written_in_all += written
             if written == len(data):
-                return
+                return None
             data = data[written:]
             self._flush_later()
         self._unsent += data
-        end = self._written_in_all + len(self._unsent)
-        while self._written_in_all < end:
-            self._check()
-            await self._moved.wait()
+        return self._written(self._written_in_all + len(self._unsent))
 
     def hang_up(self) -> None:
         """Close it now, or once all is written."""
@@ -54,6 +52,11 @@ class ToChild:
         os.close(self._descriptor)
         self._descriptor = -1
         self._tell()
+
+    async def _written(self, end: int) -> None:
+        while self._written_in_all < end:
+            self._check()
+            await self._moved.wait()
 
     def _check(self) -> None:
         if self._broken is not None or self._descriptor < 0:
