@@ -34,7 +34,7 @@ def misfits(schema: Mapping[str, Any], value: Any, *, whole: bool = False) -> li
     left to whoever declared them. Where nobody else will check (`whole`), the work may grow with the value, and
     being too much is a misfit too.
     """
-    if (is_trivial(schema) and is_mapping(value)) or (isinstance(schema, LastingSchema) and schema.accepts(value)):
+    if (isinstance(schema, LastingSchema) and schema.accepts(value)) or (is_trivial(schema) and is_mapping(value)):
         return []
     found: list[Misfit] = []
     try:

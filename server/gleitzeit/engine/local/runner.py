@@ -119,6 +119,10 @@ class Runner(Author, Stage):
         draft.events += events
         draft.receipts.append(self.receipt)
         self._open({row.key: row for row in rows}, items)
+        if self.receipt.patient:
+            self._conductor.begin(self)
+        else:
+            self._due()
 
     def restore(self, begun: Settled, items: Mapping[str, ItemResults]) -> None:
         """Go on with a run that another process, or an earlier one, has left."""
@@ -128,6 +132,7 @@ class Runner(Author, Stage):
         if self.row.state != "running":
             self._draft.run = replace(self.row, state="running")
         self._open(begun.rows, items)
+        self._due()
 
     def ended(self, work: Work, ending: Ending) -> None:
         """An attempt of it is over."""
@@ -293,7 +298,6 @@ class Runner(Author, Stage):
             self._live.course.open(rows, items, self._draft)
         except GleitzeitError as error:
             self.close("failed", Failure.of(error))
-        self._due()
 
     def _take_in(self, work: Work, ending: Ending, live: Live) -> None:
         draft = self._draft

@@ -42,6 +42,8 @@ def workflow_next(run: Run, undecided: Undecided | None = None) -> str | None:
 
 def method_next(run: Run) -> str | None:
     """What to do about the run of one method."""
+    if run.status == "completed":
+        return None
     if run.questions:
         return _answering(run)
     if _unknown(run):
