@@ -19,6 +19,7 @@ from gleitzeit.core.errors import ProviderError
 from gleitzeit.core.models import Run
 from gleitzeit.core.protocol import MethodSpec
 from gleitzeit.engine.local import LocalEngine, tracing
+from gleitzeit.providers import tracing as looks
 from gleitzeit.providers.base import current_task
 from gleitzeit.providers.tracing import trace_of, traced
 
@@ -70,6 +71,8 @@ class Bench(Protocol):
 def watched(provider: TracerProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the process look as one that has set an SDK up."""
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    monkeypatch.setattr(looks, "_GOOD_FOR", 0.0)
+    monkeypatch.setattr(looks, "_seen", vars(looks)["_seen"])  # so that what is seen now is forgotten after
     monkeypatch.setattr(tracing, "_tracer", provider.get_tracer("gleitzeit"))
 
 

@@ -20,6 +20,7 @@ from gleitzeit.engine.local import tracing
 from gleitzeit.mcp_server.face import open_face
 from gleitzeit.mcp_server.server import build_server
 from gleitzeit.mcp_server.tools.origin import origin_of
+from gleitzeit.providers import tracing as looks
 
 Factory = Callable[[], AbstractAsyncContextManager[Application]]
 
@@ -34,6 +35,8 @@ def exporter(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    monkeypatch.setattr(looks, "_GOOD_FOR", 0.0)
+    monkeypatch.setattr(looks, "_seen", vars(looks)["_seen"])  # so that what is seen now is forgotten after
     monkeypatch.setattr(tracing, "_tracer", provider.get_tracer("gleitzeit"))
     monkeypatch.setattr(_otel, "_tracer", provider.get_tracer("mcp"))
     yield exporter

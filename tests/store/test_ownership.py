@@ -33,7 +33,7 @@ class Data(Protocol):
 
 
 def run(run_id: str, state: Any = "running", **fields: Any) -> RunRow:
-    return replace(RunRow(run_id, "local", WORKFLOW, {}, state, created_at=100.0), **fields)
+    return RunRow(run_id, "local", WORKFLOW, {}, state, created_at=100.0)._replace(**fields)
 
 
 def child(run_id: str, parent_id: str, root_id: str, state: Any = "running") -> RunRow:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ WORKFLOW = Workflow.model_validate({"tasks": [{"id": "a", "method": "test/do"}]}
 
 
 def run(run_id: str, state: Any = "completed", at: float | None = None, **fields: Any) -> RunRow:
-    return replace(RunRow(run_id, "local", WORKFLOW, {}, state, 100.0, finished_at=at), **fields)
+    return RunRow(run_id, "local", WORKFLOW, {}, state, 100.0, finished_at=at)._replace(**fields)
 
 
 async def create(store: Store, *rows: RunRow) -> None:
@@ -71,7 +70,7 @@ async def test_a_run_goes_with_its_children_once_all_are_over(store: Store) -> N
     await create(store, *family, run("other", at=1.0))
     assert await store.prune(now=100.0, before=50.0) == 1
     assert await listed(store) == ["r1"]
-    await store.commit([Change("g1", run=replace(family[2], state="cancelled", finished_at=2.0))])
+    await store.commit([Change("g1", run=family[2]._replace(state="cancelled", finished_at=2.0))])
     assert await store.prune(now=100.0, before=50.0) == 1
     assert [await store.load(name) for name in ("r1", "c1", "g1")] == [None] * 3
     assert await listed(store, parent_id="r1") == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ pytestmark = pytest.mark.anyio
 def run(run_id: str, *, name: str = "report", **fields: Any) -> RunRow:
     workflow = Workflow.model_validate({"name": name, "tasks": [{"id": "a", "method": "test/do"}]})
     row = RunRow(run_id, "local", workflow, {"n": 1}, "running", created_at=100.0)
-    return replace(row, **fields)
+    return row._replace(**fields)
 
 
 def event(kind: str, task_id: str | None = None, **data: Any) -> EventDraft:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import time
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -11,12 +14,28 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from gleitzeit.providers.base import TaskContext
 
 _carrier = TraceContextTextMapPropagator()
+_GOOD_FOR = 1.0
 _NOBODY = frozenset[type]({trace.ProxyTracerProvider, trace.NoOpTracerProvider})
 
 
+class _Seen(NamedTuple):
+    """Whether anybody looked at spans, and when that was asked."""
+
+    at: float
+    somebody: bool
+
+
+_seen = _Seen(-math.inf, False)
+
+
 def traced() -> bool:
-    """Whether anybody looks at spans."""
-    return type(trace.get_tracer_provider()) not in _NOBODY  # asking for an instance takes ten times as long
+    """Whether anybody looks at spans; who has begun to is noticed within a second."""
+    global _seen  # noqa: PLW0603 - each request asks twice, and OpenTelemetry looks into the environment each time
+    now = time.monotonic()
+    if not _seen.at <= now < _seen.at + _GOOD_FOR:
+        # Asking for an instance takes ten times as long.
+        _seen = _Seen(now, type(trace.get_tracer_provider()) not in _NOBODY)
+    return _seen.somebody
 
 
 def trace_of(task: TaskContext) -> dict[str, str]:

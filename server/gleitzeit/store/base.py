@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -42,8 +42,7 @@ class TaskRow(NamedTuple):
     metadata: Mapping[str, Any] = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class RunRow:
+class RunRow(NamedTuple):
     """One run: its document and inputs never change, the rest follows its tasks.
 
     `root_id` is the first of its ancestors, None where it has none. `digest` is that of document and inputs, where
@@ -57,7 +56,7 @@ class RunRow:
     state: RunState
     created_at: float
     finished_at: float | None = None
-    outputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    outputs: Mapping[str, Any] = MappingProxyType({})
     failure: Failure | None = None
     parent_id: str | None = None
     parent_task: str | None = None
@@ -116,8 +115,7 @@ Committed = int | GleitzeitError
 """What became of a change: the run's last `seq` after it, or why nothing of it was written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """A run with the rows of its tasks, as one consistent view; `seq` is that of the last event in it.
 
     `owner` is the process that carries it out, by the id of its `Owner`, whether or not that process is still there.

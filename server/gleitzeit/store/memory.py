@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 
 from gleitzeit.core.models import OVER, Event, Workflow
@@ -167,7 +166,7 @@ class MemoryStore(Store):
         for one in self._shelf.family(kept):
             if not one.over:
                 one.owner = self._owner.id
-                one.row = replace(one.row, epoch=one.row.epoch + 1)
+                one.row = one.row._replace(epoch=one.row.epoch + 1)
         self._tell_others()
         return await self.load(run_id)
 

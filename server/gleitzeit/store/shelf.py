@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 
 from gleitzeit.core.models import OVER, Event, RunState
@@ -45,8 +45,8 @@ class StoredRun:
 
     def update(self, run: RunRow) -> None:
         """Take over what a run became; what it was given stays."""
-        self.row = replace(
-            self.row, state=run.state, finished_at=run.finished_at, outputs=run.outputs, failure=run.failure
+        self.row = self.row._replace(
+            state=run.state, finished_at=run.finished_at, outputs=run.outputs, failure=run.failure
         )
 
 

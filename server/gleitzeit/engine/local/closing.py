@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gleitzeit.core.models import Failure, RunState
 from gleitzeit.core.plan import ENDED
@@ -32,7 +32,7 @@ def closing(run: RunRow, rows: Iterable[TaskRow], state: RunState, failure: Fail
     events = [EventDraft("task.cancelled", now, row.key) for row in tasks]
     facts = {"reason": failure.message} if state == "cancelled" else {"error": failure.to_dict()}
     events.append(EventDraft(f"run.{state}", now, None, facts))
-    return Closing(replace(run, state=state, failure=failure, finished_at=now), tasks, events)
+    return Closing(run._replace(state=state, failure=failure, finished_at=now), tasks, events)
 
 
 def _cancelled(row: TaskRow, now: float) -> TaskRow:

@@ -87,7 +87,7 @@ class Course:
         facts = {} if failure is None else {"error": failure.to_dict()}
         outputs = {} if isinstance(given, Failure) else given
         draft.events.append(EventDraft(f"run.{state}", now, None, facts))
-        draft.run = replace(self._row_of_run(draft), state=state, finished_at=now, outputs=outputs, failure=failure)
+        draft.run = self._row_of_run(draft)._replace(state=state, finished_at=now, outputs=outputs, failure=failure)
 
     def _row_of_run(self, draft: Draft) -> RunRow:
         return draft.run or self._context.run
@@ -110,7 +110,7 @@ class Course:
                 case Finish():
                     self._conclude(action, draft)
                 case Rest():
-                    draft.run = replace(self._row_of_run(draft), state="waiting")
+                    draft.run = self._row_of_run(draft)._replace(state="waiting")
                 case Continue():
                     raise GleitzeitError(f"{action.key} goes on after waiting, which this engine cannot do")
                 case _:

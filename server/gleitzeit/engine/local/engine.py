@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets as randomness
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -328,7 +327,7 @@ class LocalEngine(Engine):
     async def _settled(self, snapshot: Snapshot) -> Snapshot:
         """The run with every task ended that was cut off and must not be repeated."""
         begun = await settled(snapshot, self._parts.methods, self._parts.clock)
-        return replace(snapshot, tasks=begun.rows)
+        return snapshot._replace(tasks=begun.rows)
 
     async def _claim(self, run_id: str) -> Snapshot:
         claimed = await self._store.claim(run_id)

@@ -81,7 +81,7 @@ class Family:
         unknown: dict[str, Decision] = dict.fromkeys(unknown_keys(left.tasks), "rerun") if decided else {}
         new, rows, events = resumed_run(left, Resumption(unknown=unknown), clock.now(), randomness.token_hex(8))
         row = row_of(submission, parent.row, clock, new.boot)
-        row = replace(row, id=new.id, resumed_from=new.resumed_from)
+        row = row._replace(id=new.id, resumed_from=new.resumed_from)
         return await self._open_runs.resume(row, rows, events, parent)
 
     async def _earlier(self, parent: Runner, submission: Submission) -> tuple[Snapshot, bool] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gleitzeit.core.errors import ProviderCrashedError
 from gleitzeit.core.keys import is_call, task_of
@@ -35,7 +35,7 @@ class Settled:
 async def settled(snapshot: Snapshot, methods: Methods, clock: Clock) -> Settled:
     """The rows with every task ended that was cut off and must not be repeated; what may be runs again."""
     changed, events = dict[str, TaskRow](), list[EventDraft]()
-    snapshot = replace(snapshot, tasks={**snapshot.tasks, **_waiting(snapshot)})
+    snapshot = snapshot._replace(tasks={**snapshot.tasks, **_waiting(snapshot)})
     async for task, row, harmless in _begun(snapshot, methods, "running"):
         ended = _cut_off(task, row, harmless or is_held_back(row), clock.now())
         if ended is not None and ended.failure is not None:
@@ -61,7 +61,7 @@ async def doubtful(snapshot: Snapshot, methods: Methods) -> Snapshot:
         if not harmless:
             failure = _nobody_knows(f"{task.method} was cancelled while it ran")
             rows[row.key] = row._replace(state="unknown", failure=failure)
-    return replace(snapshot, tasks=rows)
+    return snapshot._replace(tasks=rows)
 
 
 async def _begun(snapshot: Snapshot, methods: Methods, state: TaskState) -> AsyncIterator[tuple[Task, TaskRow, bool]]:

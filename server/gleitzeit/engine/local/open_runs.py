@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 import anyio
 
@@ -86,7 +85,7 @@ class OpenRuns:
         if parent is None:
             self.check_room(row.caller)
         parts = self._parts
-        runner = self._runner(RunRows(replace(row, boot=self._boot, uptime=parts.clock.uptime())), parent)
+        runner = self._runner(RunRows(row._replace(boot=self._boot, uptime=parts.clock.uptime())), parent)
         items = await items_of(row, {one.key: one for one in rows}, parts.evaluator, runner.secrets)
         return self._begin(runner, rows, events, items)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 from gleitzeit.core.errors import ConflictError, GleitzeitError, LeaseLostError, RunNotFoundError
@@ -130,7 +129,7 @@ class Runner(Author, Stage):
         self._draft.tasks += begun.changed
         self._draft.events += [EventDraft("run.recovered", self._parts.clock.now()), *begun.events]
         if self.row.state != "running":
-            self._draft.run = replace(self.row, state="running")
+            self._draft.run = self.row._replace(state="running")
         self._open(begun.rows, items)
         self._due()
 

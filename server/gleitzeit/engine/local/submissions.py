@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 
 from gleitzeit.core.digest import digest
 from gleitzeit.core.errors import GleitzeitError
@@ -48,7 +47,7 @@ def with_key(row: RunRow, resumption: Resumption, earlier: str) -> RunRow:
     `earlier` is the run that this was done by before, if it was.
     """
     way = digest(row.workflow.canonical(), row.inputs, resumption.from_task, dict(resumption.unknown), earlier)
-    return replace(row, idempotency_key=f"resume {row.resumed_from} {way}", digest=way)
+    return row._replace(idempotency_key=f"resume {row.resumed_from} {way}", digest=way)
 
 
 def submitted(row: RunRow) -> EventDraft:
