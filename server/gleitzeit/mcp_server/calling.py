@@ -6,7 +6,8 @@ that a short call costs here, and our own answers are made of the same few field
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
@@ -19,9 +20,14 @@ from gleitzeit.mcp_server.tasks.base import CallTask
 from gleitzeit.mcp_server.tasks.wire import created
 
 if TYPE_CHECKING:  # at run time it is imported after the first answer
+    from gleitzeit.mcp_server.rendering.answer import Answer
     from gleitzeit.mcp_server.tasks.runs import RunTasks
 
 Context = ServerRequestContext[Face, Any]
+CarryOut = Callable[
+    [Context, types.CallToolRequestParams, "RunTasks"], Awaitable["Answer | types.InputRequiredResult | CallTask"]
+]
+CallResult = Callable[["Answer", str], types.CallToolResult | dict[str, Any]]
 Answered = types.CallToolResult | types.InputRequiredResult | dict[str, Any]
 
 _CALL = "tools/call"
@@ -45,14 +51,20 @@ class Calling(ServerMiddleware[Face]):
 
     async def handle(self, context: Context, params: types.CallToolRequestParams) -> Answered:
         """What a tool answers, or what its host has to ask before, or the task that the call goes on as."""
-        # The first answer is out before these are needed.
-        from gleitzeit.mcp_server.dispatch import carry_out
-        from gleitzeit.mcp_server.rendering.result import call_result
-
+        carry_out, call_result = _parts()
         answer = await carry_out(context, params, self._tasks())
         if isinstance(answer, types.InputRequiredResult):
             return answer
         return created(answer) if isinstance(answer, CallTask) else call_result(answer, context.protocol_version)
+
+
+@cache
+def _parts() -> tuple[CarryOut, CallResult]:
+    """What the first answer does without; it is out before this is imported."""
+    from gleitzeit.mcp_server.dispatch import carry_out
+    from gleitzeit.mcp_server.rendering.result import call_result
+
+    return carry_out, call_result
 
 
 def _plain_params(context: Context) -> types.CallToolRequestParams | None:

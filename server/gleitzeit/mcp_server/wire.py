@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
 import anyio
 import anyio.lowlevel
@@ -76,7 +77,7 @@ class FrameWriter(ObjectSendStream[SessionMessage]):
     @property
     def long(self) -> bool:
         """Whether too many messages wait."""
-        return self._queued.statistics().tasks_waiting_send >= MOST_WAITING
+        return self._under_way >= MOST_WAITING and self._queued.statistics().tasks_waiting_send >= MOST_WAITING
 
     async def shrunk(self) -> None:
         """Return as soon as few wait."""
@@ -330,9 +331,15 @@ def _piece_written(descriptor: int, data: memoryview) -> int:
 
 def _writable_now(descriptor: int) -> bool:
     """Whether a write would not wait; asking so costs a tenth of a turn of the event loop."""
+    told = _probe(descriptor).poll(0)
+    return bool(told) and bool(told[0][1] & select.POLLOUT)
+
+
+@lru_cache(maxsize=8)
+def _probe(descriptor: int) -> select.poll:
     probe = select.poll()
     probe.register(descriptor, select.POLLOUT)
-    return any(event & select.POLLOUT for _, event in probe.poll(0))
+    return probe
 
 
 async def _hung_up(descriptor: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio  # its event: making one of anyio's takes ten calls
+import asyncio  # its futures: making an event of anyio's takes ten calls
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -24,21 +24,23 @@ class Receipt:
     def __init__(self) -> None:
         self.settled = False
         self.patient = False
-        self._awaited: asyncio.Event | None = None
+        self._awaited: list[asyncio.Future[None]] = []
         self._error: GleitzeitError | None = None
 
     def settle(self, error: GleitzeitError | None = None) -> None:
         """It has been, or it will not be because of `error`."""
         self._error = error
         self.settled = True
-        if self._awaited is not None:
-            self._awaited.set()
+        for future in self._awaited:
+            if not future.done():
+                future.set_result(None)
 
     async def wait(self) -> None:
         """Return once it is durable. Raises why it is not."""
         if not self.settled:
-            self._awaited = self._awaited or asyncio.Event()
-            await self._awaited.wait()
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._awaited.append(future)
+            await future
         if self._error is not None:
             raise self._error
 

@@ -24,7 +24,7 @@ class RunSecrets(Mapping[str, str]):
         self.named: dict[str, str] = {} if parent is None else dict(parent.named)
         if secrets:
             self.named |= {name: secrets[name] for name in _names_in(workflow) if name in secrets}
-        self._forms = _forms(self.named.values())
+        self._forms = _forms(self.named.values()) if self.named else []
 
     def __getitem__(self, name: str) -> str:
         return self._secrets[name]
