@@ -55,12 +55,15 @@ def compact(value: Any) -> str:
 
 def plain(value: Any) -> Any:
     """`value` as data that every transport can carry."""
-    return decoded(compact(value))
+    return _decode(compact(value))
 
 
-def decoded(text: str) -> Any:
-    """What stands in a text of `compact`, as data that every transport can carry."""
-    return _decode(text)
+def with_text(value: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """What was recorded as `compact` has it, and as `plain` does, which costs nothing where it is plain already."""
+    try:
+        return to_json(value).decode(), value
+    except ValueError:
+        return compact(value), plain(value)
 
 
 def size(text: str) -> int:

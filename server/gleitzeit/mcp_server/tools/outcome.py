@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gleitzeit.core.diagnostics import listed
 from gleitzeit.core.models import Failure, Run, TaskResult
-from gleitzeit.mcp_server.rendering.answer import Answer, Whole, compact, cut, decoded, ended, fitting, plain, size
+from gleitzeit.mcp_server.rendering.answer import Answer, Whole, compact, cut, ended, fitting, plain, size, with_text
 from gleitzeit.mcp_server.rendering.excerpt import Cut, excerpt
 from gleitzeit.mcp_server.resources.addresses import run_uri, task_uri
 from gleitzeit.mcp_server.tools.next_step import method_next, workflow_next
@@ -92,10 +92,10 @@ def _answer(run: Run, outputs: _Outputs, budget: int, following: str | None) -> 
 
 
 def _tell_outputs(outputs: _Outputs, budget: int, data: dict[str, Any], lines: list[str]) -> Whole | None:
-    text = compact(outputs.values)
+    text, values = with_text(outputs.values)
     total = size(text)
     if total <= budget:
-        data["outputs"] = decoded(text)
+        data["outputs"] = values
         lines.append(f"Outputs: {text}")
         return None
     shown = excerpt(outputs.values, budget // 2)
