@@ -94,7 +94,7 @@ async def test_a_process_that_lost_a_run_writes_nothing_of_it_any_more(data: Dat
     snapshot = await two.load("r1")
     assert snapshot is not None
     assert (dict(snapshot.tasks), snapshot.seq) == ({}, 1)
-    assert list(await two.commit([replace(late[0], epoch=1)])) == [2]
+    assert list(await two.commit([late[0]._replace(epoch=1)])) == [2]
 
 
 async def test_a_process_may_claim_its_own_run_again(store: Store) -> None:

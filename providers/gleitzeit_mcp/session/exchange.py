@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio  # its event: making one of anyio's takes ten calls
+import asyncio  # its futures and timers: making an event of anyio's takes ten calls, and a cancel scope thirty
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
@@ -48,13 +48,14 @@ class Exchange:
         "_asking",
         "_doing",
         "_loop",
+        "_news",
         "_outcome",
         "_over",
         "_timeout",
         "_timer",
+        "_waiting",
         "answered",
         "asked",
-        "changed",
         "listener",
         "reports",
         "written",
@@ -63,10 +64,11 @@ class Exchange:
     def __init__(self, listener: Listener | None, timeout: float | None = None) -> None:
         self.listener = listener
         self.answered = False
-        self.changed = asyncio.Event()
-        self.reports: deque[Report] = deque(maxlen=_KEPT_REPORTS)
-        self.asked: deque[dict[str, Any]] = deque()
+        self.reports: deque[Report] | None = None
+        self.asked: deque[dict[str, Any]] | None = None
         self.written = False
+        self._news = False
+        self._waiting: asyncio.Future[None] | None = None
         self._over = False
         self._outcome: Any = None
         self._asking: anyio.CancelScope | None = None
@@ -84,6 +86,16 @@ class Exchange:
         """Nobody waits for it any more."""
         if self._timer is not None:
             self._timer.cancel()
+
+    async def news(self) -> None:
+        """Return once something has come since the last time."""
+        if not self._news:
+            self._waiting = self._loop.create_future()
+            try:
+                await self._waiting
+            finally:
+                self._waiting = None
+        self._news = False
 
     @contextmanager
     def suspended(self) -> Generator[None]:
@@ -108,21 +120,23 @@ class Exchange:
     def report(self, report: Report) -> None:
         """Take in how far the server is."""
         if self.listener is not None and self.listener.report is not None:
+            self.reports = self.reports or deque(maxlen=_KEPT_REPORTS)
             self.reports.append(report)
-            self.changed.set()
+            self._tell()
 
     def ask(self, request: dict[str, Any]) -> bool:
         """Take in what the server asks; False where it asks too much at once."""
+        self.asked = self.asked or deque()
         if len(self.asked) >= _MOST_ASKED:
             return False
         self.asked.append(request)
-        self.changed.set()
+        self._tell()
         return True
 
     def forget(self, request_id: Any) -> None:
         """The server does not want an answer any more that nobody has begun to give."""
-        for request in [request for request in self.asked if request["id"] == request_id]:
-            self.asked.remove(request)
+        if self.asked:
+            self.asked = deque(request for request in self.asked if request["id"] != request_id)
 
     def answering(self) -> anyio.CancelScope:
         """What an answer is given in: it ends with the exchange, for the server wants none any more."""
@@ -135,6 +149,11 @@ class Exchange:
             self.answered = True
             self._end(outcome)
 
+    def _tell(self) -> None:
+        self._news = True
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
     def _expire(self) -> None:
         if not self._over:
             self._end(errors.TimeoutError(f"no answer within {self._timeout:g} s"))
@@ -143,7 +162,7 @@ class Exchange:
 
     def _end(self, outcome: Any) -> None:
         self._over, self._outcome = True, outcome
-        self.changed.set()
+        self._tell()
         if self._asking is not None:
             self._asking.cancel()
 

@@ -145,7 +145,7 @@ class Session:
             with exchange.limited():
                 await sending
         while True:
-            await exchange.changed.wait()
+            await exchange.news()
             if not exchange.over or exchange.reports or exchange.asked:
                 await self._attend(exchange)
             if exchange.over:
@@ -170,7 +170,6 @@ class Session:
     async def _attend(self, exchange: Exchange) -> None:
         """Do what has come before the answer, in the task of whoever waits for it."""
         listener = exchange.listener
-        exchange.changed.clear()
         with exchange.limited():
             while exchange.reports and listener is not None and listener.report is not None:
                 await listener.report(*exchange.reports.popleft())

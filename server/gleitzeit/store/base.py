@@ -88,8 +88,7 @@ class CacheEntry:
     expires_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What is written of one run at once: all of it or nothing.
 
     `run` is the run's own row: a `new` one, or the one that replaces it. `release` gives the run up: any process may
