@@ -72,20 +72,14 @@ class Hub:
         )
         return [tool for connection in chosen for tool in connection.tools.values()]
 
-    def at_hand(self, method: str) -> tuple[Connection, Tool] | None:
-        """The tool that a method means, where that is known, and its server is up; most calls need not wait for it."""
-        routes = self._map.routes(method)
-        if len(routes) != 1:
-            return None
-        connection = self.connections[routes[0].server]
-        tool = connection.tools.get(routes[0].tool) if connection.listed and connection.is_up() else None
-        return None if tool is None else (connection, tool)
-
     async def reach(self, method: str, limit: float) -> tuple[Connection, Tool]:
         """The tool that a method means, on a server that is up within `limit` seconds.
 
         Raises as `find` does.
         """
+        at_hand = self._at_hand(method)
+        if at_hand is not None:
+            return at_hand
         deadline = time.monotonic() + limit
         connection, tool = await self.find(method, limit, retry=True, fresh=True)
         if not connection.is_up():
@@ -94,7 +88,7 @@ class Hub:
 
     async def described(self, method: str) -> Tool:
         """The tool that a method means, as far as that is known within a few seconds. Raises as `find` does."""
-        _, tool = self.at_hand(method) or await self.find(method, SETTLE_LIMIT)
+        _, tool = self._at_hand(method) or await self.find(method, SETTLE_LIMIT)
         return tool
 
     async def find(
@@ -128,6 +122,15 @@ class Hub:
         if down and len(down) == len(pointed):
             raise down[0].unavailable()
         raise self._unknown(method, down)
+
+    def _at_hand(self, method: str) -> tuple[Connection, Tool] | None:
+        """The tool that a method means, where that is known, and its server is up; most calls need not wait for it."""
+        routes = self._map.routes(method)
+        if len(routes) != 1:
+            return None
+        connection = self.connections[routes[0].server]
+        tool = connection.tools.get(routes[0].tool) if connection.listed and connection.is_up() else None
+        return None if tool is None else (connection, tool)
 
     def _known(self, connection: Connection, fresh: bool) -> bool:
         """Whether it is known which tools a server has, or that it has none now."""

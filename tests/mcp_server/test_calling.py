@@ -12,10 +12,10 @@ import anyio
 import pytest
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
+from tests.mcp_server.conftest import Streams, over_pipes
 
 from gleitzeit.application import Application
 from gleitzeit.mcp_server import calling
-from tests.mcp_server.conftest import Streams, over_pipes
 
 Factory = Callable[[], AbstractAsyncContextManager[Application]]
 

@@ -20,7 +20,7 @@ def test_it_is_that_of_uvloop_where_there_is_one() -> None:
 
 
 def test_it_is_that_of_asyncio_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_loop, "find_spec", lambda _: None)
+    monkeypatch.setattr(event_loop, "find_spec", {"uvloop": None}.get)
     assert event_loop.run(_loop).partition(".")[0] == "asyncio"
 
 

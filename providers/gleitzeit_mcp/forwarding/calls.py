@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import math
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -23,7 +25,7 @@ from gleitzeit_mcp.servers.connection import Connection
 from gleitzeit_mcp.servers.line import Line
 from gleitzeit_mcp.servers.nesting import Place
 from gleitzeit_mcp.session.errors import RemoteError
-from gleitzeit_mcp.session.exchange import Listener, suspended
+from gleitzeit_mcp.session.exchange import Listener
 from gleitzeit_mcp.session.session import Session
 
 Follower = Callable[[Session, dict[str, Any], Listener], Awaitable[dict[str, Any]]]
@@ -183,10 +185,24 @@ def _untimed(listener: Listener, limit: anyio.CancelScope) -> Listener:
         return listener
 
     async def answer(request: dict[str, Any]) -> dict[str, Any]:
-        with suspended(limit):
+        with _suspended(limit):
             return await ask(request)
 
     return replace(listener, answer=answer)
+
+
+@contextmanager
+def _suspended(limit: anyio.CancelScope) -> Generator[None]:
+    """The time within does not count towards the deadline of `limit`."""
+    if math.isinf(limit.deadline):
+        yield
+        return
+    left = limit.deadline - anyio.current_time()
+    limit.deadline = math.inf
+    try:
+        yield
+    finally:
+        limit.deadline = anyio.current_time() + left
 
 
 def remaining(task: TaskContext) -> float:

@@ -14,7 +14,7 @@ from gleitzeit_mcp.processes.command import Command
 from gleitzeit_mcp.processes.group import end_group
 from gleitzeit_mcp.processes.guard import Guard
 from gleitzeit_mcp.processes.jobs import hold_in_job
-from gleitzeit_mcp.processes.process import Order, Process, started
+from gleitzeit_mcp.processes.launch import Order, Process, launch
 from gleitzeit_mcp.transports.base import Message, Receiver, Transport
 from gleitzeit_mcp.transports.lines import Line, LineBuffer, Overlong
 from gleitzeit_mcp.transports.messages import LARGEST, deliver, encoded, give_up
@@ -109,13 +109,15 @@ class Child(Transport):
                     tasks.cancel_scope.cancel()
         finally:
             self._guard.release(process.pid)
-            process.let_go()
+            process.close()
 
     async def _started(self) -> Process:
         command = self.command
         try:
             mark = await self._guard.expect()
-            process = await started(Order(command.argv, {**command.environment, **mark}, command.folder))
+            process = await launch(
+                Order(argv=command.argv, environment={**command.environment, **mark}, folder=command.folder)
+            )
         except OSError as error:
             reason = os.strerror(error.errno).lower() if error.errno else str(error)
             raise ProviderUnavailableError(
@@ -159,7 +161,7 @@ class Child(Transport):
 
         fault = None
         try:
-            await process.receive(take)
+            await process.read_stdout(take)
         except OSError as error:
             fault = f"it cannot be listened to: {os.strerror(error.errno).lower() if error.errno else error}"
         self._lose(fault)
@@ -191,12 +193,12 @@ class Child(Transport):
             return True
 
         with suppress(OSError):  # it is of use to people alone
-            await process.complaints(keep)
+            await process.read_stderr(keep)
         self._stderr_closed.set()
 
     async def _stop(self, process: Process) -> None:
         """Close its stdin, give it time to leave, then end the whole group, its descendants included."""
-        await process.hang_up()
+        await process.close_stdin()
         with anyio.move_on_after(_EXIT_GRACE):
             code = await process.wait()
             if self._gone:  # nobody asked it to leave

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import anyio
 
-from gleitzeit_mcp.processes.process import Process
+from gleitzeit_mcp.processes.launch import Process
 
 _TERM_GRACE = 0.5
 _KILL_GRACE = 0.5

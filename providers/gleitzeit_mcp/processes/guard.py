@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import anyio
 
 from gleitzeit_mcp.processes import warden
-from gleitzeit_mcp.processes.process import Order, started
+from gleitzeit_mcp.processes.launch import Order, launch
 
 _LEAVING = 1.0
 _WARDENS = hasattr(os, "fork") and hasattr(os, "killpg")
@@ -84,9 +84,9 @@ async def _start() -> int:
 async def _handed_over(stdin: int) -> None:
     """Start it, and wait until the process that was started has left behind the one that is nobody's child."""
     command = [sys.executable or "python3", "-I", "-S", warden.__file__]
-    process = await started(Order(command, stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    process = await launch(Order(argv=command, stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
     try:
         with anyio.move_on_after(_LEAVING, shield=True):
             await process.wait()
     finally:
-        process.let_go()
+        process.close()

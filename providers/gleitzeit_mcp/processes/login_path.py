@@ -15,7 +15,7 @@ from pathlib import Path
 import anyio
 from anyio.lowlevel import RunVar
 
-from gleitzeit_mcp.processes.process import Order, Process, started
+from gleitzeit_mcp.processes.launch import Order, Process, launch
 
 ANSWER_LIMIT = 3.0
 """Seconds that the login shell has to say its PATH, its startup files included."""
@@ -97,10 +97,10 @@ async def _answer(shell: str, way: tuple[str, ...], environment: Mapping[str, st
     # A mark in one piece would also be found where the shell prints the commands that it carries out.
     question = f"""printf '\\n%s%s%s%s%s\\n' '{mark}' ':' "$PATH" ':' '{mark}'"""
     # In a session of its own it has no terminal either: it can't be stopped by ours, and asks nothing there.
-    process = await started(
+    process = await launch(
         Order(
-            [shell, *way, "-c", question],
-            {**environment, "TERM": "dumb", "DISABLE_AUTO_UPDATE": "true"},
+            argv=[shell, *way, "-c", question],
+            environment={**environment, "TERM": "dumb", "DISABLE_AUTO_UPDATE": "true"},
             stdin=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -114,7 +114,7 @@ async def _answer(shell: str, way: tuple[str, ...], environment: Mapping[str, st
         _end(process)
         with anyio.move_on_after(_EXIT_GRACE, shield=True):
             await process.wait()
-        process.let_go()
+        process.close()
 
 
 async def _between(process: Process, begin: bytes, end: bytes) -> str | None:
@@ -125,7 +125,7 @@ async def _between(process: Process, begin: bytes, end: bytes) -> str | None:
         read.extend(piece)
         return len(read) <= _LARGEST_ANSWER and end not in read.partition(begin)[2]
 
-    await process.receive(take)
+    await process.read_stdout(take)
     _, _, rest = bytes(read).partition(begin)
     answer, closed, _ = rest.partition(end)
     return os.fsdecode(answer).strip() if closed else None

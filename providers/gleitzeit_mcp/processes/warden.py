@@ -19,7 +19,7 @@ _GRACE = 0.3
 
 
 def main() -> None:
-    """Take the names down until there is nobody left to tell them, and end what is still named."""
+    """Sink the names down until there is nobody left to tell them, and end what is still named."""
     if os.fork():
         os._exit(0)
     os.setsid()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio  # its futures and timers: making an event of anyio's takes ten calls, and a cancel scope thirty
-import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -47,6 +46,7 @@ class Exchange:
     __slots__ = (
         "_asking",
         "_doing",
+        "_expired",
         "_loop",
         "_news",
         "_outcome",
@@ -54,16 +54,16 @@ class Exchange:
         "_timeout",
         "_timer",
         "_waiting",
-        "answered",
         "asked",
         "listener",
         "reports",
+        "settled",
         "written",
     )
 
     def __init__(self, listener: Listener | None, timeout: float | None = None) -> None:
         self.listener = listener
-        self.answered = False
+        self.settled = False
         self.reports: deque[Report] | None = None
         self.asked: deque[dict[str, Any]] | None = None
         self.written = False
@@ -73,6 +73,7 @@ class Exchange:
         self._outcome: Any = None
         self._asking: anyio.CancelScope | None = None
         self._doing: anyio.CancelScope | None = None
+        self._expired = False
         self._loop = asyncio.get_running_loop()
         self._timeout = timeout
         self._timer = None if timeout is None else self._loop.call_later(timeout, self._expire)
@@ -112,21 +113,25 @@ class Exchange:
 
     @contextmanager
     def limited(self) -> Generator[None]:
-        """What is done within ends where the time is over."""
+        """What is done within ends when the time is over."""
         with anyio.CancelScope() as self._doing:
+            if self._expired:
+                self._doing.cancel()
             yield
         self._doing = None
 
     def report(self, report: Report) -> None:
         """Take in how far the server is."""
         if self.listener is not None and self.listener.report is not None:
-            self.reports = self.reports or deque(maxlen=_KEPT_REPORTS)
+            if self.reports is None:
+                self.reports = deque(maxlen=_KEPT_REPORTS)
             self.reports.append(report)
             self._tell()
 
     def ask(self, request: dict[str, Any]) -> bool:
         """Take in what the server asks; False where it asks too much at once."""
-        self.asked = self.asked or deque()
+        if self.asked is None:
+            self.asked = deque()
         if len(self.asked) >= _MOST_ASKED:
             return False
         self.asked.append(request)
@@ -146,7 +151,7 @@ class Exchange:
     def settle(self, outcome: Any) -> None:
         """Take in the result, or the error to be raised in its place; only the first counts."""
         if not self._over:
-            self.answered = True
+            self.settled = True
             self._end(outcome)
 
     def _tell(self) -> None:
@@ -155,10 +160,11 @@ class Exchange:
             self._waiting.set_result(None)
 
     def _expire(self) -> None:
+        self._expired = True
         if not self._over:
             self._end(errors.TimeoutError(f"no answer within {self._timeout:g} s"))
-            if self._doing is not None:
-                self._doing.cancel()
+        if self._doing is not None:
+            self._doing.cancel()
 
     def _end(self, outcome: Any) -> None:
         self._over, self._outcome = True, outcome
@@ -171,17 +177,3 @@ class Exchange:
         if isinstance(self._outcome, RemoteError | GleitzeitError):
             raise self._outcome
         return self._outcome
-
-
-@contextmanager
-def suspended(limit: anyio.CancelScope | None) -> Generator[None]:
-    """The time within does not count towards the deadline of `limit`."""
-    if limit is None or math.isinf(limit.deadline):
-        yield
-        return
-    left = limit.deadline - anyio.current_time()
-    limit.deadline = math.inf
-    try:
-        yield
-    finally:
-        limit.deadline = anyio.current_time() + left

@@ -91,7 +91,7 @@ class Session:
         finally:
             del self._open[identity]
             exchange.stop()
-            if not exchange.answered and exchange.written and cancellable:
+            if not exchange.settled and exchange.written and cancellable:
                 await self._cancel(identity)
             self._attribution.reconsider()
 

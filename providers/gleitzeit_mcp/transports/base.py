@@ -39,9 +39,9 @@ class Wire(Protocol):
     """One open connection."""
 
     def send(self, message: Message, headers: Mapping[str, str] | None = None) -> Awaitable[None] | None:
-        """Send one message, and give what there is to wait for; `headers` go with it where the transport is HTTP.
+        """Send one message, and give what has to be awaited before it is sent; `headers` go with it over HTTP.
 
-        Raises `ConnectionLostError` where the other end is gone, or the connection is closed.
+        Raises `ConnectionLostError`, here or where that is awaited, if the other end is gone or the connection closed.
         """
         ...
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio  # its futures: an event and a cancel scope of anyio's take forty calls
 from weakref import WeakValueDictionary
+
+from gleitzeit.engine.waiters import Waiters
 
 
 class Bell:
     """Rings after each commit of one run; costs nothing where nobody listens.
 
     A listener notes `rings` before it reads, so that no ring between reading and waiting is missed. Listeners are told
-    whether it came to that `within` so many seconds.
+    whether it came to that within `timeout` seconds.
     """
 
     __slots__ = ("__weakref__", "_end", "_next", "_pause", "calling", "rings", "silent")
@@ -19,62 +20,37 @@ class Bell:
         self.rings = 0
         self.silent = False
         self.calling = False
-        self._next: set[asyncio.Future[bool]] = set()
-        self._end: set[asyncio.Future[bool]] = set()
-        self._pause: set[asyncio.Future[bool]] = set()
+        self._next, self._end, self._pause = Waiters(), Waiters(), Waiters()
 
     def ring(self) -> None:
         """Wake all who wait."""
         self.rings += 1
-        _wake(self._next)
+        self._next.wake()
 
     def fall_silent(self) -> None:
         """Ring for the last time: the run does nothing more by itself."""
         self.silent = True
         self.ring()
-        _wake(self._end)
-        _wake(self._pause)
+        self._end.wake()
+        self._pause.wake()
 
     def call(self, calling: bool) -> None:
         """Say whether the run waits for somebody's answer."""
         self.calling = calling
         if calling:
-            _wake(self._pause)
+            self._pause.wake()
 
-    async def rung(self, since: int, within: float | None = None) -> bool:
+    async def rung(self, since: int, timeout: float | None = None) -> bool:
         """Return once it has rung more than `since` times."""
-        return self.rings != since or await _woken(self._next, within)
+        return self.rings != since or await self._next.wait(timeout)
 
-    async def silence(self, within: float | None = None) -> bool:
+    async def silence(self, timeout: float | None = None) -> bool:
         """Return once it has fallen silent."""
-        return self.silent or await _woken(self._end, within)
+        return self.silent or await self._end.wait(timeout)
 
-    async def pause(self, within: float | None = None) -> bool:
+    async def pause(self, timeout: float | None = None) -> bool:
         """Return once it has fallen silent, or the run waits for somebody's answer."""
-        return self.silent or self.calling or await _woken(self._pause, within)
-
-
-async def _woken(waiting: set[asyncio.Future[bool]], within: float | None) -> bool:
-    loop = asyncio.get_running_loop()
-    own: asyncio.Future[bool] = loop.create_future()
-    waiting.add(own)
-    timer = None if within is None else loop.call_later(within, _settle, own, False)
-    try:
-        return await own
-    finally:
-        waiting.discard(own)
-        if timer is not None:
-            timer.cancel()
-
-
-def _wake(waiting: set[asyncio.Future[bool]]) -> None:
-    for future in waiting:
-        _settle(future, True)
-
-
-def _settle(future: asyncio.Future[bool], woken: bool) -> None:
-    if not future.done():
-        future.set_result(woken)
+        return self.silent or self.calling or await self._pause.wait(timeout)
 
 
 class Bells:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
-from mcp_types.methods import serialize_server_result
 from pydantic import ValidationError
 
 from gleitzeit.mcp_server.face import Face
@@ -27,8 +26,8 @@ Context = ServerRequestContext[Face, Any]
 CarryOut = Callable[
     [Context, types.CallToolRequestParams, "RunTasks"], Awaitable["Answer | types.InputRequiredResult | CallTask"]
 ]
-CallResult = Callable[["Answer", str], types.CallToolResult | dict[str, Any]]
-Answered = types.CallToolResult | types.InputRequiredResult | dict[str, Any]
+CallResult = Callable[["Answer", str], dict[str, Any]]
+Answered = types.InputRequiredResult | dict[str, Any]
 
 _CALL = "tools/call"
 _STRAIGHT = frozenset({"2025-06-18", "2025-11-25"})
@@ -46,8 +45,7 @@ class Calling(ServerMiddleware[Face]):
         params = _plain_params(ctx)
         if params is None:
             return await call_next(ctx)
-        answer = await self.handle(ctx, params)
-        return answer if isinstance(answer, dict) else _in_version(answer, ctx.protocol_version)
+        return await self.handle(ctx, params)
 
     async def handle(self, context: Context, params: types.CallToolRequestParams) -> Answered:
         """What a tool answers, or what its host has to ask before, or the task that the call goes on as."""
@@ -80,9 +78,3 @@ def _plain_params(context: Context) -> types.CallToolRequestParams | None:
         return types.CallToolRequestParams.model_validate(context.params or {}, by_name=False)
     except ValidationError:
         return None
-
-
-def _in_version(answer: types.CallToolResult | types.InputRequiredResult, version: str) -> dict[str, Any]:
-    """A foreign answer as the client's version has it."""
-    told = answer.model_dump(by_alias=True, mode="json", exclude_none=True)
-    return serialize_server_result(_CALL, version, told)

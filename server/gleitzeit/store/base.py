@@ -22,7 +22,8 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 """No facts at all."""
 
 
-# Tuples, for runs make and drop thousands of these, and a frozen dataclass takes three times as long to make.
+# Rows, changes and snapshots are tuples: runs make and drop thousands of these, and a frozen dataclass takes three
+# times as long to make.
 class TaskRow(NamedTuple):
     """The state of a task, of one item of a foreach (`id[3]`), or of a call that a task's code made (`id/2`).
 
@@ -56,7 +57,7 @@ class RunRow(NamedTuple):
     state: RunState
     created_at: float
     finished_at: float | None = None
-    outputs: Mapping[str, Any] = MappingProxyType({})
+    outputs: Mapping[str, Any] = NOTHING
     failure: Failure | None = None
     parent_id: str | None = None
     parent_task: str | None = None

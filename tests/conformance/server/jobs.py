@@ -108,7 +108,8 @@ class Jobs(TaskSource):
 async def _carry_out(job: Job, work: Work) -> None:
     with job.scope:
         try:
-            job.become("completed", result=await work(job))
+            result = await work(job)
+            job.become("completed", result=result.model_dump(by_alias=True, mode="json", exclude_none=True))
         except MCPError as error:
             job.become("failed", error=error.error)
     if job.scope.cancelled_caught:

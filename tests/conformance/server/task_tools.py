@@ -67,7 +67,7 @@ async def _started(jobs: Jobs, context: Context, work: Work) -> Answer:
     result = seen[-1].result
     if result is None:
         raise MCPError(code=types.INTERNAL_ERROR, message="the task has come to no result")
-    return result
+    return dict(result)
 
 
 def _computing(arguments: Mapping[str, Any]) -> Work:

@@ -13,7 +13,7 @@ from gleitzeit.mcp_server.tasks.wire import created, detailed
 FORM = types.ElicitRequest(
     params=types.ElicitRequestFormParams(message="?", requested_schema={"type": "object", "properties": {}})
 )
-RESULT = types.CallToolResult(content=[types.TextContent(type="text", text="no")], is_error=True)
+RESULT = {"content": [{"type": "text", "text": "no"}], "isError": True}
 TASK = {
     "taskId": "a",
     "status": "working",

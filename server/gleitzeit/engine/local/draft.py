@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio  # its futures: making an event of anyio's takes ten calls
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -10,6 +9,7 @@ from gleitzeit.core.errors import GleitzeitError
 from gleitzeit.engine.local.clock import Clock
 from gleitzeit.engine.local.context import Ending
 from gleitzeit.engine.local.work import Work
+from gleitzeit.engine.waiters import Waiters
 from gleitzeit.store.base import CacheEntry, Change, Committed, EventDraft, RunRow, TaskRow
 
 
@@ -19,28 +19,24 @@ class Receipt:
     Whoever waits for it may be `patient`: then it need not be written at once.
     """
 
-    __slots__ = ("_awaited", "_error", "patient", "settled")
+    __slots__ = ("_error", "_waiters", "patient", "settled")
 
     def __init__(self) -> None:
         self.settled = False
         self.patient = False
-        self._awaited: list[asyncio.Future[None]] = []
+        self._waiters = Waiters()
         self._error: GleitzeitError | None = None
 
     def settle(self, error: GleitzeitError | None = None) -> None:
         """It has been, or it will not be because of `error`."""
         self._error = error
         self.settled = True
-        for future in self._awaited:
-            if not future.done():
-                future.set_result(None)
+        self._waiters.wake()
 
     async def wait(self) -> None:
         """Return once it is durable. Raises why it is not."""
         if not self.settled:
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._awaited.append(future)
-            await future
+            await self._waiters.wait()
         if self._error is not None:
             raise self._error
 

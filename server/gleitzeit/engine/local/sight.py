@@ -69,12 +69,12 @@ class Sight:
             if not resting:  # else what it has written last may have come since
                 await bell.rung(rings)
 
-    async def rest_of(self, run_id: str, within: float | None = None, *, heeding: bool = True) -> Snapshot:
+    async def rest_of(self, run_id: str, timeout: float | None = None, *, heeding: bool = True) -> Snapshot:
         """The run once it does nothing more by itself or, `heeding` its questions, waits for an answer.
 
-        It is given as it stands if that does not come `within` so many seconds.
+        It is given as it stands if that does not come within `timeout` seconds.
         """
-        until = None if within is None else time.monotonic() + within
+        until = None if timeout is None else time.monotonic() + timeout
         while True:
             runner = self._open_runs.find(run_id)
             bell = self._changed.of(run_id) if runner is None else runner.bell

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import secrets as randomness
 from collections.abc import Mapping
 
 from gleitzeit.core.digest import digest
@@ -24,7 +24,7 @@ def row_of(submission: Submission, above: RunRow | None, clock: Clock, boot: str
     marked = submission.idempotency_key is not None or above is not None
     roots = tuple(str(root) for root in submission.roots)
     return RunRow(
-        id=submission.run_id or os.urandom(8).hex(),
+        id=submission.run_id or randomness.token_hex(8),
         caller=submission.caller if above is None else above.caller,
         workflow=submission.workflow,
         inputs=inputs,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import mcp_types as types
+from mcp_types.methods import serialize_server_result
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from gleitzeit.mcp_server.rendering.answer import SIZE, Answer, Whole
@@ -13,14 +14,10 @@ _LINKS_SINCE = "2025-06-18"
 _AUDIO_SINCE = "2025-03-26"
 
 
-def call_result(answer: Answer, version: str) -> types.CallToolResult | dict[str, Any]:
-    """What a tool has answered, for a client that speaks this version; a part has a link to the whole.
-
-    An answer of our own is given in its wire form, which the SDK holds against the schema of that version anyway.
-    """
+def call_result(answer: Answer, version: str) -> dict[str, Any]:
+    """What a tool has answered, as it is sent to a client of this version; a part has a link to the whole."""
     if answer.result is not None:
-        blocks = [_understood(block, version) for block in answer.result.content]
-        return answer.result.model_copy(update={"content": blocks})
+        return _foreign(answer.result, version)
     content: list[dict[str, Any]] = [{"type": "text", "text": answer.text}]
     if answer.whole is not None and version >= _LINKS_SINCE:
         content.append(_link(answer.whole))
@@ -28,6 +25,12 @@ def call_result(answer: Answer, version: str) -> types.CallToolResult | dict[str
     if answer.whole is not None:
         result["_meta"] = {SIZE: answer.whole.size}
     return {"resultType": "complete", **result} if version in MODERN_PROTOCOL_VERSIONS else result
+
+
+def _foreign(result: types.CallToolResult, version: str) -> dict[str, Any]:
+    blocks = [_understood(block, version) for block in result.content]
+    told = result.model_copy(update={"content": blocks}).model_dump(by_alias=True, mode="json", exclude_none=True)
+    return serialize_server_result("tools/call", version, told)
 
 
 def _understood(block: types.ContentBlock, version: str) -> types.ContentBlock:

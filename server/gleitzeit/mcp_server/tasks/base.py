@@ -34,7 +34,7 @@ class CallTask:
     poll_interval: float = 1.0
     message: str | None = None
     input_requests: Mapping[str, types.InputRequest] = field(default_factory=dict[str, types.InputRequest])
-    result: types.CallToolResult | None = None
+    result: Mapping[str, Any] | None = None
     error: types.ErrorData | None = None
 
     @property

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import mcp_types as types
 from mcp_types.version import LATEST_MODERN_VERSION
 
 from gleitzeit.core.models import Run
@@ -58,14 +57,14 @@ async def _message(application: Application, run: Run) -> str:
     return summary(run) if abandoned is None else f"{summary(run)} {abandoned_next(run, abandoned)}"
 
 
-async def told(application: Application, run: Run, telling: Telling) -> types.CallToolResult:
+async def told(application: Application, run: Run, telling: Telling) -> dict[str, Any]:
     """What the tool would have answered had it waited until now."""
     budget = application.config.limits.result_tokens * BYTES_A_TOKEN
     if telling == "run":
         answer = run_answer(run, budget, await application.undecided(run))
     else:
         answer = method_answer(run, budget) if telling == "method" else server_answer(run, budget)
-    return types.CallToolResult.model_validate(call_result(answer, LATEST_MODERN_VERSION))
+    return call_result(answer, LATEST_MODERN_VERSION)
 
 
 def poll_interval(age: float) -> float:

@@ -35,7 +35,7 @@ def detailed(task: CallTask) -> dict[str, Any]:
     if task.status == "input_required":
         told["inputRequests"] = {key: _plain(request) for key, request in task.input_requests.items()}
     if task.status == "completed" and task.result is not None:
-        told["result"] = {"resultType": "complete", **_plain(task.result)}
+        told["result"] = {"resultType": "complete", **task.result}
     if task.status == "failed" and task.error is not None:
         told["error"] = _plain(task.error)
     return told

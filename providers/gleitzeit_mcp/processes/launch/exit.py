@@ -11,7 +11,7 @@ from contextlib import suppress
 
 
 class Exit:
-    """Of one child, whose remains are taken away as soon as it ends.
+    """Of one child, whose remains are taken away as soon as it ends, whoever still waits for that.
 
     Linux has a descriptor for that (pidfd_open(2)); where there is none, a thread waits.
     """
@@ -32,12 +32,6 @@ class Exit:
         assert self.process.returncode is not None
         return self.process.returncode
 
-    def forget(self) -> None:
-        """Listen no more."""
-        if self._descriptor >= 0:
-            self._loop.remove_reader(self._descriptor)
-            self._close()
-
     def _is_watched(self) -> bool:
         if self._descriptor < 0:
             return False
@@ -49,7 +43,8 @@ class Exit:
 
     def _look(self) -> None:
         if self.process.poll() is not None:
-            self.forget()
+            self._loop.remove_reader(self._descriptor)
+            self._close()
             self._ended.set()
 
     def _wait_beside(self) -> None:

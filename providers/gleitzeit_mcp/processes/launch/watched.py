@@ -10,18 +10,29 @@ import os
 import subprocess
 from collections.abc import Awaitable
 from contextlib import ExitStack
+from typing import Self
 
-from gleitzeit_mcp.processes.process.base import Order, Process, Take
-from gleitzeit_mcp.processes.process.exit import Exit
-from gleitzeit_mcp.processes.process.reading import FromChild
-from gleitzeit_mcp.processes.process.writing import ToChild
+from gleitzeit_mcp.processes.launch.base import Order, Process, Sink
+from gleitzeit_mcp.processes.launch.exit import Exit
+from gleitzeit_mcp.processes.launch.pipe_reader import PipeReader
+from gleitzeit_mcp.processes.launch.pipe_writer import PipeWriter
 
 
 class WatchedProcess(Process):
     """Most writes wait for nobody, and reads are made where they are heard of."""
 
-    def __init__(self, order: Order) -> None:
-        """Start it, which takes no turn of the loop. Raises `OSError` where the system cannot start it."""
+    def __init__(self, exit_: Exit, stdin: int, stdout: int, stderr: int) -> None:
+        self._exit = exit_
+        self._stdin = PipeWriter(stdin)
+        self._stdout, self._stderr = PipeReader(stdout), PipeReader(stderr)
+
+    @classmethod
+    async def start(cls, order: Order) -> Self:
+        """Start it without waiting for anything, so that nobody can be cancelled meanwhile."""
+        return cls._started(order)
+
+    @classmethod
+    def _started(cls, order: Order) -> Self:
         with ExitStack() as ours, ExitStack() as theirs:
             stdin = _Pipe(order.stdin, ours, theirs, writes=True)
             stdout = _Pipe(order.stdout, ours, theirs)
@@ -35,10 +46,9 @@ class WatchedProcess(Process):
                 env=order.environment,
                 start_new_session=True,
             )
-            self._exit = Exit(process)
+            started = cls(Exit(process), stdin.ours, stdout.ours, stderr.ours)
             ours.pop_all()
-        self._stdin = ToChild(stdin.ours)
-        self._stdout, self._stderr = FromChild(stdout.ours), FromChild(stderr.ours)
+        return started
 
     @property
     def pid(self) -> int:
@@ -62,23 +72,22 @@ class WatchedProcess(Process):
         """Write it now, or as soon as the child reads."""
         return self._stdin.send(data)
 
-    async def receive(self, take: Take) -> None:
+    async def read_stdout(self, sink: Sink) -> None:
         """Read until it is over."""
-        await self._stdout.receive(take)
+        await self._stdout.read(sink)
 
-    async def complaints(self, take: Take) -> None:
+    async def read_stderr(self, sink: Sink) -> None:
         """Read until it is over."""
-        await self._stderr.receive(take)
+        await self._stderr.read(sink)
 
-    async def hang_up(self) -> None:
+    async def close_stdin(self) -> None:
         """Close it now, or once all is written."""
-        self._stdin.hang_up()
+        self._stdin.close_when_written()
 
-    def let_go(self) -> None:
+    def close(self) -> None:
         """Close what is left, whatever is unsent."""
         for end in (self._stdin, self._stdout, self._stderr):
             end.close()
-        self._exit.forget()
 
 
 class _Pipe:

@@ -9,7 +9,7 @@ import anyio
 from anyio.abc import ByteReceiveStream
 from anyio.abc import Process as AnyioProcess
 
-from gleitzeit_mcp.processes.process.base import PIECE, Order, Process, Take
+from gleitzeit_mcp.processes.launch.base import CHUNK, Order, Process, Sink
 
 
 class StreamedProcess(Process):
@@ -20,9 +20,9 @@ class StreamedProcess(Process):
 
     @classmethod
     async def start(cls, order: Order) -> Self:
-        """Raises `OSError` where the system cannot start it."""
+        """Start it, shielded: asyncio leaks a process whose start is cancelled half-way."""
         started: Self | None = None
-        with anyio.CancelScope(shield=True):  # asyncio leaks a process whose start is cancelled half-way
+        with anyio.CancelScope(shield=True):
             process = await anyio.open_process(
                 order.argv,
                 stdin=order.stdin,
@@ -60,21 +60,21 @@ class StreamedProcess(Process):
             raise BrokenPipeError
         await self._process.stdin.send(data)
 
-    async def receive(self, take: Take) -> None:
+    async def read_stdout(self, sink: Sink) -> None:
         """Read piece by piece."""
-        await _read(self._process.stdout, take)
+        await _read(self._process.stdout, sink)
 
-    async def complaints(self, take: Take) -> None:
+    async def read_stderr(self, sink: Sink) -> None:
         """Read piece by piece."""
-        await _read(self._process.stderr, take)
+        await _read(self._process.stderr, sink)
 
-    async def hang_up(self) -> None:
+    async def close_stdin(self) -> None:
         """Close the stream, which flushes it."""
         if self._process.stdin is not None:
             with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
                 await self._process.stdin.aclose()
 
-    def let_go(self) -> None:
+    def close(self) -> None:
         """Close the transport, which asyncio has no public way to do."""
         transport: Any = getattr(getattr(self._process, "_process", None), "_transport", None)
         close = getattr(transport, "close", None)
@@ -83,12 +83,12 @@ class StreamedProcess(Process):
                 close()
 
 
-async def _read(stream: ByteReceiveStream | None, take: Take) -> None:
-    while stream is not None and (piece := await _next_piece(stream)) and take(piece):
+async def _read(stream: ByteReceiveStream | None, sink: Sink) -> None:
+    while stream is not None and (piece := await _next_piece(stream)) and sink(piece):
         pass
 
 
 async def _next_piece(stream: ByteReceiveStream) -> bytes:
     with suppress(anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
-        return await stream.receive(PIECE)
+        return await stream.receive(CHUNK)
     return b""

@@ -1,4 +1,4 @@
-"""`ToChild`: writes to a pipe that the loop watches only while something is left over."""
+"""`PipeWriter`: writes to a pipe that the loop watches only while something is left over."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Awaitable
 
 
-class ToChild:
+class PipeWriter:
     """Our end of a pipe; without a descriptor it is closed.
 
     What the child does not read is kept, and flushed when it does.
@@ -22,7 +22,7 @@ class ToChild:
         self._leaving = False
 
     def send(self, data: bytes) -> Awaitable[None] | None:
-        """Write all of it, in one piece, and give what there is to wait for, which need not be. Raises `OSError`."""
+        """Write all of it, in one piece, and give what has to be awaited where that takes time. Raises `OSError`."""
         if self._leaving:
             raise BrokenPipeError
         self._check()
@@ -36,7 +36,7 @@ class ToChild:
         self._unsent += data
         return self._written(self._written_in_all + len(self._unsent))
 
-    def hang_up(self) -> None:
+    def close_when_written(self) -> None:
         """Close it now, or once all is written."""
         self._leaving = True
         if not self._unsent:

@@ -1,6 +1,6 @@
-"""`FromChild`: reads from a pipe that the loop watches, no more than one piece ahead of whoever takes it.
+"""`PipeReader`: reads from a pipe that the loop watches, no more than one piece ahead of whoever wants it.
 
-What is read is handed over in the task that receives: in a callback of the loop there is none, without which anyio may
+What is read is handed over in the task that reads: in a callback of the loop there is none, without which anyio may
 not know where it is.
 """
 
@@ -11,30 +11,30 @@ import os
 
 import anyio
 
-from gleitzeit_mcp.processes.process.base import PIECE, Take
+from gleitzeit_mcp.processes.launch.base import CHUNK, Sink
 
 
-class FromChild:
+class PipeReader:
     """Our end of a pipe; without a descriptor it is at its end."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._receiving = False
+        self._reading = False
         self._watched = False
         self._piece = b""
         self._ended = descriptor < 0
         self._expected: asyncio.Future[None] | None = None
 
-    async def receive(self, take: Take) -> None:
-        """Hand over what comes until that ends, or `take` has enough; one receives at a time."""
-        if self._receiving:
-            raise anyio.BusyResourceError("receiving from")
-        self._receiving = True
+    async def read(self, sink: Sink) -> None:
+        """Hand over what comes until that ends, or `sink` has enough; one reads at a time."""
+        if self._reading:
+            raise anyio.BusyResourceError("reading from")
+        self._reading = True
         try:
-            while (piece := await self._next_piece()) and take(piece):
+            while (piece := await self._next_piece()) and sink(piece):
                 pass
         finally:
-            self._receiving = False
+            self._reading = False
             self._pause()
 
     def close(self) -> None:
@@ -71,7 +71,7 @@ class FromChild:
             self._pause()
             return
         try:
-            self._piece = os.read(self._descriptor, PIECE)
+            self._piece = os.read(self._descriptor, CHUNK)
         except BlockingIOError:
             return
         except OSError:
