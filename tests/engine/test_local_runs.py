@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from typing import Any
 
 import anyio
@@ -232,3 +234,13 @@ async def test_a_stopped_engine_accepts_no_run() -> None:
     engine = LocalEngine(ProtocolProviderRegistry())
     with pytest.raises(ConflictError, match="not running"):
         await engine.submit(submission([echo("a")]))
+
+
+async def test_a_run_that_is_not_over_can_be_copied_and_written_as_json(bench: Any) -> None:
+    async def wait(_parameters: dict[str, Any]) -> Any:
+        await anyio.sleep_forever()
+
+    bench.method(wait)
+    run = await bench.submit([{"id": "a", "method": "test/wait"}])
+    assert json.dumps(run.outputs) == json.dumps(run.tasks["a"].metadata) == "{}"
+    assert copy.deepcopy(run.outputs) == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import sys
 
 import pytest
 
@@ -20,7 +21,7 @@ def test_it_is_that_of_uvloop_where_there_is_one() -> None:
 
 
 def test_it_is_that_of_asyncio_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_loop, "find_spec", {"uvloop": None}.get)
+    monkeypatch.setitem(sys.modules, "uvloop", None)
     assert event_loop.run(_loop).partition(".")[0] == "asyncio"
 
 

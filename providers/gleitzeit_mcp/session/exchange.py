@@ -46,6 +46,7 @@ class Exchange:
     __slots__ = (
         "_asking",
         "_doing",
+        "_due",
         "_expired",
         "_loop",
         "_news",
@@ -76,7 +77,9 @@ class Exchange:
         self._expired = False
         self._loop = asyncio.get_running_loop()
         self._timeout = timeout
-        self._timer = None if timeout is None else self._loop.call_later(timeout, self._expire)
+        self._timer: asyncio.Handle | None = None
+        if timeout is not None:
+            self._expire_in(timeout)
 
     @property
     def over(self) -> bool:
@@ -104,21 +107,24 @@ class Exchange:
         if self._timer is None or self._over:
             yield
             return
-        left = self._timer.when() - self._loop.time()
+        left = self._due - self._loop.time()
         self._timer.cancel()
         try:
             yield
         finally:
-            self._timer = self._loop.call_later(max(0.0, left), self._expire)
+            self._expire_in(left)
 
     @contextmanager
     def limited(self) -> Generator[None]:
         """What is done within ends when the time is over."""
-        with anyio.CancelScope() as self._doing:
+        with anyio.CancelScope() as scope:
+            self._doing = scope
             if self._expired:
-                self._doing.cancel()
-            yield
-        self._doing = None
+                scope.cancel()
+            try:
+                yield
+            finally:
+                self._doing = None
 
     def report(self, report: Report) -> None:
         """Take in how far the server is."""
@@ -158,6 +164,11 @@ class Exchange:
         self._news = True
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
+
+    def _expire_in(self, seconds: float) -> None:
+        seconds = max(0.0, seconds)
+        self._due = self._loop.time() + seconds  # a handle of uvloop's may not know it
+        self._timer = self._loop.call_later(seconds, self._expire)
 
     def _expire(self) -> None:
         self._expired = True

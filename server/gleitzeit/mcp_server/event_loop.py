@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from importlib.util import find_spec
+from importlib import import_module
 from typing import TypeVar, TypeVarTuple
 
 import anyio
@@ -14,4 +14,12 @@ _Result = TypeVar("_Result")
 
 def run(function: Callable[[*_Arguments], Awaitable[_Result]], *arguments: *_Arguments) -> _Result:
     """Run it to its end, and return what it returns."""
-    return anyio.run(function, *arguments, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+    return anyio.run(function, *arguments, backend_options={"use_uvloop": _has_uvloop()})
+
+
+def _has_uvloop() -> bool:
+    try:
+        import_module("uvloop")
+    except ImportError:  # Windows has none, nor has every interpreter
+        return False
+    return True

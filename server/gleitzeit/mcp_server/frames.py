@@ -63,8 +63,8 @@ def decode(line: bytes) -> SessionMessage | MalformedFrameError:
 
 def _request(line: bytes) -> JSONRPCRequest | None:
     """A line that can be nothing but a request; the adapter tries all kinds of messages before it says so."""
-    if b'"result"' in line or b'"error"' in line or b'"id"' not in line:
-        return None
+    if b'"result"' in line or b'"error"' in line or b"\\u00" in line or b'"id"' not in line:
+        return None  # an answer, however its keys are spelled
     try:
         return JSONRPCRequest.model_validate_json(line, by_name=False)
     except ValidationError:

@@ -18,6 +18,12 @@ from gleitzeit_mcp.transports.base import Message
 pytestmark = pytest.mark.anyio
 
 
+@pytest.fixture(params=["asyncio", ("asyncio", {"use_uvloop": True})], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    """Both loops: their timers differ."""
+    return request.param
+
+
 class Wire:
     """Keeps what is sent."""
 
@@ -186,3 +192,49 @@ async def test_progress_that_is_no_number_is_left_out(progress: Any) -> None:
             session.received({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
         session.received({"jsonrpc": "2.0", "id": 1, "result": {}})
     assert reports == [(1, None, None)]
+
+
+@pytest.mark.parametrize("answered", [False, True])
+async def test_a_report_to_a_slow_host_ends_with_the_time(answered: bool) -> None:
+    ends: list[Any] = []
+
+    async def report(*_progress: Any) -> None:
+        await anyio.sleep_forever()
+
+    async def call() -> None:
+        try:
+            ends.append(await session.request("tools/call", {}, listener=Listener(report=report), timeout=0.1))
+        except errors.GleitzeitError as error:
+            ends.append(error)
+
+    async with opened() as (session, wire), anyio.create_task_group() as calls:
+        calls.start_soon(call)
+        await wire.until(1)
+        params = {"progressToken": 1, "progress": 1}
+        session.received({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
+        if answered:
+            session.received({"jsonrpc": "2.0", "id": 1, "result": {"done": True}})
+    assert ends == [{"done": True}] if answered else isinstance(ends[0], errors.TimeoutError)
+
+
+@pytest.mark.parametrize("timeout", [0.0001, 0, -1])
+async def test_a_question_in_the_last_moment_does_not_break_the_call(timeout: float) -> None:
+    ends: list[Any] = []
+    person = Person()
+    person.ready.set()
+    async with opened() as (session, wire), anyio.create_task_group() as calls:
+        calls.start_soon(called, session, person, ends, "me", timeout)
+        await wire.until(1)
+        for number in range(3):
+            session.received(question(number))
+    assert isinstance(ends[0], errors.TimeoutError)
+
+
+async def test_who_gives_a_call_up_late_tells_the_server() -> None:
+    ends: list[Any] = []
+    async with opened() as (session, wire), anyio.create_task_group() as calls:
+        calls.start_soon(called, session, Person(), ends, "me", 0.05)
+        await wire.until(2)
+        session.received({"jsonrpc": "2.0", "id": 1, "result": {"too": "late"}})
+    assert isinstance(ends[0], errors.TimeoutError)
+    assert [message.get("method") for message in wire.sent] == ["tools/call", "notifications/cancelled"]

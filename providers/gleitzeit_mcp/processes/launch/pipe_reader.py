@@ -40,6 +40,8 @@ class PipeReader:
     def close(self) -> None:
         """Close it, whatever is unread."""
         self._pause()
+        self._ended = True
+        self._tell()
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -77,5 +79,8 @@ class PipeReader:
         except OSError:
             self._piece = b""
         self._ended = not self._piece
+        self._tell()
+
+    def _tell(self) -> None:
         if self._expected is not None and not self._expected.done():
             self._expected.set_result(None)

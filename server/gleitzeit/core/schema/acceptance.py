@@ -96,11 +96,11 @@ class _Compiler:
         if self._parts < 0 or not is_mapping(schema) or ("$id" in schema and not root):
             raise _UnknownError
         of_fields = not _OF_FIELDS.isdisjoint(schema)
-        apart = _OF_FIELDS | {"type"} if of_fields and schema.get("type") == "object" else _OF_FIELDS
-        keywords = [keyword for keyword in schema if keyword not in apart]
+        only = of_fields and schema.get("type") == "object"  # the function of the fields then says that as well
+        keywords = [keyword for keyword in schema if keyword not in _OF_FIELDS and not (only and keyword == "type")]
         checks = [made for keyword in keywords if (made := self._keyword(keyword, schema)) is not None]
         if of_fields:
-            checks.append(self._fields(schema, otherwise="type" not in apart))
+            checks.append(self._fields(schema, only=only))
         return checks[0] if len(checks) == 1 else _all(checks)
 
     def _keyword(self, keyword: str, schema: Mapping[str, Any]) -> Accepts | None:
@@ -133,10 +133,10 @@ class _Compiler:
         self._alternatives = before
         return made
 
-    def _fields(self, schema: Mapping[str, Any], *, otherwise: bool) -> Accepts:
-        """What is asked of an object's fields; `otherwise` is what becomes of a value that has none."""
+    def _fields(self, schema: Mapping[str, Any], *, only: bool) -> Accepts:
+        """What is asked of an object's fields; `only` objects are accepted, or what has no fields as well."""
         declared, rest = schema.get("properties", {}), schema.get("additionalProperties", True)
-        if not is_mapping(declared) or "patternProperties" in schema:
+        if not is_mapping(declared):
             raise _UnknownError
         required = frozenset(name for name in _list(schema.get("required", [])) if isinstance(name, str))
         inner = [(name, self.schema(part)) for name, part in declared.items()]
@@ -146,7 +146,7 @@ class _Compiler:
 
         def accepts(value: Any) -> bool:
             if type(value) is not dict:
-                return otherwise and _has_no_fields(value)
+                return not only and _has_no_fields(value)
             fields = cast("dict[str, Any]", value)
             if not required <= fields.keys() or (rest is not True and not may_look_at(len(fields))):
                 return False

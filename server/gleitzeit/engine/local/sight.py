@@ -85,7 +85,9 @@ class Sight:
                 snapshot = runner.rows.snapshot()
             else:
                 in_time, snapshot = True, await self.load(run_id, None)
-            if snapshot.run.state != "running" or not in_time or not self._is_open():
+            if not in_time:
+                return await self.load(run_id, None)
+            if snapshot.run.state != "running" or not self._is_open():
                 return snapshot
             if heeding and questions_in(snapshot.tasks.values()):
                 await anyio.lowlevel.checkpoint()  # who asks again and again must not keep the answer from coming

@@ -20,7 +20,7 @@ def run_of(snapshot: Snapshot) -> Run:
         status="waiting" if questions else row.state,
         inputs=row.inputs,
         tasks=Results([task.id for task in row.workflow.tasks], tasks),
-        outputs=row.outputs,
+        outputs=dict(row.outputs),
         error=row.failure,
         created_at=row.created_at,
         finished_at=row.finished_at,
@@ -77,7 +77,7 @@ def result_of(task_id: str, row: TaskRow | None) -> TaskResult:
         attempts=row.attempts,
         started_at=row.started_at,
         finished_at=row.finished_at,
-        metadata=row.metadata,
+        metadata=dict(row.metadata),
         not_before=row.not_before,
     )
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import mcp_types as types
+from mcp.shared.exceptions import MCPError
 from mcp_types.methods import serialize_server_result
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
 
 from gleitzeit.mcp_server.rendering.answer import SIZE, Answer, Whole
+
+logger = logging.getLogger(__name__)
 
 _LINKS_SINCE = "2025-06-18"
 _AUDIO_SINCE = "2025-03-26"
@@ -30,7 +35,11 @@ def call_result(answer: Answer, version: str) -> dict[str, Any]:
 def _foreign(result: types.CallToolResult, version: str) -> dict[str, Any]:
     blocks = [_understood(block, version) for block in result.content]
     told = result.model_copy(update={"content": blocks}).model_dump(by_alias=True, mode="json", exclude_none=True)
-    return serialize_server_result("tools/call", version, told)
+    try:
+        return serialize_server_result("tools/call", version, told)
+    except ValidationError:
+        logger.exception("a result that another server gave can't be told to a client of %s", version)
+        raise MCPError(code=types.INTERNAL_ERROR, message="the result does not fit the protocol") from None
 
 
 def _understood(block: types.ContentBlock, version: str) -> types.ContentBlock:

@@ -24,11 +24,11 @@ def origin_of(params: Mapping[str, Any] | None) -> Mapping[str, str]:
     Where spans are recorded, the request has one of its own by the SDK, in the trace that was given.
     """
     meta = (params or {}).get("_meta")
-    if meta is None and not trace.get_current_span().get_span_context().is_valid:
+    traced = trace.get_current_span().get_span_context().is_valid
+    if meta is None and not traced:
         return {}
     given = {key: meta.get(key) for key in (*_TRACE, PATH_KEY)} if is_mapping(meta) else {}
     found = {key: value for key, value in given.items() if isinstance(value, str) and len(value) <= _LONGEST}
-    traced = trace.get_current_span().get_span_context().is_valid
     if traced or not _TRACEPARENT.fullmatch(found.get("traceparent", "")):
         found = {key: value for key, value in found.items() if key not in _TRACE}
     if traced:

@@ -40,7 +40,7 @@ def method_answer(run: Run, budget: int) -> Answer:
 
 def summary(run: Run) -> str:
     """One line: which run, how it stands, and how many of its tasks are in which state."""
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = {}  # and no Counter, which most runs take longer to make than to count
     for task_id in run.tasks:
         state = run.tasks[task_id].status
         counts[state] = counts.get(state, 0) + 1
@@ -87,8 +87,8 @@ def _answer(run: Run, outputs: _Outputs, budget: int, following: str | None) -> 
     if following:
         data["next"] = following
         lines.append(f"Next: {following}")
-    data = data if "outputs" in data else plain(data)
-    return Answer("\n".join(lines), data, run.status == "failed", whole)
+    told = data if "outputs" in data else plain(data)  # outputs are plain, and so is what stands beside them
+    return Answer("\n".join(lines), told, run.status == "failed", whole)
 
 
 def _tell_outputs(outputs: _Outputs, budget: int, data: dict[str, Any], lines: list[str]) -> Whole | None:
