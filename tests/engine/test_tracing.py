@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import timeit
 from collections.abc import Awaitable, Callable, Iterator
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import anyio
@@ -205,3 +206,15 @@ def test_without_an_sdk_a_span_costs_next_to_nothing() -> None:
         tracing.end_span(None)
 
     assert min(timeit.repeat(one, number=1000, repeat=5)) < 0.01  # seconds for a thousand, where a task takes one
+
+
+def test_who_begins_to_look_at_spans_is_noticed_within_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(looks, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(looks, "_seen", vars(looks)["_seen"]._replace(at=0.0))
+    assert not traced()
+    monkeypatch.setattr(trace, "get_tracer_provider", TracerProvider)
+    now[0] += 0.9
+    assert not traced()
+    now[0] += 0.1
+    assert traced()

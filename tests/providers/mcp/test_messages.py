@@ -11,7 +11,7 @@ import pytest
 from gleitzeit.core.errors import GleitzeitError, LimitError, ProviderError
 from gleitzeit_mcp.transports.base import RequestId
 from gleitzeit_mcp.transports.lines import Overlong
-from gleitzeit_mcp.transports.messages import deliver, give_up
+from gleitzeit_mcp.transports.messages import deliver, encoded, give_up
 
 DEEP = b"[" * 5_000 + b"]" * 5_000
 LONGEST = 64 * 2**20
@@ -151,3 +151,13 @@ def test_a_message_that_was_read_can_always_be_written() -> None:
     recorder = Recorder()
     if deliver(line, recorder) and recorder.messages:
         json.dumps(recorder.messages, ensure_ascii=False).encode()
+
+
+def test_a_message_is_sent_whatever_stands_in_it() -> None:
+    halved = encoded({"jsonrpc": "2.0", "method": "x", "params": {"a": "é\ud800"}})
+    assert json.loads(halved)["params"] == {"a": "é?"}
+    deep: Any = 1
+    for _ in range(400):
+        deep = [deep]
+    assert json.loads(encoded({"method": "x", "params": {"a": deep}}))["params"]["a"] == deep
+    assert b"\n" not in encoded({"params": {"a": "line\nline", "b": float("nan"), "c": 2**70}})
