@@ -222,7 +222,7 @@ class ProtocolProviderRegistry:
         unforeseen.
         """
         member = self._roster.member(method)
-        if member.serves:
+        if member.serves and not member.ready:
             await member.start(self._group)
         known = self._described
         try:

@@ -83,8 +83,7 @@ class EngineParts:
     audit: Audit = UNWATCHED
 
 
-@dataclass(frozen=True, slots=True)
-class RunContext:
+class RunContext(NamedTuple):
     """What all tasks of one run share. `run` is its row as it began.
 
     `rows` are those that are stored; its runner enters them, once they are. `results` are those that references see;
