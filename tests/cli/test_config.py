@@ -142,3 +142,11 @@ def test_connecting_tells_which_server_does_not_start_and_why(gleitzeit: Command
     assert states["good"] == "ready"
     assert states["bad"] != "ready"
     assert "no licence found" in outcome.stderr
+
+
+def test_connecting_again_waits_although_the_tools_are_known(gleitzeit: Command, play: Path) -> None:
+    (play / "config.yaml").write_text(yaml.safe_dump({"mcp": {"servers": [GOOD]}}))
+    for _ in range(2):
+        outcome = gleitzeit("config", "check", "--connect", "--json")
+        assert outcome.code == 0, outcome.stderr
+        assert [server["state"] for server in outcome.json["servers"]] == ["ready"]

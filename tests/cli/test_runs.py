@@ -248,7 +248,8 @@ def test_a_run_whose_process_was_killed_goes_on_as_the_same_run(
         os.kill(process.pid, signal.SIGKILL)
         process.wait(timeout=20)
     shown = gleitzeit("runs", "show", run_id)
-    assert f"no process carries it out now; a server takes it up, or: gleitzeit runs resume {run_id}" in shown.stdout
+    assert "no process carries it out now; a server that serves flaky/note, flaky/stuck takes it up" in shown.stdout
+    assert f"or: gleitzeit runs resume {run_id}" in shown.stdout
     assert gleitzeit("runs", "list", "--json").json["runs"][0]["status"] == "running"
     assert (flaky / "calls.txt").read_text().split() == ["note", "stuck"], "looking at runs must not carry them on"
     (flaky / "free").touch()
@@ -310,6 +311,7 @@ def test_cancelling_says_that_resuming_may_ask_what_became_of_what_was_running(
     with running(path, "last: started", environment, workplace) as (process, run_id):
         outcome = gleitzeit("runs", "cancel", run_id)
         assert "resuming may ask what became of last, cancelled while it ran" in outcome.stderr
+        assert outcome.stderr.splitlines()[-1] == f"to go on with it: gleitzeit runs resume {run_id}"
         process.wait(timeout=20)
     assert "resuming may ask what became of last" in gleitzeit("runs", "show", run_id).stdout
     asked = gleitzeit("runs", "resume", run_id)

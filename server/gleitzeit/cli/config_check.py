@@ -26,6 +26,7 @@ from gleitzeit.store.memory import MemoryStore
 ConnectOption = Annotated[bool, typer.Option("--connect", help="Also start the providers and connect to each server.")]
 
 _WELL = ("registered", "starting", "ready")
+_CONNECTING = 30.0
 _CONNECTED = ("ready", "degraded", "stopped")
 
 
@@ -55,9 +56,10 @@ async def _loaded(configuration: Configuration) -> tuple[list[ProviderOverview],
 
 async def _connected(configuration: Configuration) -> tuple[list[ProviderOverview], list[dict[str, Any]]]:
     async with open_application(configuration, store=MemoryStore(), recover=False) as application:
-        await application.methods()  # has every provider started, and every server tried
+        await application.methods()  # has every provider started
         await application.check_health()
-        return application.providers(), await application.servers()
+        # What is remembered of a server from another time says nothing of how it is now.
+        return application.providers(), await application.servers(_CONNECTING)
 
 
 def _data(
@@ -92,7 +94,8 @@ def _verdict(
     for server in down:
         if f"server {server['name']}" in told:
             continue
-        say(("error", "bold red"), f": server {server['name']} is {server['state']}: {server.get('last_error') or ''}")
+        reason = server.get("last_error") or "no reason is known"
+        say(("error", "bold red"), f": server {server['name']} is {server['state']}: {reason}")
         say_hint(server.get("hint"))
     database = database_problem(configuration)
     if database is not None:

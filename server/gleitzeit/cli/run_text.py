@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
 from gleitzeit.application import Undecided
 from gleitzeit.cli.output import json_text
 from gleitzeit.cli.way_on import explained, resuming
+from gleitzeit.core.diagnostics import listed
 from gleitzeit.core.models import Question, Run, TaskResult
 from gleitzeit.engine.base import RunSummary
 
 _LONGEST = 200
+_MOST_METHODS = 10
 
 
 def told_summary(run: RunSummary) -> dict[str, Any]:
@@ -24,8 +26,8 @@ def told_summary(run: RunSummary) -> dict[str, Any]:
     return told | ({"error": run.error} if run.error else {})
 
 
-def told_run(run: Run, undecided: Undecided, *, abandoned: bool) -> Iterator[str]:
-    """The lines that say how a run stands; `abandoned` is one that no process carries out."""
+def told_run(run: Run, undecided: Undecided, *, abandoned: Collection[str] | None) -> Iterator[str]:
+    """The lines that say how a run stands; one that no process carries out is `abandoned`, with its methods."""
     origin = f", resumed from {run.resumed_from}" if run.resumed_from else ""
     end = f", {run.finished_at - run.created_at:.1f} s" if run.finished_at is not None else ""
     yield f"{run.id}  {run.name}: {run.status}{end}, begun {moment(run.created_at)}{origin}"
@@ -81,11 +83,12 @@ def _facts(task: TaskResult) -> str:
     return f"  ({'; '.join(facts)})" if facts else ""
 
 
-def _next(run: Run, undecided: Undecided, abandoned: bool) -> str | None:
+def _next(run: Run, undecided: Undecided, abandoned: Collection[str] | None) -> str | None:
     if run.questions:
         return f"answer what it asks: gleitzeit runs answer {run.id}"
-    if abandoned:
-        return f"no process carries it out now; a server takes it up, or: gleitzeit runs resume {run.id}"
+    if abandoned is not None:
+        serving = f" that serves {listed(sorted(abandoned), _MOST_METHODS)}" if abandoned else ""
+        return f"no process carries it out now; a server{serving} takes it up, or: gleitzeit runs resume {run.id}"
     if run.error is not None and "resumed_by" in run.error.details:
         return f"it goes on as another run: gleitzeit runs show {run.error.details['resumed_by']}"
     return resuming(run.id, undecided) if run.status in ("failed", "cancelled", "waiting") else None

@@ -14,7 +14,7 @@ from gleitzeit.cli.events import events
 from gleitzeit.cli.options import ConfigOption, JsonOption, RunArgument
 from gleitzeit.cli.output import print_json, print_result, say
 from gleitzeit.cli.run_text import moment, told_run, told_summary
-from gleitzeit.cli.way_on import explained
+from gleitzeit.cli.way_on import explained, resuming
 from gleitzeit.core.models import Run, RunState
 
 application = typer.Typer(help="See and steer runs.", no_args_is_help=True, rich_markup_mode=None)
@@ -61,13 +61,13 @@ def list_runs(
 def show(run_id: RunArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show one run: its tasks, its outputs, and what to do next."""
 
-    async def found(opened: Application) -> tuple[Run, Undecided, bool]:
+    async def found(opened: Application) -> tuple[Run, Undecided, frozenset[str] | None]:
         run = await opened.engine.get(run_id, caller=ANYBODY)
-        return run, await opened.undecided(run), await opened.abandoned(run) is not None
+        return run, await opened.undecided(run), await opened.abandoned(run)
 
     run, undecided, abandoned = with_database(config, found)
     if as_json:
-        print_json({**run.to_dict(), "abandoned": abandoned})
+        print_json({**run.to_dict(), "abandoned": abandoned is not None})
     else:
         print_result("\n".join(told_run(run, undecided, abandoned=abandoned)))
 
@@ -90,6 +90,7 @@ def cancel(
     explanation = explained(undecided)
     if explanation:
         say(explanation)
+        say(f"to go on with it: {resuming(run.id, undecided)}")
 
 
 application.command("resume")(resume.resume)
