@@ -45,7 +45,7 @@ def identify(workflow: Workflow) -> dict[str, str]:
 
 def references_of(task: Task) -> Iterator[Reference]:
     """The references of a task that are well-formed."""
-    if task.parameters and _may_refer(task.parameters):
+    if task.parameters:
         opaque = opaque_parameters(task.method, task.parameters)
         yield from references_in({key: value for key, value in task.parameters.items() if key not in opaque})
     if task.foreach is not None:
@@ -57,16 +57,10 @@ def references_of(task: Task) -> Iterator[Reference]:
             return
 
 
-def _may_refer(value: Any) -> bool:
-    """Whether it may have references: most tasks of few words have none, and to look for each takes ten calls."""
-    try:
-        return b"${" in to_json(value)
-    except ValueError:  # it is more than plain data
-        return True
-
-
 def references_in(value: Any) -> Iterator[Reference]:
     """The references in a value that are well-formed."""
+    if not _may_refer(value):
+        return
     for _, text in slots_of(value):
         try:
             parts = split(text)
@@ -78,6 +72,14 @@ def references_in(value: Any) -> Iterator[Reference]:
                     yield compile_reference(part.source)
                 except DocumentError:
                     continue
+
+
+def _may_refer(value: Any) -> bool:
+    """Whether it may have references: most values have none, and to look through them takes many calls."""
+    try:
+        return b"${" in to_json(value)
+    except ValueError:  # it is more than plain data
+        return True
 
 
 def _needs(task: Task, ids: Mapping[str, str]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """`Calling`: carries tools out, and answers in the wire form of the client's version.
 
-It takes the place of the SDK's handler, which holds each request and each answer against two models: a fifth of all
-that a short call costs here, and our own answers are made of the same few fields every time.
+It takes the place of the SDK's handler, which holds each request and each answer against two models: near a tenth of
+what a short call costs here, though our own answers are made of the same few fields every time.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Calling(ServerMiddleware[Face]):
         self._tasks = tasks
 
     async def __call__(self, ctx: Context, call_next: CallNext) -> HandlerResult:
-        """What the tool answers; whatever is not plain, or foreign, is left to the SDK."""
+        """What the tool answers; a request that is not plain is left to the SDK."""
         params = _plain_params(ctx)
         if params is None:
             return await call_next(ctx)

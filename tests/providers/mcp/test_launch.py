@@ -17,6 +17,7 @@ from typing import Any
 
 import anyio
 import pytest
+from tests.loops import BOTH_LOOPS
 from tests.providers.mcp.sending import sent
 
 from gleitzeit_mcp.processes.launch import Order, Process, Sink, StreamedProcess, WatchedProcess
@@ -29,7 +30,7 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(params=["asyncio", ("asyncio", {"use_uvloop": True})], ids=["asyncio", "uvloop"])
+@pytest.fixture(params=BOTH_LOOPS)
 def anyio_backend(request: pytest.FixtureRequest) -> Any:
     """Both loops: what is watched has to be closed in the order that each of them wants."""
     return request.param
@@ -37,6 +38,16 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
 
 LARGE = 300_000
 """Bytes that no pipe takes at once."""
+
+
+def into(kept: bytearray) -> Sink:
+    """Keeps all that comes."""
+
+    def take(piece: bytes) -> bool:
+        kept.extend(piece)
+        return True
+
+    return take
 
 
 def enough(_piece: bytes) -> bool:
@@ -137,22 +148,17 @@ async def test_hanging_up_waits_for_what_is_unsent(ends: Ends) -> None:
 
 
 async def test_what_comes_is_handed_over_until_the_end(ends: Ends) -> None:
-    taken: list[bytes] = []
-
-    def take(piece: bytes) -> bool:
-        taken.append(piece)
-        return True
-
+    taken = bytearray()
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(ends.from_child.read, take)
+            tasks.start_soon(ends.from_child.read, into(taken))
             for piece in (b"one", b"two"):
                 os.write(ends.stdout, piece)
-                while b"".join(taken)[-3:] != piece:
+                while not taken.endswith(piece):
                     await anyio.lowlevel.checkpoint()
             os.close(ends.stdout)
             ends.stdout = -1
-    assert b"".join(taken) == b"onetwo"
+    assert taken == b"onetwo"
 
 
 async def test_who_has_enough_is_given_no_more(ends: Ends) -> None:
@@ -224,14 +230,6 @@ def program(text: str) -> list[str]:
 @KINDS
 async def test_a_child_answers_until_it_is_hung_up_on(kind: type[Process]) -> None:
     taken, complaints = bytearray(), bytearray()
-
-    def into(kept: bytearray) -> Sink:
-        def take(piece: bytes) -> bool:
-            kept.extend(piece)
-            return True
-
-        return take
-
     text = "import shutil, sys; shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer); sys.stderr.write('over')"
     with anyio.fail_after(10):
         process = await kind.start(Order(argv=program(text)))
@@ -265,21 +263,16 @@ async def test_a_child_has_no_descriptors_of_ours(kind: type[Process], anyio_bac
     """It could hold open what it has closed, as far as others see it."""
     if kind is StreamedProcess and anyio_backend != "asyncio":
         pytest.skip("the reason why ours is not the loop's own")
-    taken: list[bytes] = []
-
-    def take(piece: bytes) -> bool:
-        taken.append(piece)
-        return True
-
+    taken = bytearray()
     with anyio.fail_after(10):
         others = [await kind.start(Order(argv=program("input()"))) for _ in range(2)]
         process = await kind.start(Order(argv=program("import os; print(sorted(map(int, os.listdir('/dev/fd'))))")))
-        await process.read_stdout(take)
+        await process.read_stdout(into(taken))
         for each in (*others, process):
             await each.close_stdin()
             await each.wait()
             each.close()
-    listed = json.loads(b"".join(taken))
+    listed = json.loads(taken)
     assert [descriptor for descriptor in listed if descriptor < 3] == [0, 1, 2]
     assert len(listed) == 4, "the fourth is the folder itself"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
+from tests.loops import BOTH_LOOPS
 
 from gleitzeit.core import errors
 from gleitzeit.core.errors import ConnectionLostError
@@ -18,7 +19,7 @@ from gleitzeit_mcp.transports.base import Message
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["asyncio", ("asyncio", {"use_uvloop": True})], ids=["asyncio", "uvloop"])
+@pytest.fixture(params=BOTH_LOOPS)
 def anyio_backend(request: pytest.FixtureRequest) -> Any:
     """Both loops: their timers differ."""
     return request.param
