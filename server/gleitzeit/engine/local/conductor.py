@@ -10,6 +10,7 @@ import anyio
 from gleitzeit.core.errors import GleitzeitError, StoreError
 from gleitzeit.engine.local.ahead import Ahead
 from gleitzeit.engine.local.draft import Author, Draft, Drafts
+from gleitzeit.engine.local.lull import Lull
 from gleitzeit.store.base import Change, Committed, Store
 
 logger = logging.getLogger("gleitzeit.engine")
@@ -19,7 +20,7 @@ _LONGEST_PAUSE = 2.0
 
 
 class Conductor:
-    """Gathers what is due while the transaction before is under way, so that many runs share one.
+    """Gathers what is due while the transaction before is under way or the loop is busy, so that many runs share one.
 
     It writes in a task of its own, which no provider ever sees: one that cancels the task it runs in must not cut a
     commit off. While the store can't write, what has happened is kept and written as soon as it can again; runs that
@@ -34,6 +35,7 @@ class Conductor:
         self._store = store
         self._due: dict[Author, None] = {}
         self._called = asyncio.Event()
+        self._lull = Lull(self._called.set)
         self._writing = asyncio.Lock()
         self._trouble: StoreError | None = None
         self._ahead = Ahead(self.due)
@@ -41,7 +43,7 @@ class Conductor:
     def due(self, author: Author) -> None:
         """Ask `author` for its draft at the next occasion."""
         self._due[author] = None
-        self._called.set()
+        self._lull.expect()
 
     def begin(self, author: Author) -> None:
         """Let what need not be written first begin at once, a turn before `author` would be asked for its draft."""
