@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 from mcp.server import Server
 from mcp.server.connection import Connection, NotifyOnlyOutbound
 from mcp.server.runner import ServerRunner, aclose_shielded, modern_error_data, serve_one
-from mcp.shared.dispatcher import CallOptions, DispatchContext
+from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp.shared.inbound import InboundLadderRejection, classify_inbound_request
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
@@ -22,11 +21,9 @@ from mcp_types import PROTOCOL_VERSION_META_KEY, RequestId
 from mcp_types.version import LATEST_MODERN_VERSION
 from pydantic import ValidationError
 
-from gleitzeit.mcp_server.connection_streams import Answered, Asked, Incoming, Outgoing
+from gleitzeit.mcp_server.answering import Answering, Context, Outgoing, Params
+from gleitzeit.mcp_server.asked import Asked, Incoming
 from gleitzeit.mcp_server.open_requests import OpenRequests
-
-Context = DispatchContext[TransportContext]
-Params = Mapping[str, Any] | None
 
 
 async def serve_both_eras(
@@ -38,10 +35,10 @@ async def serve_both_eras(
     `initialize` on the same pipe. `requests` tells whoever gives it which are open.
     """
     requests = requests or OpenRequests()
-    dispatcher: JSONRPCDispatcher[TransportContext] = JSONRPCDispatcher(
-        Asked(read, write, requests), Answered(write, requests)
-    )
+    answering = Answering(write, requests)
+    dispatcher: JSONRPCDispatcher[TransportContext] = JSONRPCDispatcher(Asked(read, write, answering, requests), write)
     eras = _Eras(server, dispatcher, lifespan_state)
+    answering.begin(dispatcher, eras.on_request)
     try:
         await dispatcher.run(eras.on_request, eras.on_notify)
     finally:
@@ -67,8 +64,6 @@ class _Eras:
 
     async def on_request(self, context: Context, method: str, params: Params) -> dict[str, Any]:
         """What a request is answered with. Raises `MCPError` and `ValidationError`."""
-        if context.cancel_requested.is_set():  # by what came with it in one piece
-            await anyio.lowlevel.checkpoint_if_cancelled()
         if not _is_modern(method, params):
             return await self._of_handshake(context, method, params)
         route = classify_inbound_request({"method": method, "params": params})

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import anyio
 from mcp.shared.dispatcher import coerce_request_id
-from mcp.shared.jsonrpc_dispatcher import cancelled_request_id_from_params
-from mcp_types import JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId
+from mcp_types import JSONRPCRequest, RequestId
 
 _ENDLESS = "subscriptions/listen"
 
@@ -18,17 +17,12 @@ class OpenRequests:
         self._endless: set[RequestId] = set()
         self._changed: anyio.Event | None = None
 
-    def note(self, message: JSONRPCMessage) -> None:
-        """Remember a request that has come, and forget one that is cancelled."""
-        if isinstance(message, JSONRPCRequest):
-            request_id = coerce_request_id(message.id)
-            self._open.add(request_id)
-            if message.method == _ENDLESS:
-                self._endless.add(request_id)
-        elif isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
-            cancelled = cancelled_request_id_from_params(message.params)
-            if cancelled is not None:
-                self.settle(cancelled)
+    def note(self, request: JSONRPCRequest) -> None:
+        """Remember a request that has come."""
+        request_id = coerce_request_id(request.id)
+        self._open.add(request_id)
+        if request.method == _ENDLESS:
+            self._endless.add(request_id)
 
     def settle(self, request_id: RequestId) -> None:
         """Forget a request, which has its answer or needs none."""

@@ -1,4 +1,4 @@
-"""The two streams of one connection, as they tell which requests are open."""
+"""`Asked`: what comes in on one connection."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Protocol
 
 import anyio
 import anyio.lowlevel
-from anyio.abc import ObjectReceiveStream, ObjectSendStream
+from anyio.abc import ObjectReceiveStream
+from mcp.shared.jsonrpc_dispatcher import cancelled_request_id_from_params
 from mcp.shared.message import SessionMessage
-from mcp_types import JSONRPCError, JSONRPCResponse
+from mcp_types import JSONRPCMessage, JSONRPCNotification, JSONRPCRequest
 
+from gleitzeit.mcp_server.answering import Answering, Outgoing
 from gleitzeit.mcp_server.frames import MalformedFrameError
 from gleitzeit.mcp_server.open_requests import OpenRequests
 
@@ -34,28 +36,18 @@ class Incoming(Protocol):
         ...
 
 
-class Outgoing(Protocol):
-    """The way back to the other side of one connection."""
-
-    async def send(self, item: SessionMessage, /) -> None:
-        """Hand over one message."""
-        ...
-
-    async def aclose(self) -> None:
-        """Send no more."""
-        ...
-
-
 class Asked(ObjectReceiveStream[Frame]):
-    """What comes in; its end is told only once all that was asked has been answered, or had a while for it.
+    """What comes in and is no request; requests are taken by `answering`, and what is no message is answered here.
 
-    Who writes requests and closes still wants the answers. A frame that is no message is answered here.
+    Its end is told only once all that was asked has been answered, or had a while for it: who writes requests and
+    closes still wants the answers.
     """
 
-    def __init__(self, read: Incoming, write: Outgoing, requests: OpenRequests) -> None:
+    def __init__(self, read: Incoming, write: Outgoing, answering: Answering, requests: OpenRequests) -> None:
         self._read = read
         self._frames = aiter(read)
         self._write = write
+        self._answering = answering
         self._requests = requests
         self._taken = 0
 
@@ -79,36 +71,27 @@ class Asked(ObjectReceiveStream[Frame]):
             self._taken += 1
             if self._taken % _AT_ONCE == 0:  # those before get a turn, though many have come in one piece
                 await anyio.lowlevel.checkpoint()
-            if isinstance(frame, SessionMessage):
-                self._requests.note(frame.message)
+            if not isinstance(frame, SessionMessage):
+                await self._complain(frame)
+            elif isinstance(frame.message, JSONRPCRequest):
+                self._answering.take(frame.message, frame.metadata, self.last_context)
+            else:
+                self._heed(frame.message)
                 return frame
-            await self._complain(frame)
+
+    def _heed(self, message: JSONRPCMessage) -> None:
+        """Cancel what a notification wants cancelled."""
+        if isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
+            cancelled = cancelled_request_id_from_params(message.params)
+            if cancelled is not None:
+                self._answering.cancel(cancelled)
 
     async def aclose(self) -> None:
-        """Take no more."""
+        """Take no more, and end what is under way."""
+        await self._answering.aclose()
         await self._read.aclose()
 
     async def _complain(self, frame: Exception) -> None:
         logger.warning("dropped a frame that is no message: %s", frame)
         if isinstance(frame, MalformedFrameError) and frame.answer is not None:
             await self._write.send(SessionMessage(frame.answer))
-
-
-class Answered(ObjectSendStream[SessionMessage]):
-    """What goes out; each answer settles its request."""
-
-    def __init__(self, write: Outgoing, requests: OpenRequests) -> None:
-        self._write = write
-        self._requests = requests
-
-    async def send(self, item: SessionMessage) -> None:
-        """Hand over one message."""
-        try:
-            await self._write.send(item)
-        finally:
-            if isinstance(item.message, JSONRPCResponse | JSONRPCError) and item.message.id is not None:
-                self._requests.settle(item.message.id)
-
-    async def aclose(self) -> None:
-        """Send no more."""
-        await self._write.aclose()
