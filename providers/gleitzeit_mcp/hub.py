@@ -77,9 +77,6 @@ class Hub:
 
         Raises as `find` does.
         """
-        at_hand = self._at_hand(method)
-        if at_hand is not None:
-            return at_hand
         deadline = time.monotonic() + limit
         connection, tool = await self.find(method, limit, retry=True, fresh=True)
         if not connection.is_up():
@@ -88,7 +85,7 @@ class Hub:
 
     async def described(self, method: str) -> Tool:
         """The tool that a method means, as far as that is known within a few seconds. Raises as `find` does."""
-        _, tool = self._at_hand(method) or await self.find(method, SETTLE_LIMIT)
+        _, tool = self.at_hand(method) or await self.find(method, SETTLE_LIMIT)
         return tool
 
     async def find(
@@ -123,13 +120,13 @@ class Hub:
             raise down[0].unavailable()
         raise self._unknown(method, down)
 
-    def _at_hand(self, method: str) -> tuple[Connection, Tool] | None:
+    def at_hand(self, method: str) -> tuple[Connection, Tool] | None:
         """The tool that a method means, where that is known, and its server is up; most calls need not wait for it."""
         routes = self._map.routes(method)
         if len(routes) != 1:
             return None
         connection = self.connections[routes[0].server]
-        tool = connection.tools.get(routes[0].tool) if connection.listed and connection.is_up() else None
+        tool = connection.at_hand(routes[0].tool)
         return None if tool is None else (connection, tool)
 
     def _known(self, connection: Connection, fresh: bool) -> bool:

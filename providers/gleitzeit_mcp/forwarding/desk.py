@@ -55,7 +55,7 @@ class Desk:
 
     async def reach(self, method: str, task: TaskContext) -> tuple[Connection, Tool]:
         """The tool that a method means, on a server that is up before the task's time is over."""
-        return await self.hub.reach(method, remaining(task))
+        return self.hub.at_hand(method) or await self.hub.reach(method, remaining(task))
 
     async def _call(self, method: str, parameters: Mapping[str, Any], task: TaskContext) -> dict[str, Any]:
         connection, tool = await self.reach(method, task)

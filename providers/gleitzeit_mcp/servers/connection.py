@@ -96,13 +96,18 @@ class Connection:
         """Whether it has listed its tools in this life of the hub."""
         return self._memory.listed
 
+    def at_hand(self, tool: str) -> Tool | None:
+        """A tool that it has listed in this life of the hub, where a call of it would be sent at once."""
+        memory = self._memory
+        return memory.tools.get(tool) if memory.listed and self.is_up() else None
+
     def is_up(self) -> bool:
         """Whether a call would be sent at once."""
-        return self._line is not None and not self._line.session.lost.is_set()
+        return self._line is not None and not self._line.session.over
 
     def line(self) -> Line:
         """The connection as it stands. Raises `ProviderUnavailableError` with the reason where it does not."""
-        if self._line is None or self._line.session.lost.is_set():
+        if self._line is None or self._line.session.over:
             raise self.unavailable()
         return self._line
 

@@ -34,7 +34,7 @@ class Place:
 
         Raises `LimitError` naming the path where this Gleitzeit is on it already, or it is too long.
         """
-        steps = _parts(given) or self.steps
+        steps = self.steps if given is None else _parts(given) or self.steps
         if any(step.startswith(self.identity + _MARK) for step in steps):
             raise LimitError(
                 f"Gleitzeit is calling itself: {_words(steps)} leads back to where it began",

@@ -32,7 +32,7 @@ class Session:
     """Sends requests and matches what comes in; `open` has to be called before anything else.
 
     `handlers` answer requests of the server that need nobody's call; `notified` is told of its notifications, in order
-    and without waiting; `lost` is set once nothing more comes.
+    and without waiting; `lost` is set, and it is `over`, once nothing more comes.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Session:
         notified: Callable[[str, Mapping[str, Any]], None] | None = None,
     ) -> None:
         self.lost = anyio.Event()
+        self.over = False
         self.heard = 0.0
         self.stamp: Callable[[str, dict[str, Any]], dict[str, Any]] | None = None
         self.headers: Headers | None = None
@@ -123,6 +124,7 @@ class Session:
 
     def ended(self) -> None:
         """Take in that nothing more comes: whatever was sent may have been carried out."""
+        self.over = True
         self.lost.set()
         for exchange in self._open.values():
             exchange.settle(ConnectionLostError("the connection broke during the call"))
@@ -184,7 +186,7 @@ class Session:
             await sending
 
     def _sending(self, message: Message, headers: Mapping[str, str] | None = None) -> Awaitable[None] | None:
-        if self._wire is None or self.lost.is_set():
+        if self._wire is None or self.over:
             raise ConnectionLostError("the connection is closed", ambiguous=False)
         return self._wire.send(message, headers)
 

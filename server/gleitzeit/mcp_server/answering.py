@@ -10,10 +10,10 @@ import asyncio  # its tasks: those of an anyio group cost several times as much
 import contextvars
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 import anyio
-from anyio.abc import ObjectSendStream
 from mcp.shared.dispatcher import CallOptions, DispatchContext, Outbound, coerce_request_id
 from mcp.shared.exceptions import NoBackChannelError
 from mcp.shared.jsonrpc_dispatcher import handler_exception_to_error_data, progress_token_from_params
@@ -27,12 +27,29 @@ logger = logging.getLogger(__name__)
 
 Context = DispatchContext[TransportContext]
 Params = Mapping[str, Any] | None
-Outgoing = ObjectSendStream[SessionMessage]
 OnRequest = Callable[[Context, str, Params], Awaitable[dict[str, Any]]]
 
 _CLOSED = ErrorData(code=CONNECTION_CLOSED, message="Connection closed")
 _LAST_WORDS = 1.0
 _LETTING_GO = 5.0
+
+
+class Outgoing(Protocol):
+    """The way back to the other side of one connection; whoever enters it closes it."""
+
+    async def send(self, item: SessionMessage, /) -> None:
+        """Hand over one message."""
+        ...
+
+    async def aclose(self) -> None:
+        """Send no more."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> bool | None: ...
 
 
 class Answering:

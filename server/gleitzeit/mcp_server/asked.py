@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import logging
-from collections.abc import AsyncIterator
 from typing import Protocol
 
 import anyio
@@ -29,7 +28,9 @@ _AT_ONCE = 32
 class Incoming(Protocol):
     """The frames of one connection; `last_context`, where there is one, is that of the last frame's sender."""
 
-    def __aiter__(self) -> AsyncIterator[Frame]: ...
+    async def receive(self) -> Frame:
+        """The next frame; raises `EndOfStream` after the last."""
+        ...
 
     async def aclose(self) -> None:
         """Take no more."""
@@ -45,7 +46,6 @@ class Asked(ObjectReceiveStream[Frame]):
 
     def __init__(self, read: Incoming, write: Outgoing, answering: Answering, requests: OpenRequests) -> None:
         self._read = read
-        self._frames = aiter(read)
         self._write = write
         self._answering = answering
         self._requests = requests
@@ -60,14 +60,14 @@ class Asked(ObjectReceiveStream[Frame]):
         """The next message; raises `EndOfStream` after the last."""
         try:
             return await self._message()
-        except (StopAsyncIteration, anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
+        except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
             with anyio.move_on_after(_LAST_ANSWERS):
                 await self._requests.settled()
             raise anyio.EndOfStream from error
 
     async def _message(self) -> SessionMessage:
         while True:
-            frame = await anext(self._frames)
+            frame = await self._read.receive()
             self._taken += 1
             if self._taken % _AT_ONCE == 0:  # those before get a turn, though many have come in one piece
                 await anyio.lowlevel.checkpoint()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -48,7 +48,7 @@ async def serve_both_eras(
 def _is_modern(method: str, params: Params) -> bool:
     """Whether a message is of the era in which each says so in its envelope; the handshake exists in the other only."""
     meta = (params or {}).get("_meta")
-    return method != "initialize" and isinstance(meta, Mapping) and PROTOCOL_VERSION_META_KEY in meta
+    return isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta and method != "initialize"
 
 
 class _Eras:
@@ -85,9 +85,10 @@ class _Eras:
 
     async def _of_handshake(self, context: Context, method: str, params: Params) -> dict[str, Any]:
         if method != "initialize":
-            await self._handshakes.over()
+            if self._handshakes.under_way:
+                await self._handshakes.over()
             return await self._runner.on_request(context, method, params)
-        with self._handshakes.under_way():
+        with self._handshakes.begun():
             return await self._runner.on_request(context, method, params)
 
     async def on_notify(self, context: Context, method: str, params: Params) -> None:
@@ -114,22 +115,22 @@ class _Handshakes:
     """
 
     def __init__(self) -> None:
-        self._under_way = 0
+        self.under_way = 0
         self._over = anyio.Event()
 
     @contextmanager
-    def under_way(self) -> Generator[None]:
-        self._under_way += 1
+    def begun(self) -> Generator[None]:
+        self.under_way += 1
         try:
             yield
         finally:
-            self._under_way -= 1
-            if not self._under_way:
+            self.under_way -= 1
+            if not self.under_way:
                 self._over.set()
                 self._over = anyio.Event()
 
     async def over(self) -> None:
-        while self._under_way:
+        while self.under_way:
             await self._over.wait()
 
 

@@ -51,7 +51,7 @@ class LazyApplication:
     async def opened(self) -> Application:
         """The application once it is open. Raises what kept it from opening."""
         attempt = self._attempt
-        if not attempt.settled.is_set():  # or each request would give up its turn for nothing
+        if self._application is None and not attempt.settled.is_set():  # or each request gave up its turn for nothing
             attempt.wanted.set()
             await attempt.settled.wait()
         if attempt.failure is not None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from gleitzeit.providers.base import TaskContext
@@ -38,6 +38,11 @@ def traced() -> bool:
     return _seen.somebody
 
 
+def current_span() -> trace.Span | None:
+    """The span that this is done in; nothing outside of any, which is cheaper to find out than what it is."""
+    return trace.get_current_span() if context.get_current() else None
+
+
 def trace_of(task: TaskContext) -> dict[str, str]:
     """The trace context of what is called for `task`, as headers or as `_meta`; nothing outside of a run.
 
@@ -47,7 +52,8 @@ def trace_of(task: TaskContext) -> dict[str, str]:
     """
     if not task.run_id:
         return {}
-    if trace.get_current_span().is_recording():
+    recording = current_span()
+    if recording is not None and recording.is_recording():
         carried: dict[str, str] = {}
         _carrier.inject(carried)
         return carried
@@ -60,7 +66,8 @@ def trace_of(task: TaskContext) -> dict[str, str]:
 
 def in_current_trace(meta: Mapping[str, str]) -> Mapping[str, str]:
     """What came with a request, in the trace that whoever makes it is in, where it names none itself."""
-    if "traceparent" in meta or not trace.get_current_span().get_span_context().is_valid:
+    around = current_span()
+    if "traceparent" in meta or around is None or not around.get_span_context().is_valid:
         return meta
     carried = dict(meta)
     _carrier.inject(carried)

@@ -46,14 +46,13 @@ class Runner(Author, Stage):
         parent: Runner | None = None,
         meta: Mapping[str, str] | None = None,
     ) -> None:
+        row = rows.run
         self.rows = rows
-        self.span = begin_run_span(self.row.workflow.name, self.row.id, meta or {})
+        self.span = begin_run_span(row.workflow.name, row.id, meta or {})
         self.meta: Mapping[str, str] = beneath(self.span, meta or {})
         self.bell = Bell()
         self.depth: int = 1 if parent is None else parent.depth + 1
-        self.secrets: RunSecrets = RunSecrets(
-            parts.secrets, self.row.workflow, None if parent is None else parent.secrets
-        )
+        self.secrets: RunSecrets = RunSecrets(parts.secrets, row.workflow, None if parent is None else parent.secrets)
         self.works: dict[str, Work] = {}
         self.children: set[str] = set()
         self.receipt = Receipt()

@@ -20,7 +20,7 @@ def digest_of(submission: Submission) -> str:
 
 def row_of(submission: Submission, above: RunRow | None, clock: Clock, boot: str) -> RunRow:
     """The row of a new run; `above` is that of its parent, whose caller and folders are its own."""
-    inputs: Mapping[str, object] = measured(submission.inputs)[0]
+    inputs: Mapping[str, object] = measured(submission.inputs)[0] if submission.inputs else {}
     marked = submission.idempotency_key is not None or above is not None
     roots = tuple(str(root) for root in submission.roots)
     return RunRow(

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from gleitzeit.core.data import is_mapping
 from gleitzeit.core.nesting import PATH_KEY
+from gleitzeit.providers.tracing import current_span
 
 _TRACE = ("traceparent", "tracestate")
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -24,7 +24,8 @@ def origin_of(params: Mapping[str, Any] | None) -> Mapping[str, str]:
     Where spans are recorded, the request has one of its own by the SDK, in the trace that was given.
     """
     meta = (params or {}).get("_meta")
-    traced = trace.get_current_span().get_span_context().is_valid
+    span = current_span()
+    traced = span is not None and span.get_span_context().is_valid
     if meta is None and not traced:
         return {}
     given = {key: meta.get(key) for key in (*_TRACE, PATH_KEY)} if is_mapping(meta) else {}
