@@ -108,8 +108,6 @@ class ChangeWriter:
             return self._conflict(run)
         n = cursor.lastrowid
         self._connection.execute(QUERIES["insert_document"], from_document(n, run))
-        if run.outputs or run.failure is not None:
-            self._endings.append(from_ending(n, run))
         return _Place(n, 0)
 
     def _conflict(self, run: RunRow) -> ConflictError:

@@ -41,7 +41,11 @@ class Schema:
         return max(self.migrations, default=1)
 
 
-SCHEMA = Schema((_HERE / "schema.sql").read_text(encoding="utf-8"), migrations={})
+def _text(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+SCHEMA = Schema(_text("schema.sql"), migrations={2: _text("migration_2.sql")})
 """The schema of this version of Gleitzeit."""
 
 

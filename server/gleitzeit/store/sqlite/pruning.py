@@ -12,7 +12,7 @@ FAMILIES = 200
 ROWS = 4_000
 """Tasks and as many events that one transaction deletes."""
 
-_FORGET = tuple(QUERIES[name] for name in ("forget_run", "forget_document", "forget_ending", "forget_cache"))
+_FORGET = tuple(QUERIES[name] for name in ("forget_run", "forget_number", "forget_document", "forget_cache"))
 
 
 def forget(connection: sqlite3.Connection, before: float | None, keep: int | None) -> int:

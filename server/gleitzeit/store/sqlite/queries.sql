@@ -1,8 +1,9 @@
 -- name: insert_run
 -- A new run; nothing happens where its id or its idempotency key is taken.
-insert into run (id, seq, epoch, owner, state, over, caller, name, created_at, finished_at, parent_id, parent_task, root_id,
-                 resumed_from, idempotency_key, digest, boot, uptime)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+insert into run (n, id, seq, epoch, owner, state, over, caller, name, created_at, finished_at, parent_id, parent_task,
+                 root_id, resumed_from, idempotency_key, digest, boot, uptime)
+values (max(coalesce((select max(n) from run), 0), (select newest from identity)) + 1,
+        ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict do nothing;
 
 -- name: find_rival
@@ -10,8 +11,8 @@ on conflict do nothing;
 select id from run where id = ? or (caller = ? and idempotency_key = ?) order by id <> ? limit 1;
 
 -- name: insert_document
--- What a new run is given.
-insert into document (run, workflow, inputs, roots) values (?, ?, ?, ?);
+-- What a new run is given, and what it has ended with already.
+insert into document (run, failure, roots, inputs, outputs, workflow) values (?, ?, ?, ?, ?, ?);
 
 -- name: advance
 -- Fences and numbers at once: no row where the epoch is another; else the numbers of so many events are taken.
@@ -31,7 +32,11 @@ update run set owner = null where n = ?;
 
 -- name: put_ending
 -- What a run ended with.
-insert or replace into ending (run, outputs, failure) values (?, ?, ?);
+update document set outputs = ?, failure = ? where run = ?;
+
+-- name: forget_ending
+-- It has not ended after all.
+update document set outputs = null, failure = null where run = ? and (outputs is not null or failure is not null);
 
 -- name: put_task
 -- The whole row, whether or not there was one.
@@ -55,9 +60,9 @@ delete from request where run = ?;
 -- One run, whole.
 select run.n, run.seq, run.owner,
        run.id, run.caller, document.workflow, document.inputs, run.state, run.created_at, run.finished_at,
-       ending.outputs, ending.failure, run.parent_id, run.parent_task, run.root_id, run.resumed_from,
+       document.outputs, document.failure, run.parent_id, run.parent_task, run.root_id, run.resumed_from,
        run.idempotency_key, run.digest, document.roots, run.boot, run.uptime, run.epoch
-from run join document on document.run = run.n left join ending on ending.run = run.n
+from run join document on document.run = run.n
 where run.id = ?;
 
 -- name: select_tasks
@@ -82,7 +87,7 @@ from (select *, iif(state = 'running' and exists (select 1 from task where task.
       where parent_id is null and n < :before and (:caller is null or caller = :caller)
         and (:state is null or shown = :state) and (:name is null or name = :name)
       order by n desc limit :limit) as run
-left join ending on ending.run = run.n
+join document on document.run = run.n
 order by n desc;
 
 -- name: list_children
@@ -94,7 +99,7 @@ from (select *, iif(state = 'running' and exists (select 1 from task where task.
       where parent_id = :parent_id and n < :before and (:caller is null or caller = :caller)
         and (:state is null or shown = :state) and (:name is null or name = :name)
       order by n desc limit :limit) as run
-left join ending on ending.run = run.n
+join document on document.run = run.n
 order by n desc;
 
 -- name: select_cached
@@ -204,12 +209,12 @@ select n from run where root_id = ?;
 delete from run where n = ?;
 
 -- name: forget_document
--- What it was given.
+-- What it was given, and what it ended with.
 delete from document where run = ?;
 
--- name: forget_ending
--- What it ended with.
-delete from ending where run = ?;
+-- name: forget_number
+-- No other run gets its number.
+update identity set newest = max(newest, ?);
 
 -- name: forget_cache
 -- Its results can't be used again.

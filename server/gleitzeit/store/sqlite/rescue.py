@@ -6,7 +6,6 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +15,10 @@ from gleitzeit.core.errors import StoreError
 from gleitzeit.store.base import Owner
 from gleitzeit.store.sqlite.database import connect, identity_of
 from gleitzeit.store.sqlite.ownership import Pulse, known_owners, living_owners
+from gleitzeit.store.sqlite.places import SIDES, Places, beside, place_of, places_of
 from gleitzeit.store.sqlite.queries import QUERIES
 
 _LOG = logging.getLogger(__name__)
-
-_SIDES = ("-wal", "-shm")
-
-Place = tuple[int, int]
-"""What tells a file from any other that may have its path later."""
-
-Places = tuple[Place | None, ...]
-"""Those of the database, of its log and of the log's index."""
-
 
 Identity = tuple[str, int]
 """Which database it is, and how often it was written anew."""
@@ -44,26 +35,7 @@ class Footing:
 def footing(path: Path, connection: sqlite3.Connection) -> Footing:
     """What the connection has opened; to be asked right after that."""
     found = connection.execute(QUERIES["select_identity"]).fetchone()
-    return Footing(places_of(names(path)), found)
-
-
-def names(path: Path) -> Sequence[str]:
-    """The paths of the database, of its log and of the log's index."""
-    return [str(_beside(path, side)) for side in ("", *_SIDES)]
-
-
-def places_of(paths: Sequence[str]) -> Places:
-    """Which files have these paths now."""
-    return tuple([_place_of(path) for path in paths])
-
-
-def _place_of(path: str) -> Place | None:
-    """Which file has that path now."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 before and after every transaction: half the cost of the path's own
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
+    return Footing(places_of(path), found)
 
 
 def follows(found: Identity, lost: Identity) -> bool:
@@ -78,7 +50,7 @@ def bring_back(connection: sqlite3.Connection, path: Path, lost: Footing, here: 
     there by now is moved aside; where other processes work with it already, `StoreError` is raised.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    copy = _beside(path, f".{uuid4().hex}")
+    copy = beside(path, f".{uuid4().hex}")
     try:
         _copy(connection, copy)
         _set_log_aside(path, lost, copy)  # only now: until there is a copy, the log is part of what there is
@@ -89,8 +61,8 @@ def bring_back(connection: sqlite3.Connection, path: Path, lost: Footing, here: 
                 _LOG.error("the database %s or its log was gone from its place; all of it is there again", path)
         _sync(path.parent)
     finally:
-        for side in ("", *_SIDES):
-            _beside(copy, side).unlink(missing_ok=True)
+        for side in ("", *SIDES):
+            beside(copy, side).unlink(missing_ok=True)
 
 
 def _is_back(path: Path, lost: Footing) -> bool:
@@ -102,9 +74,9 @@ def _is_back(path: Path, lost: Footing) -> bool:
 
 def _set_log_aside(path: Path, lost: Footing, copy: Path) -> None:
     """Move the log of the lost file away: the next file of that name would take it for its own."""
-    for side, place in zip(_SIDES, lost.places[1:], strict=True):
-        if place is not None and _place_of(str(_beside(path, side))) == place:
-            _beside(path, side).rename(_beside(copy, side))
+    for side, place in zip(SIDES, lost.places[1:], strict=True):
+        if place is not None and place_of(str(beside(path, side))) == place:
+            beside(path, side).rename(beside(copy, side))
 
 
 def _copy(connection: sqlite3.Connection, copy: Path) -> None:
@@ -115,21 +87,21 @@ def _copy(connection: sqlite3.Connection, copy: Path) -> None:
 
 
 def _make_way(connection: sqlite3.Connection, path: Path, lost: Footing, copy: Path, here: Owner, pulse: Pulse) -> None:
-    place = _place_of(str(path))
+    place = place_of(str(path))
     if place is None:
         return
     if _living(path, here, pulse) - known_owners(connection) - {here.id}:
-        kept = _beside(path, f".rescued-{here.id[:8]}")
+        kept = beside(path, f".rescued-{here.id[:8]}")
         if not kept.exists():
             kept.hardlink_to(copy)
         raise StoreError(
             f"the database {path} was replaced by another one, which other processes use already",
             hint=f"stop them and move {kept} there: it has all that was recorded here",
         )
-    aside = _beside(path, f".replaced-{time.time_ns()}")
-    for side in ("", *_SIDES):
+    aside = beside(path, f".replaced-{time.time_ns()}")
+    for side in ("", *SIDES):
         with suppress(FileNotFoundError):
-            _beside(path, side).rename(_beside(aside, side))
+            beside(path, side).rename(beside(aside, side))
     if place == lost.places[0]:
         _LOG.error("the log of the database %s or its index was gone; the file as it is without is now %s", path, aside)
     else:
@@ -143,10 +115,6 @@ def _living(path: Path, here: Owner, pulse: Pulse) -> frozenset[str]:
             return living_owners(connection, here, pulse)
     except sqlite3.Error:
         return frozenset()
-
-
-def _beside(path: Path, ending: str) -> Path:
-    return path.with_name(path.name + ending)
 
 
 def _sync(folder: Path) -> None:

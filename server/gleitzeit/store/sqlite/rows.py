@@ -73,13 +73,15 @@ def from_run(run: RunRow, seq: int, owner: str | None) -> Row:
 
 def from_document(n: int, run: RunRow) -> Row:
     """A row of `document`."""
+    roots = to_text(run.roots) if run.roots else None
     inputs = pack(run.inputs) if run.inputs else None
-    return (n, to_json(run.workflow), inputs, to_text(run.roots) if run.roots else None)
+    outputs = pack(run.outputs) if run.outputs else None
+    return (n, pack_failure(run.failure), roots, inputs, outputs, to_json(run.workflow))
 
 
 def from_ending(n: int, run: RunRow) -> Row:
-    """A row of `ending`."""
-    return (n, pack(run.outputs) if run.outputs else None, pack_failure(run.failure))
+    """What of a row of `document` a run ends with, and that row's number."""
+    return (pack(run.outputs) if run.outputs else None, pack_failure(run.failure), n)
 
 
 def to_run(row: Row) -> tuple[int, int, str | None, RunRow]:

@@ -9,8 +9,9 @@ create table owner (
 
 -- What changes with every commit of a run, and what lists are filtered by: small, since each change rewrites the row.
 -- Numbers are never given twice: those of a run that was forgotten may still be in `garbage`, or in somebody's cursor.
+-- `identity.newest` sees to that; SQLite's own autoincrement would write a page more for each run.
 create table run (
-    n integer primary key autoincrement,
+    n integer primary key,
     id text not null unique,
     seq integer not null,
     epoch integer not null,
@@ -36,19 +37,14 @@ create index run_over on run (finished_at) where parent_id is null and over = 1;
 create index run_parent on run (parent_id) where parent_id is not null;
 create index run_root on run (root_id, over) where root_id is not null;
 
--- What a run is given; it never changes.
+-- What a run is given, which never changes, and what it ends with. What lists show stands before what may be large.
 create table document (
     run integer primary key,
-    workflow text not null,
+    failure text,
+    roots text,
     inputs blob,
-    roots text
-);
-
--- What a run ended with.
-create table ending (
-    run integer primary key,
     outputs blob,
-    failure text
+    workflow text not null
 );
 
 create table task (
@@ -110,8 +106,10 @@ create table garbage (
 );
 
 -- Which database this is: `generation` grows when its file had to be written anew because it had been deleted.
+-- `newest` is the highest number of a run that was forgotten.
 create table identity (
     id text not null,
-    generation integer not null
+    generation integer not null,
+    newest integer not null default 0
 );
-insert into identity values (lower(hex(randomblob(16))), 1);
+insert into identity values (lower(hex(randomblob(16))), 1, 0);
