@@ -82,7 +82,7 @@ def _loaded(line: bytes) -> Any:
         text = line.decode()
     except UnicodeDecodeError:
         text = line.decode("utf-8", "replace")
-    if _HALF_PAIR.search(text):
+    if "\\u" in text and _HALF_PAIR.search(text):
         text = _ESCAPE.sub(_repaired, text)
     return _decode(text)
 
