@@ -194,3 +194,15 @@ async def test_whoever_watches_saved_workflows_sees_that_something_has_changed(s
     assert len(set(states)) == len(states)
     await note(store.save_workflow("me", document("a"), 3.0, overwrite=False))
     assert states[-1] == states[-2]
+
+
+async def test_a_new_run_is_none_of_those_that_were_forgotten(store: Store) -> None:
+    """Its number is another, though the newest are gone, and what was left of them takes nothing of it along."""
+    await create(store, *(run(f"r{at}", at=float(at)) for at in range(1, 4)))
+    cursor = (await store.runs(limit=1)).cursor
+    assert await store.prune(now=100.0, keep=0) == 3
+    await create(store, run("new", at=5.0))
+    await store.prune(now=100.0)
+    assert await listed(store) == ["new"]
+    assert len(await store.events("new")) == 1
+    assert await listed(store, cursor=cursor) == []

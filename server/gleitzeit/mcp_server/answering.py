@@ -10,8 +10,7 @@ import asyncio  # its tasks: those of an anyio group cost several times as much
 import contextvars
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any
 
 import anyio
 from mcp.shared.dispatcher import CallOptions, DispatchContext, Outbound, coerce_request_id
@@ -27,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 Context = DispatchContext[TransportContext]
 Params = Mapping[str, Any] | None
+Send = Callable[[SessionMessage], Awaitable[None]]
 OnRequest = Callable[[Context, str, Params], Awaitable[dict[str, Any]]]
 
 _CLOSED = ErrorData(code=CONNECTION_CLOSED, message="Connection closed")
@@ -34,29 +34,11 @@ _LAST_WORDS = 1.0
 _LETTING_GO = 5.0
 
 
-class Outgoing(Protocol):
-    """The way back to the other side of one connection; whoever enters it closes it."""
-
-    async def send(self, item: SessionMessage, /) -> None:
-        """Hand over one message."""
-        ...
-
-    async def aclose(self) -> None:
-        """Send no more."""
-        ...
-
-    async def __aenter__(self) -> Self: ...
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
-    ) -> bool | None: ...
-
-
 class Answering:
     """Answers what it is given from `begin` on until it is closed; what a client has cancelled is not answered."""
 
-    def __init__(self, write: Outgoing, requests: OpenRequests) -> None:
-        self._write = write
+    def __init__(self, send: Send, requests: OpenRequests) -> None:
+        self._hand_over = send
         self._requests = requests
         self._open: dict[RequestId, Inbound] = {}
         self._tasks: dict[asyncio.Task[None], Inbound] = {}
@@ -126,7 +108,7 @@ class Answering:
 
     async def _send(self, answer: JSONRPCResponse | JSONRPCError) -> None:
         try:
-            await self._write.send(SessionMessage(answer))
+            await self._hand_over(SessionMessage(answer))
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             logger.debug("nobody takes the answer to request %r any more", answer.id)
         finally:

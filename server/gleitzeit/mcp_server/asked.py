@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextvars
 import logging
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 import anyio
 import anyio.lowlevel
@@ -13,7 +14,7 @@ from mcp.shared.jsonrpc_dispatcher import cancelled_request_id_from_params
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCMessage, JSONRPCNotification, JSONRPCRequest
 
-from gleitzeit.mcp_server.answering import Answering, Outgoing
+from gleitzeit.mcp_server.answering import Answering, Send
 from gleitzeit.mcp_server.frames import MalformedFrameError
 from gleitzeit.mcp_server.open_requests import OpenRequests
 
@@ -37,6 +38,24 @@ class Incoming(Protocol):
         ...
 
 
+class Outgoing(Protocol):
+    """The way back to the other side of one connection; whoever enters it closes it."""
+
+    async def send(self, item: SessionMessage, /) -> None:
+        """Hand over one message."""
+        ...
+
+    async def aclose(self) -> None:
+        """Send no more."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> bool | None: ...
+
+
 class Asked(ObjectReceiveStream[Frame]):
     """What comes in and is no request; requests are taken by `answering`, and what is no message is answered here.
 
@@ -44,9 +63,9 @@ class Asked(ObjectReceiveStream[Frame]):
     closes still wants the answers.
     """
 
-    def __init__(self, read: Incoming, write: Outgoing, answering: Answering, requests: OpenRequests) -> None:
+    def __init__(self, read: Incoming, send: Send, answering: Answering, requests: OpenRequests) -> None:
         self._read = read
-        self._write = write
+        self._send = send
         self._answering = answering
         self._requests = requests
         self._taken = 0
@@ -94,4 +113,4 @@ class Asked(ObjectReceiveStream[Frame]):
     async def _complain(self, frame: Exception) -> None:
         logger.warning("dropped a frame that is no message: %s", frame)
         if isinstance(frame, MalformedFrameError) and frame.answer is not None:
-            await self._write.send(SessionMessage(frame.answer))
+            await self._send(SessionMessage(frame.answer))

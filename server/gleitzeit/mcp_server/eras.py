@@ -21,8 +21,8 @@ from mcp_types import PROTOCOL_VERSION_META_KEY, RequestId
 from mcp_types.version import LATEST_MODERN_VERSION
 from pydantic import ValidationError
 
-from gleitzeit.mcp_server.answering import Answering, Context, Outgoing, Params
-from gleitzeit.mcp_server.asked import Asked, Incoming
+from gleitzeit.mcp_server.answering import Answering, Context, Params
+from gleitzeit.mcp_server.asked import Asked, Incoming, Outgoing
 from gleitzeit.mcp_server.open_requests import OpenRequests
 
 
@@ -35,8 +35,9 @@ async def serve_both_eras(
     `initialize` on the same pipe. `requests` tells whoever gives it which are open.
     """
     requests = requests or OpenRequests()
-    answering = Answering(write, requests)
-    dispatcher: JSONRPCDispatcher[TransportContext] = JSONRPCDispatcher(Asked(read, write, answering, requests), write)
+    answering = Answering(write.send, requests)
+    asked = Asked(read, write.send, answering, requests)
+    dispatcher: JSONRPCDispatcher[TransportContext] = JSONRPCDispatcher(asked, write)
     eras = _Eras(server, dispatcher, lifespan_state)
     answering.begin(dispatcher, eras.on_request)
     try:
