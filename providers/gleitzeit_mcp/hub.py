@@ -72,8 +72,17 @@ class Hub:
         )
         return [tool for connection in chosen for tool in connection.tools.values()]
 
+    def at_hand(self, method: str) -> tuple[Connection, Tool] | None:
+        """The tool that a method means, where that is known, and its server is up; most calls need not wait for it."""
+        routes = self._map.routes(method)
+        if len(routes) != 1:
+            return None
+        connection = self.connections[routes[0].server]
+        tool = connection.at_hand(routes[0].tool)
+        return None if tool is None else (connection, tool)
+
     async def reach(self, method: str, limit: float) -> tuple[Connection, Tool]:
-        """The tool that a method means, on a server that is up within `limit` seconds.
+        """The tool that a method means, on a server that is up within `limit` seconds; for one that is not at hand.
 
         Raises as `find` does.
         """
@@ -119,15 +128,6 @@ class Hub:
         if down and len(down) == len(pointed):
             raise down[0].unavailable()
         raise self._unknown(method, down)
-
-    def at_hand(self, method: str) -> tuple[Connection, Tool] | None:
-        """The tool that a method means, where that is known, and its server is up; most calls need not wait for it."""
-        routes = self._map.routes(method)
-        if len(routes) != 1:
-            return None
-        connection = self.connections[routes[0].server]
-        tool = connection.at_hand(routes[0].tool)
-        return None if tool is None else (connection, tool)
 
     def _known(self, connection: Connection, fresh: bool) -> bool:
         """Whether it is known which tools a server has, or that it has none now."""

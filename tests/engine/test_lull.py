@@ -16,7 +16,7 @@ from gleitzeit.engine.local.lull import Lull
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", BOTH_LOOPS)]
 
 TURNS = 20
-LONG = 10 * lull.SHORTEST
+LONG = 10 * lull.IDLE_TURN
 
 
 class Busy:
@@ -61,7 +61,7 @@ async def test_it_comes_once_however_often_it_is_expected() -> None:
 
 
 async def test_it_waits_for_what_the_loop_has_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lull, "LONGEST", 60.0)
+    monkeypatch.setattr(lull, "PATIENCE", 60.0)
     came, busy = anyio.Event(), Busy()
     seen: list[bool] = []
 
@@ -76,7 +76,7 @@ async def test_it_waits_for_what_the_loop_has_to_do(monkeypatch: pytest.MonkeyPa
 
 
 async def test_a_loop_that_never_rests_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lull, "LONGEST", 0.0)
+    monkeypatch.setattr(lull, "PATIENCE", 0.0)
     came, busy = anyio.Event(), Busy(1_000)
     Lull(came.set).expect()
     with anyio.fail_after(5):
@@ -84,18 +84,17 @@ async def test_a_loop_that_never_rests_is_interrupted(monkeypatch: pytest.Monkey
     assert not busy.over
 
 
-async def test_where_every_turn_is_slow_it_learns_what_a_short_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = count(0, 3 * lull.SHORTEST)
+async def test_where_every_turn_is_slow_it_learns_what_an_idle_one_is() -> None:
+    now = count(0, 3 * lull.IDLE_TURN)
     looks: list[float] = []
 
     def slow_clock() -> float:
         looks.append(next(now))
         return looks[-1]
 
-    monkeypatch.setattr(lull, "perf_counter", slow_clock)
     took: list[int] = []
     came = asyncio.Event()
-    waited = Lull(came.set)
+    waited = Lull(came.set, slow_clock)
     for _ in range(2):
         before = len(looks)
         waited.expect()
@@ -103,5 +102,5 @@ async def test_where_every_turn_is_slow_it_learns_what_a_short_one_is(monkeypatc
             await came.wait()
         came.clear()
         took.append(len(looks) - before)
-    assert took[0] * 3 * lull.SHORTEST < lull.LONGEST
+    assert took[0] * 3 * lull.IDLE_TURN < lull.PATIENCE
     assert took == [pytest.approx(112, abs=3), 2]

@@ -15,7 +15,8 @@ from mcp.shared.message import SessionMessage
 from mcp_types import CONNECTION_CLOSED, JSONRPCError, JSONRPCRequest, JSONRPCResponse, RequestId
 from tests.loops import BOTH_LOOPS
 
-from gleitzeit.mcp_server.answering import Answering, Context, OnRequest, Params
+from gleitzeit.mcp_server.answering import Answering, OnRequest
+from gleitzeit.mcp_server.inbound import Context, Params
 from gleitzeit.mcp_server.open_requests import OpenRequests
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", BOTH_LOOPS)]
@@ -29,12 +30,14 @@ class Client:
         self.told: list[tuple[str, Params]] = []
         self.reads = anyio.Event()
         self.reads.set()
-        self.gone = False
+        self.gone = self.broken = False
 
     async def send(self, item: SessionMessage, /) -> None:
         await self.reads.wait()
         if self.gone:
             raise anyio.BrokenResourceError
+        if self.broken:
+            raise RuntimeError("a defect")
         assert isinstance(item.message, JSONRPCResponse | JSONRPCError)
         self.answers.append(item.message)
 
@@ -145,6 +148,7 @@ async def test_what_is_cancelled_before_it_has_begun_never_begins(connection: Co
     await settled(connection)
     assert not slow.begun.is_set()
     assert connection.client.answers == []
+    assert connection.requests.find(7) is None
 
 
 async def test_what_is_being_answered_can_be_cancelled_no_more(connection: Connection) -> None:
@@ -177,9 +181,13 @@ async def test_the_later_of_two_with_one_id_is_the_one_that_can_be_cancelled(con
             await handler.begun.wait()
         handlers[0].go.set()
         await handlers[0].over.wait()
+        await anyio.wait_all_tasks_blocked()
+        with anyio.move_on_after(0.01) as open_still:
+            await connection.requests.settled()
         connection.answering.cancel(7)
         await handlers[1].over.wait()
     await settled(connection)
+    assert open_still.cancelled_caught
     assert [handler.ended for handler in handlers] == ["by itself", "cancelled"]
     assert [answer.id for answer in connection.client.answers] == [7]
 
@@ -280,26 +288,18 @@ async def test_a_request_is_carried_out_in_the_context_of_its_sender(connection:
     assert sender.run(caller.get) == "ann"
 
 
-async def test_a_defect_of_ours_costs_one_request(
-    connection: Connection, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settle = connection.requests.settle
-
-    def break_once(request_id: RequestId) -> None:
-        monkeypatch.setattr(connection.requests, "settle", settle)
-        settle(request_id)
-        raise RuntimeError("a defect")
-
+async def test_a_defect_of_ours_costs_one_answer(connection: Connection, caplog: pytest.LogCaptureFixture) -> None:
     async def on_request(*_: object) -> dict[str, Any]:
         return {}
 
-    monkeypatch.setattr(connection.requests, "settle", break_once)
     connection.serve(on_request)
+    connection.client.broken = True
     connection.ask(1)
     await settled(connection)
+    connection.client.broken = False
     connection.ask(2)
     await settled(connection)
-    assert [answer.id for answer in connection.client.answers] == [1, 2]
+    assert [answer.id for answer in connection.client.answers] == [2]
     assert [record.getMessage() for record in caplog.records] == ["a request could not be answered"]
 
 

@@ -15,7 +15,20 @@ from gleitzeit.store.sqlite.queries import QUERIES, parse
 FOLDER = Path(queries.__file__).parent
 
 
-NAMES: list[str] = ["before", "caller", "state", "name", "limit", "parent_id", "after", "living", "keep", "run"]
+NAMES: list[str] = [
+    "before",
+    "caller",
+    "state",
+    "name",
+    "limit",
+    "parent_id",
+    "after",
+    "living",
+    "keep",
+    "run",
+    "outputs",
+    "failure",
+]
 
 
 @pytest.fixture

@@ -103,11 +103,11 @@ class Connection:
 
     def is_up(self) -> bool:
         """Whether a call would be sent at once."""
-        return self._line is not None and not self._line.session.over
+        return self._line is not None and not self._line.session.is_over()
 
     def line(self) -> Line:
         """The connection as it stands. Raises `ProviderUnavailableError` with the reason where it does not."""
-        if self._line is None or self._line.session.over:
+        if self._line is None or self._line.session.is_over():
             raise self.unavailable()
         return self._line
 
@@ -282,7 +282,7 @@ class Connection:
         if line.agreement.modern:
             tasks.start_soon(listen, line.session, line.agreement, self._note_change)
         self._enter("degraded" if self.error else "ready")
-        await line.session.lost.wait()
+        await line.session.over()
         self.error = loss(self.server.name, self._diagnosis())  # told at once; putting it away takes a moment
         self._enter("restarting")
 

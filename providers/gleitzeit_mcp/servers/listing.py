@@ -50,6 +50,6 @@ async def _entries(server: Server, session: Session) -> list[Any] | GleitzeitErr
     except RemoteError as error:
         return [] if error.code == METHOD_NOT_FOUND else list_failure(server.name, error)
     except GleitzeitError as error:
-        if session.lost.is_set():
+        if session.is_over():
             raise
         return list_failure(server.name, error)

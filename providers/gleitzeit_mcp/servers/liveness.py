@@ -42,7 +42,7 @@ class Pulse:
         they were asked for. Each call has a limit of its own, and one that reached it raises a doubt.
         """
         session = self._session
-        while not session.lost.is_set():
+        while not session.is_over():
             with anyio.move_on_after(PING_INTERVAL):
                 await self._doubted.wait()
             doubted, self._doubted = self._doubted.is_set(), anyio.Event()
@@ -59,14 +59,14 @@ async def listen(session: Session, agreement: Agreement, changed: Callable[[], N
     if not wanted:
         return
     number = 0
-    while not session.lost.is_set():
+    while not session.is_over():
         number += 1
         try:
             await session.request("subscriptions/listen", {"notifications": wanted}, request_id=f"listen-{number}")
         except RemoteError:
             return  # it has no such stream, which is its right
         except ProviderError:
-            if session.lost.is_set():
+            if session.is_over():
                 return
         await anyio.sleep(LISTEN_PAUSE)
         changed()

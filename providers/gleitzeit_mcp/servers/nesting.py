@@ -34,7 +34,7 @@ class Place:
 
         Raises `LimitError` naming the path where this Gleitzeit is on it already, or it is too long.
         """
-        steps = self.steps if given is None else _parts(given) or self.steps
+        steps = _parts(given) or self.steps
         if any(step.startswith(self.identity + _MARK) for step in steps):
             raise LimitError(
                 f"Gleitzeit is calling itself: {_words(steps)} leads back to where it began",
@@ -59,7 +59,7 @@ def place_of(servers: Iterable[Server], environment: Mapping[str, str]) -> Place
 
 
 def _parts(path: str | None) -> tuple[str, ...]:
-    return tuple(step for step in (path or "").split(_STEP) if step)[: DEEPEST + 1]
+    return tuple(step for step in path.split(_STEP) if step)[: DEEPEST + 1] if path else ()
 
 
 def _words(steps: Iterable[str]) -> str:

@@ -140,7 +140,7 @@ def _object(value: Any) -> dict[str, Any]:
 
 async def is_alive(session: Session, agreement: Agreement, limit: float) -> bool:
     """Whether the server says anything within `limit` seconds; an error is an answer too."""
-    if session.lost.is_set():
+    if session.is_over():
         return False
     before = anyio.current_time()
     try:

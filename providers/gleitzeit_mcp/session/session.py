@@ -32,7 +32,7 @@ class Session:
     """Sends requests and matches what comes in; `open` has to be called before anything else.
 
     `handlers` answer requests of the server that need nobody's call; `notified` is told of its notifications, in order
-    and without waiting; `lost` is set, and it is `over`, once nothing more comes.
+    and without waiting.
     """
 
     def __init__(
@@ -40,8 +40,8 @@ class Session:
         handlers: Mapping[str, Handler] | None = None,
         notified: Callable[[str, Mapping[str, Any]], None] | None = None,
     ) -> None:
-        self.lost = anyio.Event()
-        self.over = False
+        self._lost = anyio.Event()
+        self._over = False  # what the event says, too; each message asks for it
         self.heard = 0.0
         self.stamp: Callable[[str, dict[str, Any]], dict[str, Any]] | None = None
         self.headers: Headers | None = None
@@ -58,6 +58,14 @@ class Session:
         """From now on send by `wire`, and answer what the server asks in `tasks`."""
         self._wire = wire
         self._answering.open(tasks)
+
+    def is_over(self) -> bool:
+        """Whether nothing more comes."""
+        return self._over
+
+    async def over(self) -> None:
+        """Return once nothing more comes."""
+        await self._lost.wait()
 
     @property
     def asks(self) -> bool:
@@ -124,8 +132,8 @@ class Session:
 
     def ended(self) -> None:
         """Take in that nothing more comes: whatever was sent may have been carried out."""
-        self.over = True
-        self.lost.set()
+        self._over = True
+        self._lost.set()
         for exchange in self._open.values():
             exchange.settle(ConnectionLostError("the connection broke during the call"))
         self._answering.cancel_all()
@@ -186,7 +194,7 @@ class Session:
             await sending
 
     def _sending(self, message: Message, headers: Mapping[str, str] | None = None) -> Awaitable[None] | None:
-        if self._wire is None or self.over:
+        if self._wire is None or self._over:
             raise ConnectionLostError("the connection is closed", ambiguous=False)
         return self._wire.send(message, headers)
 

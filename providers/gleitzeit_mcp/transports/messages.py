@@ -82,7 +82,7 @@ def _loaded(line: bytes) -> Any:
         text = line.decode()
     except UnicodeDecodeError:
         text = line.decode("utf-8", "replace")
-    if "\\u" in text and _HALF_PAIR.search(text):
+    if "\\u" in text and _HALF_PAIR.search(text):  # most have no escapes, which takes less to find out
         text = _ESCAPE.sub(_repaired, text)
     return _decode(text)
 

@@ -21,9 +21,11 @@ from mcp_types import PROTOCOL_VERSION_META_KEY, RequestId
 from mcp_types.version import LATEST_MODERN_VERSION
 from pydantic import ValidationError
 
-from gleitzeit.mcp_server.answering import Answering, Context, Params
-from gleitzeit.mcp_server.asked import Asked, Incoming, Outgoing
+from gleitzeit.mcp_server.answering import Answering
+from gleitzeit.mcp_server.demultiplexer import Demultiplexer
+from gleitzeit.mcp_server.inbound import Context, Params
 from gleitzeit.mcp_server.open_requests import OpenRequests
+from gleitzeit.mcp_server.streams import Incoming, Outgoing
 
 
 async def serve_both_eras(
@@ -36,13 +38,14 @@ async def serve_both_eras(
     """
     requests = requests or OpenRequests()
     answering = Answering(write.send, requests)
-    asked = Asked(read, write.send, answering, requests)
-    dispatcher: JSONRPCDispatcher[TransportContext] = JSONRPCDispatcher(asked, write)
+    others = Demultiplexer(read, write.send, answering, requests)
+    dispatcher: JSONRPCDispatcher[TransportContext] = JSONRPCDispatcher(others, write)
     eras = _Eras(server, dispatcher, lifespan_state)
     answering.begin(dispatcher, eras.on_request)
     try:
-        await dispatcher.run(eras.on_request, eras.on_notify)
+        await dispatcher.run(eras.on_request, eras.on_notify)  # no request gets there
     finally:
+        await answering.aclose()
         await eras.aclose()
 
 
@@ -86,10 +89,9 @@ class _Eras:
 
     async def _of_handshake(self, context: Context, method: str, params: Params) -> dict[str, Any]:
         if method != "initialize":
-            if self._handshakes.under_way:
-                await self._handshakes.over()
+            await self._handshakes.over()
             return await self._runner.on_request(context, method, params)
-        with self._handshakes.begun():
+        with self._handshakes.under_way():
             return await self._runner.on_request(context, method, params)
 
     async def on_notify(self, context: Context, method: str, params: Params) -> None:
@@ -116,22 +118,22 @@ class _Handshakes:
     """
 
     def __init__(self) -> None:
-        self.under_way = 0
+        self._under_way = 0
         self._over = anyio.Event()
 
     @contextmanager
-    def begun(self) -> Generator[None]:
-        self.under_way += 1
+    def under_way(self) -> Generator[None]:
+        self._under_way += 1
         try:
             yield
         finally:
-            self.under_way -= 1
-            if not self.under_way:
+            self._under_way -= 1
+            if not self._under_way:
                 self._over.set()
                 self._over = anyio.Event()
 
     async def over(self) -> None:
-        while self.under_way:
+        while self._under_way:
             await self._over.wait()
 
 

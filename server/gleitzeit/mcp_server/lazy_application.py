@@ -51,7 +51,8 @@ class LazyApplication:
     async def opened(self) -> Application:
         """The application once it is open. Raises what kept it from opening."""
         attempt = self._attempt
-        if self._application is None and not attempt.settled.is_set():  # or each request gave up its turn for nothing
+        # Whoever waits gives up its turn, even where there is nothing to wait for.
+        if self._application is None and not attempt.settled.is_set():
             attempt.wanted.set()
             await attempt.settled.wait()
         if attempt.failure is not None:

@@ -4,37 +4,45 @@ from __future__ import annotations
 
 import anyio
 from mcp.shared.dispatcher import coerce_request_id
-from mcp_types import JSONRPCRequest, RequestId
+from mcp_types import RequestId
+
+from gleitzeit.mcp_server.inbound import Inbound
 
 _ENDLESS = "subscriptions/listen"
 
 
 class OpenRequests:
-    """Which requests have no answer yet, and which of them go on until something ends them."""
+    """Which requests have no answer yet, and which of them go on until something ends them.
+
+    A client may give several of them one id; it means the last of them then.
+    """
 
     def __init__(self) -> None:
-        self._open: set[RequestId] = set()
-        self._endless: set[RequestId] = set()
+        self._open: set[Inbound] = set()
+        self._endless: set[Inbound] = set()
+        self._named: dict[RequestId, Inbound] = {}
         self._changed: anyio.Event | None = None
 
-    def note(self, request: JSONRPCRequest) -> None:
+    def note(self, inbound: Inbound) -> None:
         """Remember a request that has come."""
-        request_id = coerce_request_id(request.id)
-        self._open.add(request_id)
-        if request.method == _ENDLESS:
-            self._endless.add(request_id)
+        self._open.add(inbound)
+        self._named[coerce_request_id(inbound.request_id)] = inbound
+        if inbound.request.method == _ENDLESS:
+            self._endless.add(inbound)
 
-    def settle(self, request_id: RequestId) -> None:
+    def find(self, request_id: RequestId) -> Inbound | None:
+        """The request that a client means by an id, if it is open."""
+        return self._named.get(coerce_request_id(request_id))
+
+    def settle(self, inbound: Inbound) -> None:
         """Forget a request, which has its answer or needs none."""
-        request_id = coerce_request_id(request_id)
-        self._open.discard(request_id)
-        self._endless.discard(request_id)
+        self._open.discard(inbound)
+        self._endless.discard(inbound)
+        if self.find(inbound.request_id) is inbound:
+            del self._named[coerce_request_id(inbound.request_id)]
         if self._changed is not None:
             self._changed.set()
             self._changed = None
-
-    def __contains__(self, request_id: RequestId) -> bool:
-        return coerce_request_id(request_id) in self._open
 
     async def settled(self) -> None:
         """Return once no request is open but those that are answered when their client leaves."""

@@ -38,9 +38,10 @@ def traced() -> bool:
     return _seen.somebody
 
 
-def current_span() -> trace.Span | None:
-    """The span that this is done in; nothing outside of any, which is cheaper to find out than what it is."""
-    return trace.get_current_span() if context.get_current() else None
+def current_span() -> trace.Span:
+    """The span around this, an invalid one where there is none."""
+    # Where nothing is set, which is seen at once, nobody needs to look for what it is.
+    return trace.get_current_span() if context.get_current() else trace.INVALID_SPAN
 
 
 def trace_of(task: TaskContext) -> dict[str, str]:
@@ -52,8 +53,7 @@ def trace_of(task: TaskContext) -> dict[str, str]:
     """
     if not task.run_id:
         return {}
-    recording = current_span()
-    if recording is not None and recording.is_recording():
+    if current_span().is_recording():
         carried: dict[str, str] = {}
         _carrier.inject(carried)
         return carried
@@ -66,8 +66,7 @@ def trace_of(task: TaskContext) -> dict[str, str]:
 
 def in_current_trace(meta: Mapping[str, str]) -> Mapping[str, str]:
     """What came with a request, in the trace that whoever makes it is in, where it names none itself."""
-    around = current_span()
-    if "traceparent" in meta or around is None or not around.get_span_context().is_valid:
+    if "traceparent" in meta or not current_span().get_span_context().is_valid:
         return meta
     carried = dict(meta)
     _carrier.inject(carried)

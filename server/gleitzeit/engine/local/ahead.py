@@ -8,7 +8,7 @@ from collections.abc import Callable
 from gleitzeit.engine.local.draft import Author
 
 SECONDS = 0.005
-"""How long a draft waits at most."""
+"""How long a draft waits, before it is due."""
 
 
 class Ahead:

@@ -20,7 +20,9 @@ _LONGEST_PAUSE = 2.0
 
 
 class Conductor:
-    """Gathers what is due while the transaction before is under way or the loop is busy, so that many runs share one.
+    """Gathers what is due while the transaction before is under way, or the loop is busy, so that many runs share one.
+
+    This is group commit; a transaction costs much, and what is added to it little.
 
     It writes in a task of its own, which no provider ever sees: one that cancels the task it runs in must not cut a
     commit off. While the store can't write, what has happened is kept and written as soon as it can again; runs that
@@ -46,7 +48,7 @@ class Conductor:
         self._lull.expect()
 
     def begin(self, author: Author) -> None:
-        """Let what need not be written first begin at once, a turn before `author` would be asked for its draft."""
+        """Let what need not be written first begin at once, before `author` would be asked for its draft."""
         if not self._goes_ahead(author):
             self.due(author)
 
@@ -96,7 +98,7 @@ class Conductor:
         pause = _FIRST_PAUSE
         while drafts:
             try:
-                outcomes = await self._whole(scope, [change for _, _, change in drafts])
+                outcomes = await self._shielded(scope, [change for _, _, change in drafts])
             except StoreError as error:
                 self._trouble = error
                 drafts = _without_new(drafts, error)
@@ -120,7 +122,7 @@ class Conductor:
             if drafted is not None:
                 author.written(*drafted, error)
 
-    async def _whole(self, scope: anyio.CancelScope, changes: list[Change]) -> list[Committed]:
+    async def _shielded(self, scope: anyio.CancelScope, changes: list[Change]) -> list[Committed]:
         """Write without being cut off: nobody would know whether it was written."""
         scope.shield = True
         try:

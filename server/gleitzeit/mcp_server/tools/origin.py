@@ -24,8 +24,7 @@ def origin_of(params: Mapping[str, Any] | None) -> Mapping[str, str]:
     Where spans are recorded, the request has one of its own by the SDK, in the trace that was given.
     """
     meta = (params or {}).get("_meta")
-    span = current_span()
-    traced = span is not None and span.get_span_context().is_valid
+    traced = current_span().get_span_context().is_valid
     if meta is None and not traced:
         return {}
     given = {key: meta.get(key) for key in (*_TRACE, PATH_KEY)} if is_mapping(meta) else {}

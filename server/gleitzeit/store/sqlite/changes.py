@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from gleitzeit.core.errors import ConflictError, GleitzeitError
 from gleitzeit.core.models import OVER
@@ -11,7 +12,7 @@ from gleitzeit.store.base import Change, Committed, RunRow
 from gleitzeit.store.refusals import conflict, lost, no_run
 from gleitzeit.store.sqlite.packing import to_text
 from gleitzeit.store.sqlite.queries import QUERIES
-from gleitzeit.store.sqlite.rows import Row, from_document, from_ending, from_run, from_task
+from gleitzeit.store.sqlite.rows import Row, from_content, from_ending, from_run, from_task
 
 _PUT_TASK = QUERIES["put_task"]
 _INSERT_EVENT = QUERIES["insert_event"]
@@ -41,7 +42,7 @@ class ChangeWriter:
         self._tasks: list[Row] = []
         self._events: list[Row] = []
         self._updates: list[Row] = []
-        self._endings: list[Row] = []
+        self._endings: list[dict[str, Any]] = []
 
     def write(self, changes: Sequence[Change]) -> list[Committed]:
         """Write all that are not refused. Whatever else is raised: nothing may be committed."""
@@ -107,7 +108,7 @@ class ChangeWriter:
         if cursor.rowcount != 1 or cursor.lastrowid is None:
             return self._conflict(run)
         n = cursor.lastrowid
-        self._connection.execute(QUERIES["insert_document"], from_document(n, run))
+        self._connection.execute(QUERIES["insert_content"], from_content(n, run))
         return _Place(n, 0)
 
     def _conflict(self, run: RunRow) -> ConflictError:
@@ -121,10 +122,7 @@ class ChangeWriter:
             self._connection.execute(QUERIES["release_run"], (n,))
             return
         self._updates.append((run.state, run.state in OVER, run.finished_at, change.frees, n))
-        if run.outputs or run.failure is not None:
-            self._endings.append(from_ending(n, run))
-        else:
-            self._connection.execute(QUERIES["forget_ending"], (n,))
+        self._endings.append(from_ending(n, run))
         if run.state in OVER:
             self._connection.execute(QUERIES["delete_requests"], (n,))
 

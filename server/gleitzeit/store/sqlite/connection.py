@@ -16,8 +16,8 @@ from gleitzeit.store.sqlite import ownership
 from gleitzeit.store.sqlite.changes import ChangeWriter
 from gleitzeit.store.sqlite.database import Durability, Schema, begin, connect, open_database, rollback
 from gleitzeit.store.sqlite.faults import opening_error, store_error
+from gleitzeit.store.sqlite.file_ids import PathCheck
 from gleitzeit.store.sqlite.ownership import Pulse
-from gleitzeit.store.sqlite.places import Watch
 from gleitzeit.store.sqlite.queries import QUERIES
 from gleitzeit.store.sqlite.rescue import Footing, bring_back, follows, footing
 
@@ -44,7 +44,7 @@ class WritingConnection:
         self._pulse = pulse
         self._schema = schema
         self._patience = patience
-        self._watch = Watch(path)
+        self._path_check = PathCheck(path)
         self._due = 0.0
         self._data_version = 0
         self._complaint = ""
@@ -134,7 +134,7 @@ class WritingConnection:
 
     def _in_place(self) -> bool:
         """Whether the files that are open still have their paths; without its log, the database is lost, too."""
-        return self._watch.holds(self.footing.places)
+        return self._path_check.holds(self.footing.files)
 
     def _recover(self) -> None:
         """Go on with what was lost at its path, unless it is lost again meanwhile."""

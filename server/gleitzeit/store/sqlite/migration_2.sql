@@ -1,8 +1,8 @@
 -- Version 1 had a table of its own for what a run ended with, and SQLite number the runs: two pages more a commit.
-alter table identity add column newest integer not null default 0;
-update identity set newest = coalesce((select seq from sqlite_sequence where name = 'run'), 0);
+alter table identity add column retired integer not null default 0;
+update identity set retired = coalesce((select seq from sqlite_sequence where name = 'run'), 0);
 
-create table given (
+create table content (
     run integer primary key,
     failure text,
     roots text,
@@ -11,12 +11,11 @@ create table given (
     workflow text not null
 );
 
-insert into given (run, failure, roots, inputs, outputs, workflow)
+insert into content (run, failure, roots, inputs, outputs, workflow)
 select document.run, ending.failure, document.roots, document.inputs, ending.outputs, document.workflow
 from document left join ending on ending.run = document.run;
 drop table document;
 drop table ending;
-alter table given rename to document;
 
 create table numbered (
     n integer primary key,
@@ -40,7 +39,11 @@ create table numbered (
     uptime real not null
 );
 
-insert into numbered select * from run;
+insert into numbered (n, id, seq, epoch, owner, state, over, caller, name, created_at, finished_at, parent_id,
+                      parent_task, root_id, resumed_from, idempotency_key, digest, boot, uptime)
+select n, id, seq, epoch, owner, state, over, caller, name, created_at, finished_at, parent_id, parent_task, root_id,
+       resumed_from, idempotency_key, digest, boot, uptime
+from run;
 drop table run;
 alter table numbered rename to run;
 create unique index run_idempotency on run (caller, idempotency_key) where idempotency_key is not null;

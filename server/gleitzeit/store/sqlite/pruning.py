@@ -12,7 +12,7 @@ FAMILIES = 200
 ROWS = 4_000
 """Tasks and as many events that one transaction deletes."""
 
-_FORGET = tuple(QUERIES[name] for name in ("forget_run", "forget_number", "forget_document", "forget_cache"))
+_FORGET = tuple(QUERIES[name] for name in ("forget_run", "forget_content", "forget_cache"))
 
 
 def forget(connection: sqlite3.Connection, before: float | None, keep: int | None) -> int:
@@ -29,6 +29,7 @@ def forget(connection: sqlite3.Connection, before: float | None, keep: int | Non
 
 def _forget_family(connection: sqlite3.Connection, n: int, run_id: str) -> None:
     family = [(n,), *connection.execute(QUERIES["select_descendants"], (run_id,)).fetchall()]
+    connection.execute(QUERIES["retire_numbers"], max(family))
     for query in _FORGET:
         connection.executemany(query, family)
     connection.executemany(QUERIES["insert_garbage"], family)

@@ -2,7 +2,7 @@
 -- A new run; nothing happens where its id or its idempotency key is taken.
 insert into run (n, id, seq, epoch, owner, state, over, caller, name, created_at, finished_at, parent_id, parent_task,
                  root_id, resumed_from, idempotency_key, digest, boot, uptime)
-values (max(coalesce((select max(n) from run), 0), (select newest from identity)) + 1,
+values (max(coalesce((select max(n) from run), 0), (select retired from identity)) + 1,
         ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict do nothing;
 
@@ -10,9 +10,9 @@ on conflict do nothing;
 -- The run whose id or idempotency key a new one wanted.
 select id from run where id = ? or (caller = ? and idempotency_key = ?) order by id <> ? limit 1;
 
--- name: insert_document
+-- name: insert_content
 -- What a new run is given, and what it has ended with already.
-insert into document (run, failure, roots, inputs, outputs, workflow) values (?, ?, ?, ?, ?, ?);
+insert into content (run, failure, roots, inputs, outputs, workflow) values (?, ?, ?, ?, ?, ?);
 
 -- name: advance
 -- Fences and numbers at once: no row where the epoch is another; else the numbers of so many events are taken.
@@ -31,12 +31,9 @@ update run set state = ?, over = ?, finished_at = ?, owner = iif(?, null, owner)
 update run set owner = null where n = ?;
 
 -- name: put_ending
--- What a run ended with.
-update document set outputs = ?, failure = ? where run = ?;
-
--- name: forget_ending
--- It has not ended after all.
-update document set outputs = null, failure = null where run = ? and (outputs is not null or failure is not null);
+-- What a run ended with, or that it has not ended.
+update content set outputs = :outputs, failure = :failure
+where run = :run and (outputs is not :outputs or failure is not :failure);
 
 -- name: put_task
 -- The whole row, whether or not there was one.
@@ -59,10 +56,10 @@ delete from request where run = ?;
 -- name: select_run
 -- One run, whole.
 select run.n, run.seq, run.owner,
-       run.id, run.caller, document.workflow, document.inputs, run.state, run.created_at, run.finished_at,
-       document.outputs, document.failure, run.parent_id, run.parent_task, run.root_id, run.resumed_from,
-       run.idempotency_key, run.digest, document.roots, run.boot, run.uptime, run.epoch
-from run join document on document.run = run.n
+       run.id, run.caller, content.workflow, content.inputs, run.state, run.created_at, run.finished_at,
+       content.outputs, content.failure, run.parent_id, run.parent_task, run.root_id, run.resumed_from,
+       run.idempotency_key, run.digest, content.roots, run.boot, run.uptime, run.epoch
+from run join content on content.run = run.n
 where run.id = ?;
 
 -- name: select_tasks
@@ -87,7 +84,7 @@ from (select *, iif(state = 'running' and exists (select 1 from task where task.
       where parent_id is null and n < :before and (:caller is null or caller = :caller)
         and (:state is null or shown = :state) and (:name is null or name = :name)
       order by n desc limit :limit) as run
-join document on document.run = run.n
+join content on content.run = run.n
 order by n desc;
 
 -- name: list_children
@@ -99,7 +96,7 @@ from (select *, iif(state = 'running' and exists (select 1 from task where task.
       where parent_id = :parent_id and n < :before and (:caller is null or caller = :caller)
         and (:state is null or shown = :state) and (:name is null or name = :name)
       order by n desc limit :limit) as run
-join document on document.run = run.n
+join content on content.run = run.n
 order by n desc;
 
 -- name: select_cached
@@ -133,7 +130,7 @@ select id, epoch from run where owner = ? and over = 0;
 
 -- name: select_orphans
 -- Open runs that are in nobody's hands; a child only where its parent is over, which has left it behind.
-select run.id, document.workflow from run indexed by run_open join document on document.run = run.n
+select run.id, content.workflow from run indexed by run_open join content on content.run = run.n
 where run.over = 0 and run.state <> 'waiting'
   and (run.parent_id is null or exists (select 1 from run as parent where parent.id = run.parent_id and parent.over = 1))
   and run.n > coalesce((select n from run where id = :after), 0)
@@ -208,13 +205,13 @@ select n from run where root_id = ?;
 -- The row that makes a run visible.
 delete from run where n = ?;
 
--- name: forget_document
+-- name: forget_content
 -- What it was given, and what it ended with.
-delete from document where run = ?;
+delete from content where run = ?;
 
--- name: forget_number
--- No other run gets its number.
-update identity set newest = max(newest, ?);
+-- name: retire_numbers
+-- No new run gets a number up to this one.
+update identity set retired = max(retired, ?);
 
 -- name: forget_cache
 -- Its results can't be used again.

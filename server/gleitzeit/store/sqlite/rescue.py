@@ -14,8 +14,8 @@ from uuid import uuid4
 from gleitzeit.core.errors import StoreError
 from gleitzeit.store.base import Owner
 from gleitzeit.store.sqlite.database import connect, identity_of
+from gleitzeit.store.sqlite.file_ids import SUFFIXES, FileIds, beside, file_id, file_ids
 from gleitzeit.store.sqlite.ownership import Pulse, known_owners, living_owners
-from gleitzeit.store.sqlite.places import SIDES, Places, beside, place_of, places_of
 from gleitzeit.store.sqlite.queries import QUERIES
 
 _LOG = logging.getLogger(__name__)
@@ -28,14 +28,14 @@ Identity = tuple[str, int]
 class Footing:
     """Which files a connection has open, and which database they are."""
 
-    places: Places
+    files: FileIds
     identity: Identity
 
 
 def footing(path: Path, connection: sqlite3.Connection) -> Footing:
     """What the connection has opened; to be asked right after that."""
     found = connection.execute(QUERIES["select_identity"]).fetchone()
-    return Footing(places_of(path), found)
+    return Footing(file_ids(path), found)
 
 
 def follows(found: Identity, lost: Identity) -> bool:
@@ -61,8 +61,8 @@ def bring_back(connection: sqlite3.Connection, path: Path, lost: Footing, here: 
                 _LOG.error("the database %s or its log was gone from its place; all of it is there again", path)
         _sync(path.parent)
     finally:
-        for side in ("", *SIDES):
-            beside(copy, side).unlink(missing_ok=True)
+        for suffix in ("", *SUFFIXES):
+            beside(copy, suffix).unlink(missing_ok=True)
 
 
 def _is_back(path: Path, lost: Footing) -> bool:
@@ -74,9 +74,9 @@ def _is_back(path: Path, lost: Footing) -> bool:
 
 def _set_log_aside(path: Path, lost: Footing, copy: Path) -> None:
     """Move the log of the lost file away: the next file of that name would take it for its own."""
-    for side, place in zip(SIDES, lost.places[1:], strict=True):
-        if place is not None and place_of(str(beside(path, side))) == place:
-            beside(path, side).rename(beside(copy, side))
+    for suffix, file in zip(SUFFIXES, lost.files[1:], strict=True):
+        if file is not None and file_id(str(beside(path, suffix))) == file:
+            beside(path, suffix).rename(beside(copy, suffix))
 
 
 def _copy(connection: sqlite3.Connection, copy: Path) -> None:
@@ -87,8 +87,8 @@ def _copy(connection: sqlite3.Connection, copy: Path) -> None:
 
 
 def _make_way(connection: sqlite3.Connection, path: Path, lost: Footing, copy: Path, here: Owner, pulse: Pulse) -> None:
-    place = place_of(str(path))
-    if place is None:
+    file = file_id(str(path))
+    if file is None:
         return
     if _living(path, here, pulse) - known_owners(connection) - {here.id}:
         kept = beside(path, f".rescued-{here.id[:8]}")
@@ -99,10 +99,10 @@ def _make_way(connection: sqlite3.Connection, path: Path, lost: Footing, copy: P
             hint=f"stop them and move {kept} there: it has all that was recorded here",
         )
     aside = beside(path, f".replaced-{time.time_ns()}")
-    for side in ("", *SIDES):
+    for suffix in ("", *SUFFIXES):
         with suppress(FileNotFoundError):
-            beside(path, side).rename(beside(aside, side))
-    if place == lost.places[0]:
+            beside(path, suffix).rename(beside(aside, suffix))
+    if file == lost.files[0]:
         _LOG.error("the log of the database %s or its index was gone; the file as it is without is now %s", path, aside)
     else:
         _LOG.error("another file had the place of the database %s; it is now %s", path, aside)

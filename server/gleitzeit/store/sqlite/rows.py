@@ -71,17 +71,17 @@ def from_run(run: RunRow, seq: int, owner: str | None) -> Row:
     )
 
 
-def from_document(n: int, run: RunRow) -> Row:
-    """A row of `document`."""
+def from_content(n: int, run: RunRow) -> Row:
+    """A row of `content`."""
     roots = to_text(run.roots) if run.roots else None
     inputs = pack(run.inputs) if run.inputs else None
     outputs = pack(run.outputs) if run.outputs else None
     return (n, pack_failure(run.failure), roots, inputs, outputs, to_json(run.workflow))
 
 
-def from_ending(n: int, run: RunRow) -> Row:
-    """What of a row of `document` a run ends with, and that row's number."""
-    return (pack(run.outputs) if run.outputs else None, pack_failure(run.failure), n)
+def from_ending(n: int, run: RunRow) -> dict[str, Any]:
+    """What of a row of `content` a run ends with."""
+    return {"run": n, "outputs": pack(run.outputs) if run.outputs else None, "failure": pack_failure(run.failure)}
 
 
 def to_run(row: Row) -> tuple[int, int, str | None, RunRow]:

@@ -9,7 +9,7 @@ create table owner (
 
 -- What changes with every commit of a run, and what lists are filtered by: small, since each change rewrites the row.
 -- Numbers are never given twice: those of a run that was forgotten may still be in `garbage`, or in somebody's cursor.
--- `identity.newest` sees to that; SQLite's own autoincrement would write a page more for each run.
+-- `identity.retired` sees to that; SQLite's own autoincrement would write a page more for each run.
 create table run (
     n integer primary key,
     id text not null unique,
@@ -38,7 +38,7 @@ create index run_parent on run (parent_id) where parent_id is not null;
 create index run_root on run (root_id, over) where root_id is not null;
 
 -- What a run is given, which never changes, and what it ends with. What lists show stands before what may be large.
-create table document (
+create table content (
     run integer primary key,
     failure text,
     roots text,
@@ -106,10 +106,10 @@ create table garbage (
 );
 
 -- Which database this is: `generation` grows when its file had to be written anew because it had been deleted.
--- `newest` is the highest number of a run that was forgotten.
+-- No new run gets a number up to `retired`.
 create table identity (
     id text not null,
     generation integer not null,
-    newest integer not null default 0
+    retired integer not null default 0
 );
 insert into identity values (lower(hex(randomblob(16))), 1, 0);

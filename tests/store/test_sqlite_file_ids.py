@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gleitzeit.store.sqlite import places
-from gleitzeit.store.sqlite.places import SETTLED, Places, Watch, beside, places_of
+from gleitzeit.store.sqlite import file_ids
+from gleitzeit.store.sqlite.file_ids import RACY, FileId, FileIds, PathCheck, beside
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="elsewhere every file is looked up")
 
@@ -20,25 +20,25 @@ class Folder:
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.file = path / "runs.db"
         self.ahead = 0.0
-        for side in ("", "-wal", "-shm"):
-            beside(self.file, side).touch()
-        self.places: Places = places_of(self.file)
-        self.watch = Watch(self.file, lambda: time.time() + self.ahead)
+        for suffix in ("", "-wal", "-shm"):
+            beside(self.file, suffix).touch()
+        self.files: FileIds = file_ids.file_ids(self.file)
+        self.check = PathCheck(self.file, lambda: time.time() + self.ahead)
         self.looks = 0
-        look = places.place_of
+        look = file_ids.file_id
 
-        def counted(name: str) -> places.Place | None:
+        def counted(name: str) -> FileId | None:
             self.looks += 1
             return look(name)
 
-        monkeypatch.setattr(places, "place_of", counted)
+        monkeypatch.setattr(file_ids, "file_id", counted)
 
     def holds(self) -> bool:
-        return self.watch.holds(self.places)
+        return self.check.holds(self.files)
 
     def settle(self) -> None:
-        """Let time pass, for the clock of the watch and, a little, for that of the file system."""
-        self.ahead = 2 * SETTLED
+        """Let time pass, for its own clock and, a little, for that of the file system."""
+        self.ahead = 2 * RACY
         assert self.holds()
         other = self.file.parent.with_name("other")
         other.touch()
@@ -68,10 +68,10 @@ def test_a_folder_in_which_nothing_has_changed_for_a_while_is_looked_at_once(fol
     assert folder.looks == 0
 
 
-@pytest.mark.parametrize("side", ["", "-wal", "-shm"])
-def test_a_file_that_is_gone_or_another_is_noticed(folder: Folder, side: str) -> None:
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+def test_a_file_that_is_gone_or_another_is_noticed(folder: Folder, suffix: str) -> None:
     folder.settle()
-    file = beside(folder.file, side)
+    file = beside(folder.file, suffix)
     file.rename(beside(folder.file, ".kept"))
     assert not folder.holds()
     file.touch()
@@ -103,7 +103,7 @@ def test_where_the_clock_was_set_back_nothing_is_trusted(folder: Folder) -> None
     assert folder.looks == 6
 
 
-def test_other_places_are_looked_for_anew(folder: Folder) -> None:
+def test_other_files_are_looked_for_anew(folder: Folder) -> None:
     folder.settle()
-    assert not folder.watch.holds((None, *folder.places[1:]))
+    assert not folder.check.holds((None, *folder.files[1:]))
     assert folder.holds()

@@ -1,11 +1,9 @@
-"""`Asked`: what comes in on one connection."""
+"""`Demultiplexer`: parts the requests of a connection from all else that comes in on it."""
 
 from __future__ import annotations
 
 import contextvars
 import logging
-from types import TracebackType
-from typing import Protocol, Self
 
 import anyio
 import anyio.lowlevel
@@ -17,47 +15,19 @@ from mcp_types import JSONRPCMessage, JSONRPCNotification, JSONRPCRequest
 from gleitzeit.mcp_server.answering import Answering, Send
 from gleitzeit.mcp_server.frames import MalformedFrameError
 from gleitzeit.mcp_server.open_requests import OpenRequests
+from gleitzeit.mcp_server.streams import Frame, Incoming
 
 logger = logging.getLogger(__name__)
 
-Frame = SessionMessage | Exception
-
 _LAST_ANSWERS = 0.5
+"""Seconds that requests may go on after a client has closed its end."""
+
 _AT_ONCE = 32
+"""The frames after which the requests among them get a turn, though more have come in one piece."""
 
 
-class Incoming(Protocol):
-    """The frames of one connection; `last_context`, where there is one, is that of the last frame's sender."""
-
-    async def receive(self) -> Frame:
-        """The next frame; raises `EndOfStream` after the last."""
-        ...
-
-    async def aclose(self) -> None:
-        """Take no more."""
-        ...
-
-
-class Outgoing(Protocol):
-    """The way back to the other side of one connection; whoever enters it closes it."""
-
-    async def send(self, item: SessionMessage, /) -> None:
-        """Hand over one message."""
-        ...
-
-    async def aclose(self) -> None:
-        """Send no more."""
-        ...
-
-    async def __aenter__(self) -> Self: ...
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
-    ) -> bool | None: ...
-
-
-class Asked(ObjectReceiveStream[Frame]):
-    """What comes in and is no request; requests are taken by `answering`, and what is no message is answered here.
+class Demultiplexer(ObjectReceiveStream[Frame]):
+    """What comes in for the SDK's dispatcher: requests go to `answering`, and what is no message is answered here.
 
     Its end is told only once all that was asked has been answered, or had a while for it: who writes requests and
     closes still wants the answers.
@@ -88,7 +58,7 @@ class Asked(ObjectReceiveStream[Frame]):
         while True:
             frame = await self._read.receive()
             self._taken += 1
-            if self._taken % _AT_ONCE == 0:  # those before get a turn, though many have come in one piece
+            if self._taken % _AT_ONCE == 0:
                 await anyio.lowlevel.checkpoint()
             if not isinstance(frame, SessionMessage):
                 await self._complain(frame)
@@ -106,7 +76,7 @@ class Asked(ObjectReceiveStream[Frame]):
                 self._answering.cancel(cancelled)
 
     async def aclose(self) -> None:
-        """Take no more, and end what is under way."""
+        """Take no more, and end what is under way while the dispatcher still keeps the way back open."""
         await self._answering.aclose()
         await self._read.aclose()
 

@@ -1,0 +1,40 @@
+"""The two streams of one connection, whatever carries them."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol, Self
+
+from mcp.shared.message import SessionMessage
+
+Frame = SessionMessage | Exception
+
+
+class Incoming(Protocol):
+    """The frames of one connection; `last_context`, where there is one, is that of the last frame's sender."""
+
+    async def receive(self) -> Frame:
+        """The next frame; raises `EndOfStream` after the last."""
+        ...
+
+    async def aclose(self) -> None:
+        """Take no more."""
+        ...
+
+
+class Outgoing(Protocol):
+    """The way back to the other side of one connection; whoever enters it closes it."""
+
+    async def send(self, item: SessionMessage, /) -> None:
+        """Hand over one message."""
+        ...
+
+    async def aclose(self) -> None:
+        """Send no more."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> bool | None: ...
