@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -161,6 +162,7 @@ async def test_what_is_being_answered_can_be_cancelled_no_more(connection: Conne
     connection.ask(7)
     await anyio.wait_all_tasks_blocked()
     connection.answering.cancel(7)
+    await settled(connection)  # though nobody waits for it
     connection.client.reads.set()
     await anyio.wait_all_tasks_blocked()
     assert [answer.id for answer in connection.client.answers] == [7]
@@ -190,6 +192,30 @@ async def test_the_later_of_two_with_one_id_is_the_one_that_can_be_cancelled(con
     assert open_still.cancelled_caught
     assert [handler.ended for handler in handlers] == ["by itself", "cancelled"]
     assert [answer.id for answer in connection.client.answers] == [7]
+
+
+async def test_a_handler_that_cancels_itself_is_told_of(connection: Connection) -> None:
+    async def gone() -> None:
+        await asyncio.sleep(0)
+        raise asyncio.CancelledError
+
+    async def on_request(_: Context, __: str, params: Params) -> dict[str, Any]:
+        if params:
+            await asyncio.ensure_future(gone())
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await anyio.sleep_forever()
+        return {}
+
+    connection.serve(on_request)
+    connection.ask(1)
+    connection.ask(2, {"by": "another"})
+    await settled(connection)
+    assert sorted((answer.id, answer.error.code) for answer in errors(connection)) == [
+        (1, CONNECTION_CLOSED),
+        (2, CONNECTION_CLOSED),
+    ]
 
 
 async def test_at_the_end_whoever_still_waits_is_told(connection: Connection) -> None:
@@ -286,6 +312,22 @@ async def test_a_request_is_carried_out_in_the_context_of_its_sender(connection:
     await settled(connection)
     assert results(connection) == [{"caller": "ann"}] * 2
     assert sender.run(caller.get) == "ann"
+
+
+async def test_whatever_a_handler_raises_its_client_is_told(
+    connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    class OddError(BaseException):
+        pass
+
+    async def on_request(*_: object) -> dict[str, Any]:
+        raise OddError
+
+    connection.serve(on_request)
+    connection.ask()
+    await settled(connection)
+    assert [answer.error.code for answer in errors(connection)] == [CONNECTION_CLOSED]
+    assert [record.getMessage() for record in caplog.records] == ["a request could not be answered"]
 
 
 async def test_a_defect_of_ours_costs_one_answer(connection: Connection, caplog: pytest.LogCaptureFixture) -> None:

@@ -98,6 +98,20 @@ async def test_a_request_before_the_handshake_is_refused_and_the_handshake_still
     assert tools["result"]["tools"]
 
 
+async def test_a_host_that_leaves_while_it_is_asked_is_told_nothing_of_that(environment: dict[str, str]) -> None:
+    ask = {"method": "probe/ask", "parameters": {"message": "How old?"}}
+    with anyio.fail_after(15):
+        async with pipe(environment) as host:
+            await host.request(0, "initialize", {**HELLO, "capabilities": {"elicitation": {}}})
+            await host.send({"method": "notifications/initialized"})
+            await host.send({"id": 1, "method": "tools/call", "params": {"name": "call_method", "arguments": ask}})
+            asked = await host.receive()
+            await host.stdin.aclose()
+            rest = await host.rest()
+    assert asked["method"] == "elicitation/create"
+    assert b"notifications/cancelled" not in rest
+
+
 async def test_an_unknown_tool_names_the_nearest(environment: dict[str, str]) -> None:
     with anyio.fail_after(15):
         async with pipe(environment) as host:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +14,9 @@ import pytest
 from tests.store.databases import WORKFLOW, ids, new, opened
 
 from gleitzeit.core.adapting import to_json
+from gleitzeit.core.errors import StoreError
 from gleitzeit.core.models import Failure
+from gleitzeit.store.owners import this_process
 from gleitzeit.store.sqlite.database import APPLICATION, SCHEMA, open_database, statements
 from gleitzeit.store.sqlite.packing import pack
 
@@ -100,6 +103,22 @@ async def test_it_becomes_what_a_new_one_is(old: Path, tmp_path: Path) -> None:
         assert shape(brought) == shape(made)
         assert brought.execute("pragma user_version").fetchone() == (SCHEMA.version,)
         assert brought.execute("pragma integrity_check").fetchall() == [("ok",)]
+
+
+async def test_it_waits_until_nobody_of_the_older_version_uses_it(old: Path) -> None:
+    here = this_process()
+    with closing(sqlite3.connect(old, isolation_level=None)) as connection:
+        connection.execute(
+            "insert into owner values ('old', ?, ?, ?, ?)", (here.boot, here.pid, here.process, time.monotonic())
+        )
+        with pytest.raises(StoreError, match="older version of Gleitzeit") as caught:
+            async with opened(old):
+                pass
+        assert caught.value.retryable
+        assert connection.execute("pragma user_version").fetchone() == (1,)
+        connection.execute("delete from owner")
+    async with opened(old) as store:
+        assert await ids(store) == ["bad", "done", "open"]
 
 
 def shape(connection: sqlite3.Connection) -> dict[str, Any]:

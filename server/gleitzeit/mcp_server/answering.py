@@ -10,6 +10,7 @@ import asyncio  # its tasks: those of an anyio group cost several times as much
 import contextvars
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -28,10 +29,10 @@ OnRequest = Callable[[Context, str, Params], Awaitable[dict[str, Any]]]
 
 _CLOSED = ErrorData(code=CONNECTION_CLOSED, message="Connection closed")
 
-_TELLING = 1.0
+_TELLING = 0.5
 """Seconds that a client may take to read that its request was ended."""
 
-_LETTING_GO = 1.0
+_LETTING_GO = 0.5
 """Seconds that a request may go on after it was cancelled, before it is left to the event loop."""
 
 
@@ -60,9 +61,11 @@ class Answering:
     def cancel(self, request_id: RequestId) -> None:
         """Cancel a request, unless its answer is under way."""
         inbound = self._requests.find(request_id)
-        if inbound is not None and not inbound.closed:
+        if inbound is None:
+            return
+        if not inbound.closed:
             inbound.withdraw()
-            self._requests.settle(inbound)
+        self._requests.settle(inbound)
 
     async def aclose(self) -> None:
         """End whatever is under way; who still waits for an answer is told so."""
@@ -82,15 +85,17 @@ class Answering:
 
     async def _carry_out(self, inbound: Inbound) -> None:
         answered = False
-        with inbound.scope as scope:
-            if not scope.cancel_called:  # by what came with it in one piece
-                answer = await self._answer(inbound)
-                if not inbound.withdrawn:
-                    answered = True  # even if it is cut off: who gets it twice could not tell which is meant
-                    await self._send(answer)
-        if not (answered or inbound.withdrawn):
-            with anyio.move_on_after(_TELLING):
-                await self._send(JSONRPCError(jsonrpc="2.0", id=inbound.request_id, error=_CLOSED))
+        try:
+            with suppress(asyncio.CancelledError), inbound.scope as scope:  # a handler may be cancelled by itself
+                if not scope.cancel_called:  # by what came with it in one piece
+                    answer = await self._answer(inbound)
+                    if not inbound.withdrawn:
+                        answered = True  # even if it is cut off: who gets it twice could not tell which is meant
+                        await self._send(answer)
+        finally:
+            if not (answered or inbound.withdrawn):
+                with anyio.move_on_after(_TELLING):
+                    await self._send(JSONRPCError(jsonrpc="2.0", id=inbound.request_id, error=_CLOSED))
 
     async def _answer(self, inbound: Inbound) -> JSONRPCResponse | JSONRPCError:
         request = inbound.request

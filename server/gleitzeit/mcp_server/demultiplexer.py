@@ -76,8 +76,7 @@ class Demultiplexer(ObjectReceiveStream[Frame]):
                 self._answering.cancel(cancelled)
 
     async def aclose(self) -> None:
-        """Take no more, and end what is under way while the dispatcher still keeps the way back open."""
-        await self._answering.aclose()
+        """Take no more."""
         await self._read.aclose()
 
     async def _complain(self, frame: Exception) -> None:

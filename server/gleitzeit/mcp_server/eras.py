@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import anyio
+from anyio.abc import ObjectSendStream
 from mcp.server import Server
 from mcp.server.connection import Connection, NotifyOnlyOutbound
 from mcp.server.runner import ServerRunner, aclose_shielded, modern_error_data, serve_one
@@ -15,7 +16,7 @@ from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp.shared.inbound import InboundLadderRejection, classify_inbound_request
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
-from mcp.shared.message import MessageMetadata
+from mcp.shared.message import MessageMetadata, SessionMessage
 from mcp.shared.transport_context import TransportContext
 from mcp_types import PROTOCOL_VERSION_META_KEY, RequestId
 from mcp_types.version import LATEST_MODERN_VERSION
@@ -39,7 +40,7 @@ async def serve_both_eras(
     requests = requests or OpenRequests()
     answering = Answering(write.send, requests)
     others = Demultiplexer(read, write.send, answering, requests)
-    dispatcher: JSONRPCDispatcher[TransportContext] = JSONRPCDispatcher(others, write)
+    dispatcher: JSONRPCDispatcher[TransportContext] = JSONRPCDispatcher(others, _WayBack(write, answering))
     eras = _Eras(server, dispatcher, lifespan_state)
     answering.begin(dispatcher, eras.on_request)
     try:
@@ -47,6 +48,26 @@ async def serve_both_eras(
     finally:
         await answering.aclose()
         await eras.aclose()
+
+
+class _WayBack(ObjectSendStream[SessionMessage]):
+    """The stream to a client: before it is closed, whatever is under way is ended, and still told there.
+
+    The dispatcher closes it last, when nobody who asks the client something waits for an answer any more.
+    """
+
+    def __init__(self, write: Outgoing, answering: Answering) -> None:
+        self._write = write
+        self._answering = answering
+
+    async def send(self, item: SessionMessage) -> None:
+        """Hand over one message."""
+        await self._write.send(item)
+
+    async def aclose(self) -> None:
+        """Send no more."""
+        await self._answering.aclose()
+        await self._write.aclose()
 
 
 def _is_modern(method: str, params: Params) -> bool:

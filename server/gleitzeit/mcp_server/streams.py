@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from mcp.shared.message import SessionMessage
 
@@ -23,7 +22,7 @@ class Incoming(Protocol):
 
 
 class Outgoing(Protocol):
-    """The way back to the other side of one connection; whoever enters it closes it."""
+    """The way back to the other side of one connection."""
 
     async def send(self, item: SessionMessage, /) -> None:
         """Hand over one message."""
@@ -32,9 +31,3 @@ class Outgoing(Protocol):
     async def aclose(self) -> None:
         """Send no more."""
         ...
-
-    async def __aenter__(self) -> Self: ...
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
-    ) -> bool | None: ...

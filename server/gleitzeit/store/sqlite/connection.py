@@ -52,7 +52,7 @@ class WritingConnection:
     def open(self) -> None:
         """Open the database and give the first sign of life."""
         try:
-            self._adopt(open_database(self.path, self._durability, self._schema))
+            self._adopt(open_database(self.path, self._durability, self._schema, self._others))
             self.beat()
         except (sqlite3.Error, OSError) as error:
             raise opening_error(self.path, error) from error
@@ -144,13 +144,16 @@ class WritingConnection:
             bring_back(keeper, self.path, self.footing, self.owner, self._pulse)
         finally:
             rollback(lost)
-        found = open_database(self.path, self._durability, self._schema)
+        found = open_database(self.path, self._durability, self._schema, self._others)
         if not follows(footing(self.path, found).identity, self.footing.identity):
             found.close()  # lost once more before it was opened: what has it all is still needed
             return
         self._adopt(found)
         keeper.close()
         lost.close()
+
+    def _others(self, connection: sqlite3.Connection) -> frozenset[str]:
+        return ownership.living_owners(connection, self.owner, self._pulse) - {self.owner.id}
 
     def _version(self) -> int:
         return int(self._connection.execute("pragma data_version").fetchone()[0])

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gleitzeit.core.errors import ConfigurationError
+from gleitzeit.core.errors import ConfigurationError, StoreError
 from gleitzeit.store.sqlite.faults import is_busy
 from gleitzeit.store.sqlite.queries import QUERIES
 
 Durability = Literal["full", "normal"]
+
+Others = Callable[[sqlite3.Connection], Collection[str]]
+"""The living processes, but for this one, that use a database."""
+
+_LOG = logging.getLogger(__name__)
 
 PATIENCE = 10.0
 """Seconds that another program may keep the database locked."""
@@ -89,16 +95,24 @@ def rollback(connection: sqlite3.Connection) -> None:
             connection.execute("rollback")
 
 
-def open_database(path: Path, durability: Durability, schema: Schema = SCHEMA) -> sqlite3.Connection:
+def nobody(_connection: sqlite3.Connection) -> Collection[str]:
+    """No other process is known to use a database."""
+    return ()
+
+
+def open_database(
+    path: Path, durability: Durability, schema: Schema = SCHEMA, others: Others = nobody
+) -> sqlite3.Connection:
     """A connection to the database, which is created or brought to this version.
 
-    Raises `ConfigurationError` where the file is something else, and what SQLite and the system raise.
+    Raises `ConfigurationError` where the file is something else, `StoreError` where it is of an older version that
+    others use, and what SQLite and the system raise.
     """
     _create(path)
     until = time.monotonic() + PATIENCE
     while True:
         try:
-            return _open(path, durability, schema)
+            return _open(path, durability, schema, others)
         except sqlite3.OperationalError as error:  # two that switch to WAL at once don't wait for each other
             if not is_busy(error) or time.monotonic() >= until:
                 raise
@@ -114,7 +128,7 @@ def _create(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def _open(path: Path, durability: Durability, schema: Schema) -> sqlite3.Connection:
+def _open(path: Path, durability: Durability, schema: Schema, others: Others) -> sqlite3.Connection:
     connection = connect(path, durability)
     try:
         connection.execute("pragma busy_timeout = 0")  # `begin` waits in its own way
@@ -124,7 +138,7 @@ def _open(path: Path, durability: Durability, schema: Schema) -> sqlite3.Connect
         (mode,) = connection.execute("pragma journal_mode = wal").fetchone()
         _require_wal(path, mode)
         begin(connection)
-        _migrate(path, connection, schema)
+        _migrate(path, connection, schema, others)
         connection.execute("commit")
     except BaseException:
         connection.close()
@@ -157,11 +171,14 @@ def _recognise(path: Path, connection: sqlite3.Connection, schema: Schema) -> in
     return int(version)
 
 
-def _migrate(path: Path, connection: sqlite3.Connection, schema: Schema) -> None:
+def _migrate(path: Path, connection: sqlite3.Connection, schema: Schema, others: Others) -> None:
     """Bring the schema to this version, in the transaction that has begun: another process may have been first."""
     version = _recognise(path, connection, schema)
     if version == schema.version:
         return
+    if version:
+        _require_alone(path, version, len(others(connection)))
+        _LOG.warning("bringing the database %s to schema %d; a large one takes a while", path, schema.version)
     scripts = (
         [schema.migrations[step] for step in range(version + 1, schema.version + 1)] if version else [schema.script]
     )
@@ -170,6 +187,15 @@ def _migrate(path: Path, connection: sqlite3.Connection, schema: Schema) -> None
             connection.execute(statement)
     connection.execute(f"pragma application_id = {APPLICATION}")
     connection.execute(f"pragma user_version = {schema.version}")
+
+
+def _require_alone(path: Path, version: int, users: int) -> None:
+    """Those that have opened it could neither read nor write it any more."""
+    if users:
+        raise StoreError(
+            f"the database {path} is from an older version of Gleitzeit (schema {version}), and in use by that",
+            hint="stop the processes that use it (`gleitzeit serve` and hosts); it is brought forward then",
+        )
 
 
 def statements(script: str) -> list[str]:
