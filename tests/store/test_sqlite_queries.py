@@ -28,6 +28,9 @@ NAMES: list[str] = [
     "run",
     "outputs",
     "failure",
+    "roots",
+    "inputs",
+    "workflow",
 ]
 
 

@@ -41,7 +41,6 @@ class Session:
         notified: Callable[[str, Mapping[str, Any]], None] | None = None,
     ) -> None:
         self._lost = anyio.Event()
-        self._over = False  # what the event says, too; each message asks for it
         self.heard = 0.0
         self.stamp: Callable[[str, dict[str, Any]], dict[str, Any]] | None = None
         self.headers: Headers | None = None
@@ -61,7 +60,7 @@ class Session:
 
     def is_over(self) -> bool:
         """Whether nothing more comes."""
-        return self._over
+        return self._lost.is_set()
 
     async def over(self) -> None:
         """Return once nothing more comes."""
@@ -132,7 +131,6 @@ class Session:
 
     def ended(self) -> None:
         """Take in that nothing more comes: whatever was sent may have been carried out."""
-        self._over = True
         self._lost.set()
         for exchange in self._open.values():
             exchange.settle(ConnectionLostError("the connection broke during the call"))
@@ -194,7 +192,7 @@ class Session:
             await sending
 
     def _sending(self, message: Message, headers: Mapping[str, str] | None = None) -> Awaitable[None] | None:
-        if self._wire is None or self._over:
+        if self._wire is None or self.is_over():
             raise ConnectionLostError("the connection is closed", ambiguous=False)
         return self._wire.send(message, headers)
 

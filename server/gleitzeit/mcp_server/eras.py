@@ -46,7 +46,6 @@ async def serve_both_eras(
     try:
         await dispatcher.run(eras.on_request, eras.on_notify)  # no request gets there
     finally:
-        await answering.aclose()
         await eras.aclose()
 
 

@@ -8,8 +8,6 @@ from mcp_types import RequestId
 
 from gleitzeit.mcp_server.inbound import Inbound
 
-_ENDLESS = "subscriptions/listen"
-
 
 class OpenRequests:
     """Which requests have no answer yet, and which of them go on until something ends them.
@@ -19,7 +17,6 @@ class OpenRequests:
 
     def __init__(self) -> None:
         self._open: set[Inbound] = set()
-        self._endless: set[Inbound] = set()
         self._named: dict[RequestId, Inbound] = {}
         self._changed: anyio.Event | None = None
 
@@ -27,8 +24,6 @@ class OpenRequests:
         """Remember a request that has come."""
         self._open.add(inbound)
         self._named[coerce_request_id(inbound.request_id)] = inbound
-        if inbound.request.method == _ENDLESS:
-            self._endless.add(inbound)
 
     def find(self, request_id: RequestId) -> Inbound | None:
         """The request that a client means by an id, if it is open."""
@@ -37,7 +32,6 @@ class OpenRequests:
     def settle(self, inbound: Inbound) -> None:
         """Forget a request, which has its answer or needs none."""
         self._open.discard(inbound)
-        self._endless.discard(inbound)
         if self.find(inbound.request_id) is inbound:
             del self._named[coerce_request_id(inbound.request_id)]
         if self._changed is not None:
@@ -46,14 +40,18 @@ class OpenRequests:
 
     async def settled(self) -> None:
         """Return once no request is open but those that are answered when their client leaves."""
-        while not self._open <= self._endless:
+        while not all(map(_is_endless, self._open)):
             await self._change()
 
     async def unheard(self) -> None:
         """Return once no request is open that goes on until something ends it."""
-        while self._endless:
+        while any(map(_is_endless, self._open)):
             await self._change()
 
     async def _change(self) -> None:
         self._changed = self._changed or anyio.Event()
         await self._changed.wait()
+
+
+def _is_endless(inbound: Inbound) -> bool:
+    return inbound.request.method == "subscriptions/listen"

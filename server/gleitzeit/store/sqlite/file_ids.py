@@ -62,11 +62,8 @@ def file_ids(path: Path) -> FileIds:
 
 def file_id(path: str) -> FileId | None:
     """Which file has that path now."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 before and after every transaction: half the cost of the path's own
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
+    found = _found(path)
+    return None if found is None else (found.st_dev, found.st_ino)
 
 
 def beside(path: Path, suffix: str) -> Path:
@@ -80,10 +77,12 @@ def _names(path: Path) -> list[str]:
 
 def _folder(path: str) -> _Folder | None:
     """The folder as it is now; nothing where the system does not tell when it was changed."""
-    if os.name != "posix":
-        return None
+    found = _found(path) if os.name == "posix" else None
+    return None if found is None else _Folder(found.st_dev, found.st_ino, found.st_ctime_ns)
+
+
+def _found(path: str) -> os.stat_result | None:
     try:
-        found = os.stat(path)  # noqa: PTH116 as above
+        return os.stat(path)  # noqa: PTH116 before and after every transaction: half the cost of the path's own
     except FileNotFoundError:
         return None
-    return _Folder(found.st_dev, found.st_ino, found.st_ctime_ns)

@@ -12,7 +12,8 @@ select id from run where id = ? or (caller = ? and idempotency_key = ?) order by
 
 -- name: insert_content
 -- What a new run is given, and what it has ended with already.
-insert into content (run, failure, roots, inputs, outputs, workflow) values (?, ?, ?, ?, ?, ?);
+insert into content (run, failure, roots, inputs, outputs, workflow)
+values (:run, :failure, :roots, :inputs, :outputs, :workflow);
 
 -- name: advance
 -- Fences and numbers at once: no row where the epoch is another; else the numbers of so many events are taken.

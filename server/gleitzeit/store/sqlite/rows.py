@@ -71,12 +71,14 @@ def from_run(run: RunRow, seq: int, owner: str | None) -> Row:
     )
 
 
-def from_content(n: int, run: RunRow) -> Row:
+def from_content(n: int, run: RunRow) -> dict[str, Any]:
     """A row of `content`."""
-    roots = to_text(run.roots) if run.roots else None
-    inputs = pack(run.inputs) if run.inputs else None
-    outputs = pack(run.outputs) if run.outputs else None
-    return (n, pack_failure(run.failure), roots, inputs, outputs, to_json(run.workflow))
+    return {
+        **from_ending(n, run),
+        "roots": to_text(run.roots) if run.roots else None,
+        "inputs": pack(run.inputs) if run.inputs else None,
+        "workflow": to_json(run.workflow),
+    }
 
 
 def from_ending(n: int, run: RunRow) -> dict[str, Any]:
